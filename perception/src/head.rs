@@ -1,0 +1,166 @@
+//! What the network's outputs mean: labels to targets, outputs to [`Percept`], and the loss with its gradient.
+//!
+//! The gradients are written out here rather than left to autodiff: the loss of a batch is one pass over a few numbers
+//! for us, and dozens of small strided tensor operations for the backend.
+
+use crate::classes::CLASSES;
+use crate::percept::{GAP_MAX_M, Percept, PerceptLabel};
+
+/// Quantities that are predicted with a scale: lane offset, heading, curvature, gap.
+const QUANTITIES: usize = 4;
+/// Index of the gap among them; it counts only where something is ahead.
+const GAP: usize = 3;
+/// Outputs of a frame: a mean and a log scale for each quantity, then the logit of something being ahead.
+pub(crate) const OUTPUTS: usize = 2 * QUANTITIES + 1;
+/// Index of that logit.
+const LEAD: usize = 2 * QUANTITIES;
+
+/// What one is in training coordinates: about the spread of each quantity on ordinary roads, so that all weigh alike.
+const UNITS: [f32; QUANTITIES] = [0.6, 0.12, 0.008, 0.7];
+/// The network sees ratios of distances, so its gap coordinate is `ln(gap + GAP_NEAR_M)`, around `GAP_CENTRE_LOG`.
+const GAP_NEAR_M: f32 = 3.0;
+const GAP_CENTRE_LOG: f32 = 3.2;
+/// Log scales are squashed into plus or minus this: an exact label cannot make the loss infinite.
+const LOG_SCALE_MAX: f32 = 5.0;
+
+/// Reads the outputs of one frame.
+///
+/// # Shapes
+/// - `outputs`: `OUTPUTS` values
+pub(crate) fn percept(outputs: &[f32]) -> Percept {
+    let scale = |quantity: usize| log_scale(outputs[QUANTITIES + quantity]).exp() * UNITS[quantity];
+    let lead_probability = sigmoid(outputs[LEAD]);
+    let shifted_gap_m = (outputs[GAP] * UNITS[GAP] + GAP_CENTRE_LOG).exp();
+    let lead_gap_m = (shifted_gap_m - GAP_NEAR_M).clamp(0.0, GAP_MAX_M);
+    Percept {
+        lane_offset_m: outputs[0] * UNITS[0],
+        heading_rad: outputs[1] * UNITS[1],
+        curvature_per_m: outputs[2] * UNITS[2],
+        gap_m: if lead_probability < 0.5 { GAP_MAX_M } else { lead_gap_m },
+        lead_probability,
+        lane_offset_scale_m: scale(0),
+        heading_scale_rad: scale(1),
+        curvature_scale_per_m: scale(2),
+        // A small error of a logarithm is a relative error.
+        gap_scale_m: scale(GAP) * (lead_gap_m + GAP_NEAR_M),
+    }
+}
+
+/// Loss of one frame's outputs; its gradient times `weight` goes to `gradient`.
+///
+/// The negative log likelihood of a Laplace distribution for each quantity, and the cross-entropy of something being
+/// ahead.
+///
+/// # Shapes
+/// - `outputs`, `gradient`: `OUTPUTS` values
+///
+/// # Source
+/// Learned scales as weights between tasks: Kendall and Gal 2017, arXiv:1703.04977.
+pub(crate) fn percept_loss(outputs: &[f32], label: &PerceptLabel, weight: f32, gradient: &mut [f32]) -> f32 {
+    let lead_gap_m = label.lead_gap_m();
+    let gap = lead_gap_m.map_or(0.0, |gap_m| (gap_m + GAP_NEAR_M).ln() - GAP_CENTRE_LOG);
+    let truth = [label.lane_offset_m, label.heading_rad, label.curvature_per_m, gap];
+    let mut loss = 0.0;
+    for quantity in 0..QUANTITIES {
+        let raw = outputs[QUANTITIES + quantity];
+        if quantity == GAP && lead_gap_m.is_none() {
+            gradient[quantity] = 0.0;
+            gradient[QUANTITIES + quantity] = 0.0;
+            continue;
+        }
+        let error = outputs[quantity] - truth[quantity] / UNITS[quantity];
+        let log_scale = log_scale(raw);
+        let scaled = error.abs() * (-log_scale).exp();
+        loss += scaled + log_scale;
+        gradient[quantity] = weight * error.signum() * (-log_scale).exp();
+        let squash_slope = 1.0 - (log_scale / LOG_SCALE_MAX).powi(2);
+        gradient[QUANTITIES + quantity] = weight * (1.0 - scaled) * squash_slope;
+    }
+    let lead = if lead_gap_m.is_some() { 1.0 } else { 0.0 };
+    let logit = outputs[LEAD];
+    gradient[LEAD] = weight * (sigmoid(logit) - lead);
+    loss + logit.max(0.0) - logit * lead + (-logit.abs()).exp().ln_1p()
+}
+
+/// Cross-entropy of one cell's class scores; its gradient times `weight` goes to `gradient`.
+///
+/// # Shapes
+/// - `scores`, `gradient`: [`CLASSES`] values
+pub(crate) fn class_loss(scores: &[f32], class: u8, weight: f32, gradient: &mut [f32]) -> f32 {
+    let highest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let mut sum = 0.0;
+    for (slope, &score) in gradient.iter_mut().zip(scores) {
+        *slope = (score - highest).exp();
+        sum += *slope;
+    }
+    for slope in gradient.iter_mut() {
+        *slope *= weight / sum;
+    }
+    gradient[usize::from(class)] -= weight;
+    sum.ln() + highest - scores[usize::from(class)]
+}
+
+/// The class with the highest score, the lower one on a tie.
+pub(crate) fn best_class(scores: &[f32]) -> u8 {
+    let mut best = 0;
+    for class in 1..CLASSES {
+        if scores[class] > scores[best] {
+            best = class;
+        }
+    }
+    best as u8
+}
+
+fn log_scale(raw: f32) -> f32 {
+    LOG_SCALE_MAX * (raw / LOG_SCALE_MAX).tanh()
+}
+
+fn sigmoid(logit: f32) -> f32 {
+    1.0 / (1.0 + (-logit).exp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OUTPUT: [f32; OUTPUTS] = [0.3, -0.4, 0.1, 0.2, -1.0, 0.5, 2.0, -0.3, 0.7];
+
+    /// Holds a written gradient against the loss itself, moved a little each way.
+    fn check_gradient(at: &[f32], loss: impl Fn(&[f32], &mut [f32]) -> f32) {
+        let mut gradient = vec![0.0; at.len()];
+        loss(at, &mut gradient);
+        for index in 0..at.len() {
+            let moved = |by: f32| {
+                let mut moved = at.to_vec();
+                moved[index] += by;
+                loss(&moved, &mut vec![0.0; at.len()])
+            };
+            let slope = (moved(1e-2) - moved(-1e-2)) / 2e-2;
+            assert!((slope - gradient[index]).abs() < 2e-3, "output {index}: slope {slope}, written {gradient:?}");
+        }
+    }
+
+    #[test]
+    fn written_gradients_are_the_slopes_of_the_losses() {
+        let lead = PerceptLabel { lane_offset_m: 0.5, heading_rad: 0.1, curvature_per_m: -0.01, gap_m: Some(12.0) };
+        let free = PerceptLabel { gap_m: None, ..lead };
+        for label in [lead, free] {
+            check_gradient(&OUTPUT, |outputs, gradient| percept_loss(outputs, &label, 1.0, gradient));
+        }
+        check_gradient(&[0.3, -1.0, 2.0, 0.0, 0.5, 1.0], |scores, gradient| class_loss(scores, 4, 1.0, gradient));
+    }
+
+    #[test]
+    fn outputs_at_the_truth_read_as_the_truth() {
+        let mut outputs = [0.0; OUTPUTS];
+        outputs[0] = -0.9 / UNITS[0];
+        outputs[GAP] = ((12.0 + GAP_NEAR_M).ln() - GAP_CENTRE_LOG) / UNITS[GAP];
+        outputs[LEAD] = 3.0;
+        let seen = percept(&outputs);
+        assert!((seen.lane_offset_m + 0.9).abs() < 1e-6);
+        assert!((seen.gap_m - 12.0).abs() < 1e-4);
+        assert!((seen.lane_offset_scale_m - UNITS[0]).abs() < 1e-6);
+        outputs[LEAD] = -0.1;
+        assert_eq!(percept(&outputs).gap_m, GAP_MAX_M);
+    }
+}

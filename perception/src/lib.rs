@@ -1,0 +1,41 @@
+//! The eye of Roadproof: pixels in, percept out. It knows no world, no scenario and no reward; labels come as plain
+//! numbers from whoever painted the pixels.
+//!
+//! # Example
+//! ```
+//! use roadproof_perception::{Dataset, PerceptLabel, PerceptionSettings, Trainer, TrainingSettings};
+//!
+//! let settings = PerceptionSettings { width: 32, height: 16, ..PerceptionSettings::default() };
+//! let mut dataset = Dataset::new(settings.width, settings.height);
+//! let asphalt = vec![90; settings.frame_bytes()];
+//! let classes = vec![2; settings.width * settings.height];
+//! dataset.push(&asphalt, &classes, PerceptLabel { lane_offset_m: 0.4, ..PerceptLabel::default() })?;
+//!
+//! let mut trainer = Trainer::new(settings, TrainingSettings { batch: 8, ..TrainingSettings::default() }, 41)?;
+//! for _ in 0..50 {
+//!     trainer.train_batch(&dataset, 1e-2);
+//! }
+//! let percept = trainer.perception().see(&asphalt)[0];
+//! assert!((percept.lane_offset_m - 0.4).abs() < 0.2);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod percept;
+mod classes;
+mod dataset;
+mod patches;
+mod network;
+mod head;
+mod perception;
+mod training;
+mod weights;
+mod metrics;
+
+pub use classes::{CELL_PX, CLASS_NAMES, CLASSES, Class, cell_class};
+pub use dataset::{Dataset, DatasetError};
+pub use metrics::{PerceptionReport, report};
+pub use network::{PerceptionSettings, SettingsError};
+pub use percept::{GAP_MAX_M, Percept, PerceptLabel};
+pub use perception::Perception;
+pub use training::{TrainLoss, Trainer, TrainingSettings};
+pub use weights::WeightsError;

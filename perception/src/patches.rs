@@ -1,0 +1,172 @@
+//! Bytes to network input in one pass: pixels are normalised and laid out patch by patch while they are read.
+//! This is the space-to-depth half of every strided convolution of the network; `network` is the matrix product half.
+//!
+//! Patches are ordered so that the four patches of a 2 × 2 merge, and the cells of a patch, are neighbours in memory.
+//! Every later space-to-depth is then a reshape, and no tensor is ever permuted.
+
+use crate::classes::CELL_PX;
+use crate::network::{MERGE, PerceptionSettings};
+use rand::{Rng, SeedableRng};
+use rand_pcg::Pcg64Mcg;
+
+/// Change of light and sensor noise on one frame.
+///
+/// # Units
+/// Of the normalised value, where one is the whole range of a byte.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Photometry {
+    /// Contrast around mid-grey, as a factor.
+    pub gain: f32,
+    /// Brightness added.
+    pub offset: f32,
+    /// Noise added to each value is uniform in plus or minus this.
+    pub noise: f32,
+    /// Seed of the noise.
+    pub noise_seed: u64,
+}
+
+impl Photometry {
+    /// The frame as it is.
+    pub const NONE: Self = Self { gain: 1.0, offset: 0.0, noise: 0.0, noise_seed: 0 };
+}
+
+/// Where the patches and cells of a frame lie, in network order.
+#[derive(Clone, Debug)]
+pub(crate) struct PatchLayout {
+    row_bytes: usize,
+    patch_row_bytes: usize,
+    patch_len: usize,
+    frame_bytes: usize,
+    /// First byte of each patch in the frame.
+    patch_starts: Vec<usize>,
+    /// Row-major index in the grid of each cell.
+    cell_indices: Vec<usize>,
+}
+
+impl PatchLayout {
+    /// The layout for valid settings.
+    pub fn new(settings: &PerceptionSettings) -> Self {
+        let PerceptionSettings { width, height, patch, .. } = *settings;
+        let (mut patch_starts, mut cell_indices) = (Vec::new(), Vec::new());
+        let block = patch * MERGE;
+        for block_top in (0..height).step_by(block) {
+            for block_left in (0..width).step_by(block) {
+                for in_block in 0..MERGE * MERGE {
+                    let top = block_top + in_block / MERGE * patch;
+                    let left = block_left + in_block % MERGE * patch;
+                    patch_starts.push((top * width + left) * 3);
+                    for cell_top in (top..top + patch).step_by(CELL_PX) {
+                        for cell_left in (left..left + patch).step_by(CELL_PX) {
+                            cell_indices.push(cell_top / CELL_PX * (width / CELL_PX) + cell_left / CELL_PX);
+                        }
+                    }
+                }
+            }
+        }
+        Self {
+            row_bytes: width * 3,
+            patch_row_bytes: patch * 3,
+            patch_len: patch * patch * 3,
+            frame_bytes: width * height * 3,
+            patch_starts,
+            cell_indices,
+        }
+    }
+
+    /// Bytes of a frame, and floats of its patches.
+    pub fn frame_len(&self) -> usize {
+        self.frame_bytes
+    }
+
+    /// Patches of a frame.
+    pub fn patches(&self) -> usize {
+        self.patch_starts.len()
+    }
+
+    /// Segmentation cells of a frame.
+    pub fn cells(&self) -> usize {
+        self.cell_indices.len()
+    }
+
+    /// The row-major grid index of each cell, in network order.
+    pub fn cell_indices(&self) -> &[usize] {
+        &self.cell_indices
+    }
+
+    /// Writes a frame as network input.
+    ///
+    /// # Shapes
+    /// - `rgb`: `height × width × 3` bytes
+    /// - `patches`: as many floats: `[patches, patch × patch × 3]`, each patch row-major with colour last
+    ///
+    /// # Units
+    /// Bytes `0..=255` become `-0.5..=0.5` before `photometry`.
+    pub fn write(&self, rgb: &[u8], photometry: &Photometry, patches: &mut [f32]) {
+        let scale = photometry.gain / 255.0;
+        let offset = photometry.offset - 0.5 * photometry.gain;
+        let mut rows_left = patches.chunks_exact_mut(self.patch_row_bytes);
+        let rows_per_patch = self.patch_len / self.patch_row_bytes;
+        for &start in &self.patch_starts {
+            for row in 0..rows_per_patch {
+                let bytes = &rgb[start + row * self.row_bytes..][..self.patch_row_bytes];
+                let Some(values) = rows_left.next() else { return };
+                for (value, &byte) in values.iter_mut().zip(bytes) {
+                    *value = f32::from(byte) * scale + offset;
+                }
+            }
+        }
+        if photometry.noise > 0.0 {
+            add_noise(patches, photometry.noise, photometry.noise_seed);
+        }
+    }
+}
+
+fn add_noise(values: &mut [f32], noise: f32, seed: u64) {
+    let mut random = Pcg64Mcg::seed_from_u64(seed);
+    let scale = noise / 127.5;
+    for eight in values.chunks_mut(8) {
+        for (value, byte) in eight.iter_mut().zip(random.next_u64().to_le_bytes()) {
+            *value += f32::from(byte) * scale - noise;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings() -> PerceptionSettings {
+        PerceptionSettings { width: 32, height: 16, patch: 4, ..PerceptionSettings::default() }
+    }
+
+    #[test]
+    fn every_byte_and_cell_lands_once() {
+        let layout = PatchLayout::new(&settings());
+        let rgb: Vec<u8> = (0..layout.frame_len()).map(|byte| (byte % 251) as u8).collect();
+        let mut patches = vec![f32::NAN; layout.frame_len()];
+        layout.write(&rgb, &Photometry::NONE, &mut patches);
+        let mut found: Vec<u8> = patches.iter().map(|value| ((value + 0.5) * 255.0).round() as u8).collect();
+        // The second patch is the right neighbour of the first, the third stands below the first.
+        assert_eq!(found[48], rgb[12]);
+        assert_eq!(found[96], rgb[4 * 96]);
+        let mut expected = rgb;
+        found.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(found, expected);
+        let mut cells = layout.cell_indices().to_vec();
+        cells.sort_unstable();
+        assert!(cells.into_iter().eq(0..32));
+    }
+
+    #[test]
+    fn light_changes_contrast_around_mid_grey_and_noise_stays_within_bounds() {
+        let layout = PatchLayout::new(&settings());
+        let rgb = vec![255; layout.frame_len()];
+        let mut patches = vec![0.0; layout.frame_len()];
+        let photometry = Photometry { gain: 0.5, offset: 0.1, noise: 0.02, noise_seed: 3 };
+        layout.write(&rgb, &photometry, &mut patches);
+        assert!(patches.iter().all(|value| (value - 0.35).abs() < 0.0201));
+        let mean = patches.iter().sum::<f32>() / patches.len() as f32;
+        assert!((mean - 0.35).abs() < 0.002, "the noise has a mean of {}", mean - 0.35);
+    }
+}

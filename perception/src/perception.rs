@@ -1,0 +1,103 @@
+//! The trained eye: [`Perception`] turns frames into percepts and segmentations. `training` makes it, `weights` keeps it.
+
+use crate::head::{OUTPUTS, best_class, percept};
+use crate::network::{Network, PerceptionSettings};
+use crate::patches::{PatchLayout, Photometry};
+use crate::percept::Percept;
+use burn::prelude::*;
+use rayon::prelude::*;
+
+/// Frames that go through the network together, always exactly so many: the last block is filled up with grey.
+///
+/// Every matrix product has the same shape whatever the batch, so a frame gives the same bits in any batch, and one
+/// block of patches still fits a core's second-level cache.
+const BLOCK_FRAMES: usize = 8;
+
+/// Weights for inference.
+#[derive(Clone, Debug)]
+pub struct Perception {
+    settings: PerceptionSettings,
+    layout: PatchLayout,
+    network: Network,
+}
+
+impl Perception {
+    /// A perception around a network that was built for valid settings.
+    pub(crate) fn new(settings: PerceptionSettings, network: Network) -> Self {
+        Self { settings, layout: PatchLayout::new(&settings), network }
+    }
+
+    /// The frames it takes and the size of its network.
+    pub fn settings(&self) -> &PerceptionSettings {
+        &self.settings
+    }
+
+    pub(crate) fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// What the driver needs to know about each frame of a batch.
+    ///
+    /// A frame gives the same bits whatever the batch it is in and however many threads there are. The segmentation
+    /// head does not run.
+    ///
+    /// # Shapes
+    /// - `rgb`: `frames × height × width × 3` bytes, row-major, top row first
+    /// - returns: one percept a frame
+    ///
+    /// # Panics
+    /// If `rgb` is no whole number of frames.
+    pub fn see(&self, rgb: &[u8]) -> Vec<Percept> {
+        self.in_blocks(rgb, |patches, frames, percepts: &mut Vec<Percept>| {
+            let outputs = values(self.network.percepts(&self.network.features(patches)));
+            percepts.extend(outputs.chunks_exact(OUTPUTS).take(frames).map(percept));
+        })
+    }
+
+    /// The class of every segmentation cell of each frame of a batch.
+    ///
+    /// # Shapes
+    /// - `rgb`: `frames × height × width × 3` bytes, row-major, top row first
+    /// - returns: `frames × (height / 4) × (width / 4)` class bytes, in the same order
+    ///
+    /// # Panics
+    /// If `rgb` is no whole number of frames.
+    pub fn segment(&self, rgb: &[u8]) -> Vec<u8> {
+        self.in_blocks(rgb, |patches, frames, cells: &mut Vec<u8>| {
+            let scores = values(self.network.classes(&self.network.features(patches)));
+            let scores_per_frame = scores.len() / BLOCK_FRAMES;
+            for scores in scores.chunks_exact(scores_per_frame).take(frames) {
+                let start = cells.len();
+                cells.resize(start + self.layout.cells(), 0);
+                let scores = scores.chunks_exact(scores_per_frame / self.layout.cells());
+                for (&cell, scores) in self.layout.cell_indices().iter().zip(scores) {
+                    cells[start + cell] = best_class(scores);
+                }
+            }
+        })
+    }
+
+    /// Runs `network` on one block of patches after another, blocks in parallel, and joins what it appends in order.
+    fn in_blocks<T: Send>(&self, rgb: &[u8], network: impl Fn(Tensor<2>, usize, &mut Vec<T>) + Sync) -> Vec<T> {
+        let frame_len = self.layout.frame_len();
+        assert!(rgb.len().is_multiple_of(frame_len), "{} bytes are no frames of {frame_len} bytes", rgb.len());
+        let device = Device::flex();
+        let rows = BLOCK_FRAMES * self.layout.patches();
+        let see_block = |block: &[u8]| {
+            let mut patches = vec![0f32; BLOCK_FRAMES * frame_len];
+            for (frame, patches) in block.chunks_exact(frame_len).zip(patches.chunks_exact_mut(frame_len)) {
+                self.layout.write(frame, &Photometry::NONE, patches);
+            }
+            let shape = [rows, frame_len * BLOCK_FRAMES / rows];
+            let mut found = Vec::new();
+            network(Tensor::from_data(TensorData::new(patches, shape), &device), block.len() / frame_len, &mut found);
+            found
+        };
+        rgb.par_chunks(BLOCK_FRAMES * frame_len).flat_map_iter(see_block).collect()
+    }
+}
+
+/// The numbers of a tensor.
+pub(crate) fn values(tensor: Tensor<2>) -> Vec<f32> {
+    tensor.into_data().try_into_vec().expect("the flex backend computes in f32")
+}

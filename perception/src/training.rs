@@ -1,0 +1,202 @@
+//! Teaches a [`Perception`] from a [`Dataset`], one Adam step at a time. When to stop is the caller's business.
+
+use crate::classes::CLASSES;
+use crate::dataset::Dataset;
+use crate::head::{OUTPUTS, class_loss, percept_loss};
+use crate::network::{Network, PerceptionSettings, SettingsError};
+use crate::patches::{PatchLayout, Photometry};
+use crate::perception::{Perception, values};
+use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
+use burn::prelude::*;
+use rand::{Rng, RngExt, SeedableRng};
+use rand_pcg::Pcg64Mcg;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+/// How to train.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainingSettings {
+    /// Frames in a batch.
+    pub batch: usize,
+    /// Adam's step at the start of training; callers usually let it fall towards zero.
+    pub learning_rate: f64,
+    /// Weight of the cells' cross-entropy beside the percept's loss.
+    pub segmentation_weight: f32,
+    /// Contrast is scaled by one plus or minus up to this.
+    pub gain_change: f32,
+    /// Brightness is moved by up to this, as a fraction of the range of a byte.
+    pub offset_change: f32,
+    /// Noise of each value is uniform in up to plus or minus this, as a fraction of the range of a byte.
+    pub noise: f32,
+}
+
+impl Default for TrainingSettings {
+    fn default() -> Self {
+        Self {
+            batch: 128,
+            learning_rate: 1e-3,
+            segmentation_weight: 1.0,
+            gain_change: 0.2,
+            offset_change: 0.1,
+            noise: 0.02,
+        }
+    }
+}
+
+/// Losses of one batch, averaged.
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+pub struct TrainLoss {
+    /// What the step descends: `percept` plus the weighted `segmentation`.
+    pub total: f32,
+    /// Negative log likelihood of the labels of a frame, in training coordinates; it may be negative.
+    pub percept: f32,
+    /// Cross-entropy of a segmentation cell.
+    pub segmentation: f32,
+}
+
+/// A network in training. The same seed, settings and calls give the same weights.
+pub struct Trainer {
+    settings: PerceptionSettings,
+    training: TrainingSettings,
+    layout: PatchLayout,
+    network: Network,
+    optimizer: ModuleOptimizer,
+    random: Pcg64Mcg,
+}
+
+/// One frame's part of a batch, drawn before the work is split over threads.
+struct Draw {
+    index: usize,
+    photometry: Photometry,
+}
+
+impl Trainer {
+    /// Starts from random weights.
+    ///
+    /// # Errors
+    /// [`SettingsError`] if the settings describe no network or an empty batch.
+    pub fn new(settings: PerceptionSettings, training: TrainingSettings, seed: u64) -> Result<Self, SettingsError> {
+        settings.validate()?;
+        let network = Network::new(&settings, seed, &Device::flex().autodiff());
+        Self::with_network(settings, training, seed, network)
+    }
+
+    /// Continues from trained weights, with a fresh optimizer.
+    ///
+    /// # Errors
+    /// [`SettingsError`] if the batch is empty.
+    pub fn resume_from(perception: &Perception, training: TrainingSettings, seed: u64) -> Result<Self, SettingsError> {
+        let network = perception.network().clone().train();
+        Self::with_network(*perception.settings(), training, seed, network)
+    }
+
+    fn with_network(
+        settings: PerceptionSettings,
+        training: TrainingSettings,
+        seed: u64,
+        network: Network,
+    ) -> Result<Self, SettingsError> {
+        if training.batch == 0 {
+            return Err(SettingsError::Zero { name: "batch" });
+        }
+        Ok(Self {
+            settings,
+            training,
+            layout: PatchLayout::new(&settings),
+            network,
+            optimizer: AdamConfig::new().with_epsilon(1e-8).init(),
+            // Another stream than the weights, which the same seed draws.
+            random: Pcg64Mcg::seed_from_u64(seed ^ 0x6261_7463_6865_7321),
+        })
+    }
+
+    /// The frames it takes and the size of its network.
+    pub fn settings(&self) -> &PerceptionSettings {
+        &self.settings
+    }
+
+    /// The weights as they are now, for inference.
+    pub fn perception(&self) -> Perception {
+        Perception::new(self.settings, self.network.valid())
+    }
+
+    /// One Adam step on a random batch, drawn with replacement and slightly changed in light and noise.
+    ///
+    /// # Panics
+    /// If the dataset is empty or has frames of another size.
+    pub fn train_batch(&mut self, dataset: &Dataset, learning_rate: f64) -> TrainLoss {
+        assert!(!dataset.is_empty(), "there is nothing to train on");
+        assert_eq!(
+            (dataset.width(), dataset.height()),
+            (self.settings.width, self.settings.height),
+            "the dataset's frames are not the network's"
+        );
+        let draws: Vec<Draw> = (0..self.training.batch).map(|_| self.draw(dataset.len())).collect();
+        let features = self.network.features(self.patches(dataset, &draws));
+        let outputs = self.network.percepts(&features);
+        let scores = self.network.classes(&features);
+        let (percept, output_gradient) = percept_losses(outputs.clone(), dataset, &draws);
+        let weight = self.training.segmentation_weight;
+        let (segmentation, score_gradient) = self.class_losses(scores.clone(), dataset, &draws);
+        // The gradient of this sum is the gradient of the loss: both factors on the right are constants.
+        let descent = (outputs * output_gradient).sum() + (scores * score_gradient).sum();
+        let gradients = GradientsParams::from_grads(descent.backward(), &self.network);
+        self.network = self.optimizer.step(learning_rate, self.network.clone(), gradients);
+        TrainLoss { total: percept + weight * segmentation, percept, segmentation }
+    }
+
+    fn draw(&mut self, frames: usize) -> Draw {
+        let TrainingSettings { gain_change, offset_change, noise, .. } = self.training;
+        let mut within = |bound: f32| bound * (2.0 * self.random.random::<f32>() - 1.0);
+        let (gain, offset, noise) = (1.0 + within(gain_change), within(offset_change), within(noise).abs());
+        let photometry = Photometry { gain, offset, noise, noise_seed: self.random.next_u64() };
+        Draw { index: self.random.random_range(0..frames), photometry }
+    }
+
+    /// `[frames × patches, patch × patch × 3]`
+    fn patches(&self, dataset: &Dataset, draws: &[Draw]) -> Tensor<2> {
+        let frame_len = self.layout.frame_len();
+        let mut patches = vec![0f32; draws.len() * frame_len];
+        patches.par_chunks_mut(frame_len).zip(draws).for_each(|(patches, draw)| {
+            self.layout.write(dataset.frame(draw.index), &draw.photometry, patches);
+        });
+        let rows = draws.len() * self.layout.patches();
+        let shape = [rows, draws.len() * frame_len / rows];
+        Tensor::from_data(TensorData::new(patches, shape), &Device::flex().autodiff())
+    }
+
+    fn class_losses(&self, scores: Tensor<2>, dataset: &Dataset, draws: &[Draw]) -> (f32, Tensor<2>) {
+        let (shape, device) = (scores.dims(), scores.device());
+        let scores = values(scores.inner());
+        let frame_scores = scores.len() / draws.len();
+        let cells = draws.len() * self.layout.cells();
+        let weight = self.training.segmentation_weight / cells as f32;
+        let mut gradient = vec![0f32; scores.len()];
+        let losses: Vec<f32> = gradient
+            .par_chunks_mut(frame_scores)
+            .zip(scores.par_chunks(frame_scores))
+            .zip(draws)
+            .map(|((gradient, scores), draw)| {
+                let classes = dataset.cells(draw.index);
+                let gradients = gradient.chunks_exact_mut(CLASSES).zip(scores.chunks_exact(CLASSES));
+                let cells = gradients.zip(self.layout.cell_indices());
+                cells.map(|((gradient, scores), &cell)| class_loss(scores, classes[cell], weight, gradient)).sum()
+            })
+            .collect();
+        let loss = losses.iter().sum::<f32>() / cells as f32;
+        (loss, Tensor::from_data(TensorData::new(gradient, shape), &device))
+    }
+}
+
+fn percept_losses(outputs: Tensor<2>, dataset: &Dataset, draws: &[Draw]) -> (f32, Tensor<2>) {
+    let (shape, device) = (outputs.dims(), outputs.device());
+    let outputs = values(outputs.inner());
+    let weight = 1.0 / draws.len() as f32;
+    let mut gradient = vec![0f32; outputs.len()];
+    let frames = gradient.chunks_exact_mut(OUTPUTS).zip(outputs.chunks_exact(OUTPUTS)).zip(draws);
+    let loss: f32 = frames
+        .map(|((gradient, outputs), draw)| percept_loss(outputs, dataset.label(draw.index), weight, gradient))
+        .sum();
+    (loss * weight, Tensor::from_data(TensorData::new(gradient, shape), &device))
+}

@@ -1,0 +1,421 @@
+//! Many isolated worlds, stepped together. One decision of all of them is one call; world k has the same bits whatever the
+//! number of worlds, its place among them, the number of threads or the process.
+
+use crate::camera::{CameraSettings, Canvas, Frame, draw_frame};
+use crate::fault::FaultState;
+use crate::judge::Verdict;
+use crate::measure::Measures;
+use crate::physics::Physics;
+use crate::road::Road;
+use crate::scenario::{CheckError, Scenario};
+use crate::schedule::{Asked, Decide, Scoring, Stage, WorldBundle, empty_world};
+use crate::score::Score;
+use crate::trace::state_digest;
+use crate::traffic::Traffic;
+use crate::vehicle::Controls;
+use bevy::prelude::{Entity, World};
+use rayon::prelude::*;
+use std::sync::Arc;
+
+/// A fleet that cannot be built.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum FleetError {
+    /// A scenario whose parts do not fit together.
+    #[error("world {world}: {source}")]
+    Check {
+        /// Its place in the fleet.
+        world: usize,
+        /// What is wrong.
+        source: CheckError,
+    },
+    /// Frames of one fleet share a size.
+    #[error("world {world} has a camera of {found:?} pixels, the fleet's is {expected:?}")]
+    CameraSize {
+        /// Its place in the fleet.
+        world: usize,
+        /// Width and height found.
+        found: (u16, u16),
+        /// Width and height of the fleet.
+        expected: (u16, u16),
+    },
+    /// Nothing to drive.
+    #[error("a fleet needs at least one world")]
+    Empty,
+}
+
+/// Many worlds in a few shards, one per thread.
+pub struct Fleet {
+    shards: Vec<Shard>,
+    worlds: usize,
+    camera: CameraSettings,
+    with_camera: bool,
+}
+
+/// What all worlds show after a decision, in caller-owned buffers.
+///
+/// # Shapes
+/// - `rgb`: `worlds × height × width × 3`; `depth_m`, `class`, `instance`: `worlds × height × width`
+/// - `measures`, `verdicts`, `scores`: `worlds`
+#[derive(Clone, Debug, Default)]
+pub struct Observations {
+    /// Colour as the driver gets it, after sensor faults.
+    pub rgb: Vec<u8>,
+    /// Depth along the optical axis, metres.
+    pub depth_m: Vec<f32>,
+    /// [`crate::scene::Class`] of each pixel.
+    pub class: Vec<u8>,
+    /// Instance of each pixel.
+    pub instance: Vec<u16>,
+    /// Ground truth.
+    pub measures: Vec<Measures>,
+    /// How each drive ended, once it has.
+    pub verdicts: Vec<Verdict>,
+    /// Score so far.
+    pub scores: Vec<Score>,
+    pixels: usize,
+}
+
+impl Observations {
+    /// Colour frame of a world.
+    #[must_use]
+    pub fn frame(&self, world: usize) -> &[u8] {
+        &self.rgb[3 * self.pixels * world..][..3 * self.pixels]
+    }
+
+    /// Class frame of a world.
+    #[must_use]
+    pub fn class_frame(&self, world: usize) -> &[u8] {
+        &self.class[self.pixels * world..][..self.pixels]
+    }
+
+    /// Depth frame of a world.
+    #[must_use]
+    pub fn depth_frame(&self, world: usize) -> &[f32] {
+        &self.depth_m[self.pixels * world..][..self.pixels]
+    }
+
+    /// Instance frame of a world.
+    #[must_use]
+    pub fn instance_frame(&self, world: usize) -> &[u16] {
+        &self.instance[self.pixels * world..][..self.pixels]
+    }
+}
+
+impl Fleet {
+    /// Builds one world per scenario, spread over `threads` shards.
+    ///
+    /// # Errors
+    /// [`FleetError`] for the first scenario that does not fit.
+    pub fn new(scenarios: Vec<Scenario>, threads: usize) -> Result<Self, FleetError> {
+        let worlds = scenarios.len();
+        let camera = scenarios.first().ok_or(FleetError::Empty)?.camera;
+        let per_shard = worlds.div_ceil(threads.clamp(1, worlds));
+        let mut shards: Vec<Shard> =
+            (0..worlds.div_ceil(per_shard)).map(|shard| Shard::new(shard * per_shard)).collect();
+        for (world, scenario) in scenarios.iter().enumerate() {
+            check_camera(world, scenario, &camera)?;
+            shards[world / per_shard].entities.push(None);
+        }
+        let mut fleet = Self { shards, worlds, camera, with_camera: true };
+        fleet.reset(scenarios.into_iter().enumerate().collect())?;
+        Ok(fleet)
+    }
+
+    /// Switches the camera off or on; without it, frames stay as they are.
+    pub fn set_camera(&mut self, enabled: bool) {
+        self.with_camera = enabled;
+    }
+
+    /// Number of worlds.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.worlds
+    }
+
+    /// Never: a fleet has at least one world.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.worlds == 0
+    }
+
+    /// The camera all worlds share.
+    #[must_use]
+    pub fn camera(&self) -> &CameraSettings {
+        &self.camera
+    }
+
+    /// Buffers of the right sizes, showing every world as it is now.
+    #[must_use]
+    pub fn observe(&mut self) -> Observations {
+        let pixels = self.camera.pixels();
+        let mut seen = Observations {
+            rgb: vec![0; 3 * pixels * self.worlds],
+            depth_m: vec![0.0; pixels * self.worlds],
+            class: vec![0; pixels * self.worlds],
+            instance: vec![0; pixels * self.worlds],
+            measures: vec![Measures::default(); self.worlds],
+            verdicts: vec![Verdict::default(); self.worlds],
+            scores: vec![Score::default(); self.worlds],
+            pixels,
+        };
+        self.run(None, &mut seen);
+        seen
+    }
+
+    /// One decision of every world; worlds whose drive has ended stay as they are.
+    ///
+    /// # Panics
+    /// If `controls` or the buffers are not of the fleet's size.
+    pub fn step(&mut self, controls: &[Controls], seen: &mut Observations) {
+        assert_eq!(controls.len(), self.worlds, "one set of controls per world");
+        self.run(Some(controls), seen);
+    }
+
+    /// Starts new drives in some worlds. [`Self::show`] draws their first frames.
+    ///
+    /// # Errors
+    /// [`FleetError`] for the first scenario that does not fit; the fleet is then not to be used further.
+    pub fn reset(&mut self, scenarios: Vec<(usize, Scenario)>) -> Result<(), FleetError> {
+        let mut by_shard: Vec<Vec<(usize, Scenario)>> = self.shards.iter().map(|_| Vec::new()).collect();
+        let per_shard = self.shards[0].entities.len();
+        for (world, scenario) in scenarios {
+            check_camera(world, &scenario, &self.camera)?;
+            by_shard[world / per_shard].push((world, scenario));
+        }
+        let work: Vec<_> = self.shards.iter_mut().zip(by_shard).collect();
+        in_parallel(work, |(shard, scenarios)| {
+            scenarios.into_iter().try_for_each(|(world, scenario)| shard.reset(world, scenario))
+        })
+        .into_iter()
+        .collect()
+    }
+
+    /// Draws some worlds as they are now, after a reset.
+    pub fn show(&mut self, worlds: &[usize], seen: &mut Observations) {
+        let per_shard = self.shards[0].entities.len();
+        let with_camera = self.with_camera;
+        for &world in worlds {
+            let views = split(seen, &[world, 1]);
+            if let Some(view) = views.into_iter().nth(1) {
+                self.shards[world / per_shard].show(world % per_shard, 0, view, with_camera);
+            }
+        }
+    }
+
+    /// Pushes a world's ego sideways and turns it, as a gust would; scripted drivers learn nothing from it, but those
+    /// who watch them see recoveries.
+    pub fn disturb(&mut self, world: usize, sideways_mps: f32, yaw_rate_rad_per_s: f32) {
+        let per_shard = self.shards[0].entities.len();
+        self.shards[world / per_shard].disturb(world % per_shard, sideways_mps, yaw_rate_rad_per_s);
+    }
+
+    /// Digest of all that moves in a world.
+    #[must_use]
+    pub fn state_digest(&self, world: usize) -> u64 {
+        let per_shard = self.shards[0].entities.len();
+        self.shards[world / per_shard].state_digest(world % per_shard)
+    }
+
+    /// The road of a world.
+    #[must_use]
+    pub fn road(&self, world: usize) -> Arc<Road> {
+        let per_shard = self.shards[0].entities.len();
+        self.shards[world / per_shard].stage(world % per_shard).road.clone()
+    }
+
+    /// The other cars of a world.
+    #[must_use]
+    pub fn traffic(&self, world: usize) -> Traffic {
+        let per_shard = self.shards[0].entities.len();
+        self.shards[world / per_shard].component::<Traffic>(world % per_shard).clone()
+    }
+
+    fn run(&mut self, controls: Option<&[Controls]>, seen: &mut Observations) {
+        assert_eq!(seen.measures.len(), self.worlds, "buffers of the fleet's size");
+        let with_camera = self.with_camera;
+        let sizes: Vec<usize> = self.shards.iter().map(|shard| shard.entities.len()).collect();
+        let views = split(seen, &sizes);
+        let work: Vec<_> = self.shards.iter_mut().zip(views).collect();
+        in_parallel(work, |(shard, mut view)| {
+            if let Some(controls) = controls {
+                shard.decide(&controls[shard.first..][..shard.entities.len()]);
+            }
+            for slot in 0..shard.entities.len() {
+                shard.show(slot, slot, view.reborrow(), with_camera);
+            }
+        });
+    }
+}
+
+/// Some consecutive worlds in one `World` of bevy's.
+struct Shard {
+    first: usize,
+    world: World,
+    entities: Vec<Option<Entity>>,
+    faults: Vec<FaultState>,
+    canvas: Canvas,
+}
+
+impl Shard {
+    fn new(first: usize) -> Self {
+        Self { first, world: empty_world(), entities: Vec::new(), faults: Vec::new(), canvas: Canvas::default() }
+    }
+
+    fn reset(&mut self, world: usize, scenario: Scenario) -> Result<(), FleetError> {
+        let slot = world - self.first;
+        let faults = FaultState::new(scenario.seed);
+        let bundle = WorldBundle::new(Arc::new(scenario)).map_err(|source| FleetError::Check { world, source })?;
+        if let Some(entity) = self.entities[slot].take() {
+            self.world.despawn(entity);
+        }
+        self.entities[slot] = Some(self.world.spawn(bundle).id());
+        if slot < self.faults.len() {
+            self.faults[slot] = faults;
+        } else {
+            self.faults.push(faults);
+        }
+        Ok(())
+    }
+
+    fn decide(&mut self, controls: &[Controls]) {
+        for (slot, controls) in controls.iter().enumerate() {
+            let entity = self.entity(slot);
+            if let Some(mut asked) = self.world.get_mut::<Asked>(entity) {
+                asked.0 = controls.bounded();
+            }
+        }
+        self.world.run_schedule(Decide);
+    }
+
+    /// Draws one world into place `into` of the view.
+    fn show(&mut self, slot: usize, into: usize, view: ShardView<'_>, with_camera: bool) {
+        let entity = self.entity(slot);
+        let world = self.world.entity(entity);
+        let expect = "every world has all of its bundle";
+        let stage = world.get::<Stage>().expect(expect);
+        let traffic = world.get::<Traffic>().expect(expect);
+        let measures = world.get::<Measures>().expect(expect);
+        let verdict = world.get::<Verdict>().expect(expect);
+        view.measures[into] = *measures;
+        view.verdicts[into] = *verdict;
+        view.scores[into] = world.get::<Scoring>().expect(expect).0.score(measures, verdict);
+        if !with_camera {
+            return;
+        }
+        let camera = &stage.scenario.camera;
+        let pixels = camera.pixels();
+        let at = pixels * into;
+        let mut frame = Frame {
+            rgb: &mut view.rgb[3 * at..][..3 * pixels],
+            depth_m: &mut view.depth_m[at..][..pixels],
+            class: &mut view.class[at..][..pixels],
+            instance: &mut view.instance[at..][..pixels],
+        };
+        let shown = crate::camera::Shown {
+            road: &stage.road,
+            scene: &stage.scene,
+            traffic,
+            ego: &measures.ego,
+            centre_of_mass_m: stage.scenario.ego.vehicle.centre_of_mass_m,
+        };
+        draw_frame(&mut self.canvas, camera, &shown, &mut frame);
+        let width = usize::from(camera.width_px);
+        self.faults[slot].apply(&stage.scenario.perturbations, measures.time_s, width, frame.rgb);
+    }
+
+    fn disturb(&mut self, slot: usize, sideways_mps: f32, yaw_rate_rad_per_s: f32) {
+        let entity = self.entity(slot);
+        if let Some(mut physics) = self.world.get_mut::<Physics>(entity) {
+            physics.disturb(sideways_mps, yaw_rate_rad_per_s);
+        }
+    }
+
+    fn state_digest(&self, slot: usize) -> u64 {
+        state_digest(self.component::<Measures>(slot), self.component::<Traffic>(slot))
+    }
+
+    fn stage(&self, slot: usize) -> &Stage {
+        self.component(slot)
+    }
+
+    fn component<C: bevy::prelude::Component>(&self, slot: usize) -> &C {
+        self.world.get(self.entity(slot)).expect("every world has all of its bundle")
+    }
+
+    fn entity(&self, slot: usize) -> Entity {
+        self.entities[slot].expect("every slot is filled when the fleet is built")
+    }
+}
+
+/// The part of the caller's buffers that one shard writes.
+struct ShardView<'a> {
+    rgb: &'a mut [u8],
+    depth_m: &'a mut [f32],
+    class: &'a mut [u8],
+    instance: &'a mut [u16],
+    measures: &'a mut [Measures],
+    verdicts: &'a mut [Verdict],
+    scores: &'a mut [Score],
+}
+
+impl ShardView<'_> {
+    fn reborrow(&mut self) -> ShardView<'_> {
+        ShardView {
+            rgb: self.rgb,
+            depth_m: self.depth_m,
+            class: self.class,
+            instance: self.instance,
+            measures: self.measures,
+            verdicts: self.verdicts,
+            scores: self.scores,
+        }
+    }
+}
+
+/// Cuts the buffers into parts of so many worlds each.
+fn split<'a>(seen: &'a mut Observations, sizes: &[usize]) -> Vec<ShardView<'a>> {
+    let pixels = seen.pixels;
+    let mut rest = ShardView {
+        rgb: &mut seen.rgb,
+        depth_m: &mut seen.depth_m,
+        class: &mut seen.class,
+        instance: &mut seen.instance,
+        measures: &mut seen.measures,
+        verdicts: &mut seen.verdicts,
+        scores: &mut seen.scores,
+    };
+    sizes
+        .iter()
+        .map(|&size| ShardView {
+            rgb: cut(&mut rest.rgb, 3 * pixels * size),
+            depth_m: cut(&mut rest.depth_m, pixels * size),
+            class: cut(&mut rest.class, pixels * size),
+            instance: cut(&mut rest.instance, pixels * size),
+            measures: cut(&mut rest.measures, size),
+            verdicts: cut(&mut rest.verdicts, size),
+            scores: cut(&mut rest.scores, size),
+        })
+        .collect()
+}
+
+/// Takes the first `count` elements off a slice.
+fn cut<'a, T>(rest: &mut &'a mut [T], count: usize) -> &'a mut [T] {
+    let (first, after) = std::mem::take(rest).split_at_mut(count);
+    *rest = after;
+    first
+}
+
+/// Runs each piece of work, on this thread if there is only one.
+fn in_parallel<W: Send, R: Send>(work: Vec<W>, run: impl Fn(W) -> R + Send + Sync) -> Vec<R> {
+    if work.len() == 1 {
+        work.into_iter().map(run).collect()
+    } else {
+        work.into_par_iter().with_max_len(1).map(run).collect()
+    }
+}
+
+fn check_camera(world: usize, scenario: &Scenario, camera: &CameraSettings) -> Result<(), FleetError> {
+    let found = (scenario.camera.width_px, scenario.camera.height_px);
+    let expected = (camera.width_px, camera.height_px);
+    if found == expected { Ok(()) } else { Err(FleetError::CameraSize { world, found, expected }) }
+}

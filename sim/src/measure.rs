@@ -1,0 +1,145 @@
+//! What a decision led to, as numbers without opinions.
+
+use crate::math::wrap_angle;
+use crate::road::{LaneId, Road};
+use crate::scene::Class;
+use crate::traffic::Traffic;
+use crate::vehicle::EgoState;
+use bevy::prelude::Component;
+
+/// What is ahead further than this is not measured.
+pub const GAP_RANGE_M: f32 = 60.0;
+/// Curvature ahead is the mean over this stretch.
+pub const CURVATURE_AHEAD_M: (f32, f32) = (5.0, 25.0);
+
+/// The ego touched something.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Contact {
+    /// What it touched.
+    pub class: Class,
+    /// Which car or which thing beside the road.
+    pub index: usize,
+    /// Difference of the two velocities.
+    pub closing_speed_mps: f32,
+}
+
+/// Ground truth after a decision.
+#[derive(Component, Clone, Copy, Debug, Default, PartialEq)]
+pub struct Measures {
+    /// Decisions so far.
+    pub step: u32,
+    /// Time of the drive.
+    pub time_s: f32,
+    /// The ego.
+    pub ego: EgoState,
+    /// Offset from the centre of the lane, positive to the left.
+    pub lane_offset_m: f32,
+    /// Heading against the lane, positive to the left.
+    pub heading_rad: f32,
+    /// Mean curvature of the lane ahead, positive to the left.
+    pub curvature_per_m: f32,
+    /// From bumper to bumper, to the next car in the ego's path within [`GAP_RANGE_M`].
+    pub gap_m: Option<f32>,
+    /// That car's speed along the road.
+    pub lead_speed_mps: f32,
+    /// Time to collision with it at the present speeds; infinite if the gap does not close.
+    pub time_to_collision_s: f32,
+    /// The speed limit.
+    pub speed_limit_mps: f32,
+    /// Whether the ego's middle is outside the lanes of its direction.
+    pub outside_lanes: bool,
+    /// Share of the route driven, 0 to 1.
+    pub route_completion: f32,
+    /// Distance driven along the road in the drive.
+    pub driven_m: f32,
+    /// Part of it with the ego's middle outside its lanes.
+    pub outside_m: f32,
+    /// The first contact.
+    pub contact: Option<Contact>,
+    /// Mean speed of the other cars of the ego's direction within 100 m.
+    pub traffic_speed_mps: Option<f32>,
+    /// Greatest `s` reached, as a share of the route; completion never falls.
+    pub(crate) start_s_m: f32,
+}
+
+/// The route ends this far before the road does.
+pub(crate) const ROUTE_MARGIN_M: f32 = 5.0;
+
+impl Measures {
+    /// Measures before the first decision.
+    pub(crate) fn at_start(ego: EgoState, road: &Road, traffic: &Traffic, ego_length_m: f32, ego_width_m: f32) -> Self {
+        let start = Self { start_s_m: ego.s_m, ..Self::default() };
+        start.next(ego, road, traffic, (ego_length_m, ego_width_m), 0.0, None)
+    }
+
+    /// Measures after one more decision.
+    pub(crate) fn next(
+        &self,
+        ego: EgoState,
+        road: &Road,
+        traffic: &Traffic,
+        (ego_length_m, ego_width_m): (f32, f32),
+        decision_s: f32,
+        contact: Option<Contact>,
+    ) -> Self {
+        let lane_centre_m = road.lane(ego.lane).map_or(0.0, |lane| lane.centre_d_m);
+        let outside_lanes = !road.lane_at(ego.d_m).is_some_and(|lane| !lane.id.is_oncoming());
+        let (ahead_from_m, ahead_to_m) = CURVATURE_AHEAD_M;
+        let first = decision_s == 0.0;
+        let advance_m = if first { 0.0 } else { (ego.s_m - self.ego.s_m).max(0.0) };
+        let route_m = (road.length_m() - ROUTE_MARGIN_M - self.start_s_m).max(1.0);
+        let completion = ((ego.s_m - self.start_s_m) / route_m).clamp(0.0, 1.0);
+        let lead = find_lead(&ego, traffic, ego_length_m, ego_width_m);
+        let closing_mps = lead.map_or(0.0, |(_, lead_mps)| ego.speed_mps - lead_mps);
+        Self {
+            step: if first { 0 } else { self.step + 1 },
+            time_s: if first { 0.0 } else { (self.step + 1) as f32 * decision_s },
+            lane_offset_m: ego.d_m - lane_centre_m,
+            heading_rad: wrap_angle(ego.heading_rad - road.line.point(ego.s_m).heading_rad),
+            curvature_per_m: road.line.mean_curvature(ego.s_m + ahead_from_m, ego.s_m + ahead_to_m),
+            gap_m: lead.map(|(gap_m, _)| gap_m),
+            lead_speed_mps: lead.map_or(0.0, |(_, lead_mps)| lead_mps),
+            time_to_collision_s: match lead {
+                Some((gap_m, _)) if closing_mps > 1e-3 => gap_m.max(0.0) / closing_mps,
+                _ => f32::INFINITY,
+            },
+            speed_limit_mps: road.speed_limit_mps(ego.s_m),
+            outside_lanes,
+            route_completion: completion.max(self.route_completion),
+            driven_m: self.driven_m + advance_m,
+            outside_m: self.outside_m + if outside_lanes { advance_m } else { 0.0 },
+            contact,
+            traffic_speed_mps: traffic_speed(&ego, traffic),
+            start_s_m: self.start_s_m,
+            ego,
+        }
+    }
+
+    /// The ego's lane.
+    #[must_use]
+    pub fn lane(&self) -> LaneId {
+        self.ego.lane
+    }
+}
+
+/// Gap to and speed of the next car in the ego's path; its path is as wide as itself and follows the road.
+fn find_lead(ego: &EgoState, traffic: &Traffic, ego_length_m: f32, ego_width_m: f32) -> Option<(f32, f32)> {
+    traffic
+        .cars()
+        .iter()
+        .filter_map(|car| {
+            let ahead_m = car.s_m - ego.s_m;
+            let in_path = (car.d_m - ego.d_m).abs() < 0.5 * (car.width_m + ego_width_m);
+            let gap_m = ahead_m - 0.5 * (car.length_m + ego_length_m);
+            (in_path && ahead_m > 0.0 && gap_m < GAP_RANGE_M).then_some((gap_m, car.speed_mps * car.direction()))
+        })
+        .min_by(|(a, _), (b, _)| a.total_cmp(b))
+}
+
+fn traffic_speed(ego: &EgoState, traffic: &Traffic) -> Option<f32> {
+    let near = || {
+        traffic.cars().iter().filter(|car| !car.lane.is_oncoming() && (car.s_m - ego.s_m).abs() < 100.0)
+    };
+    let count = near().count();
+    (count > 0).then(|| near().map(|car| car.speed_mps).sum::<f32>() / count as f32)
+}

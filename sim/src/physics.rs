@@ -1,0 +1,309 @@
+//! One world's physics: the ground, the ego on its wheels, other cars and what stands beside the road, in rapier.
+//!
+//! The sets are rapier's own rather than an ECS plugin's: bodies are inserted in file order whatever the entity tables
+//! look like, and the wheels must be updated in every physics step, between two steps of the solver.
+
+use crate::math::{Quat, Vec3, atan2, pitch_rotation, yaw_rotation};
+use crate::measure::Contact;
+use crate::road::{self, Road};
+use crate::scene::{Class, Prop};
+use crate::traffic::Traffic;
+use crate::vehicle::{Controls, EgoState, Vehicle, VehicleSettings};
+use bevy::prelude::Component;
+use rapier3d::prelude::{
+    BroadPhaseBvh, CCDSolver, ColliderBuilder, ColliderHandle, ColliderSet, Group, ImpulseJointSet,
+    IntegrationParameters, InteractionGroups, InteractionTestMode, IslandManager, MassProperties, MultibodyJointSet,
+    NarrowPhase, PhysicsPipeline, Pose, QueryFilter, RigidBodyBuilder, RigidBodyHandle, RigidBodySet, RigidBodyType,
+    SoftBodySet,
+};
+
+/// Other cars further away than this are moved without physics: nothing can touch them.
+const PHYSICS_RANGE_M: f32 = 25.0;
+/// Distance between the rows of the ground's mesh.
+const GROUND_ROW_M: f32 = 3.0;
+/// The ground reaches this far beyond the paved strip.
+const GROUND_MARGIN_M: f32 = 25.0;
+
+const GROUND: Group = Group::GROUP_1;
+const EGO: Group = Group::GROUP_2;
+const OTHERS: Group = Group::GROUP_3;
+
+/// The rapier sets of one world.
+#[derive(Component)]
+pub(crate) struct Physics {
+    bodies: RigidBodySet,
+    colliders: ColliderSet,
+    islands: IslandManager,
+    broad_phase: BroadPhaseBvh,
+    narrow_phase: NarrowPhase,
+    impulse_joints: ImpulseJointSet,
+    multibody_joints: MultibodyJointSet,
+    soft_bodies: SoftBodySet,
+    ccd: CCDSolver,
+    pipeline: PhysicsPipeline,
+    parameters: IntegrationParameters,
+    vehicle: Vehicle,
+    ego: RigidBodyHandle,
+    ego_collider: ColliderHandle,
+    cars: Vec<RigidBodyHandle>,
+    contact: Option<Contact>,
+}
+
+/// Where the ego starts, in road coordinates.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StartPose {
+    pub s_m: f32,
+    pub d_m: f32,
+    pub relative_heading_rad: f32,
+    pub speed_mps: f32,
+}
+
+impl Physics {
+    /// Builds a world: ground first, then what stands beside the road, the other cars, the ego.
+    pub fn new(road: &Road, props: &[Prop], traffic: &Traffic, settings: VehicleSettings, start: StartPose) -> Self {
+        let mut bodies = RigidBodySet::new();
+        let mut colliders = ColliderSet::new();
+        if let Some(ground) = ground(road) {
+            colliders.insert(ground);
+        }
+        for (index, prop) in props.iter().enumerate().filter(|(_, prop)| prop.solid) {
+            let half = 0.5 * prop.size;
+            let pose = Pose::from_parts(prop.base + Vec3::Z * half.z, yaw_rotation(prop.yaw_rad));
+            let collider = ColliderBuilder::cuboid(half.x, half.y, half.z)
+                .position(pose)
+                .collision_groups(groups(OTHERS, EGO))
+                .user_data(user_data(prop.class, index));
+            colliders.insert(collider);
+        }
+        let cars = traffic.cars().iter().enumerate().map(|(index, car)| {
+            let half = 0.5 * Vec3::new(car.length_m, car.width_m, car.height_m);
+            let body = RigidBodyBuilder::kinematic_position_based().pose(car.pose(road)).enabled(false).build();
+            let handle = bodies.insert(body);
+            let collider = ColliderBuilder::cuboid(half.x, half.y, half.z)
+                .mass(car.mass_kg())
+                .friction(0.5)
+                .collision_groups(groups(OTHERS, EGO | GROUND))
+                .user_data(user_data(Class::Vehicle, index));
+            colliders.insert_with_parent(collider, handle, &mut bodies);
+            handle
+        });
+        let cars = cars.collect();
+        let ego = bodies.insert(ego_body(road, &settings, start));
+        let lift_m = 0.5 * settings.height_m + 0.15 - settings.centre_of_mass_m;
+        let half = 0.5 * Vec3::new(settings.length_m, settings.width_m, settings.height_m - 0.3);
+        let body = ColliderBuilder::cuboid(half.x, half.y, half.z)
+            .position(Pose::from_translation(Vec3::Z * lift_m))
+            .density(0.0)
+            .friction(0.4)
+            .collision_groups(groups(EGO, OTHERS));
+        let ego_collider = colliders.insert_with_parent(body, ego, &mut bodies);
+        Self {
+            bodies,
+            colliders,
+            islands: IslandManager::new(),
+            broad_phase: BroadPhaseBvh::new(),
+            narrow_phase: NarrowPhase::new(),
+            impulse_joints: ImpulseJointSet::new(),
+            multibody_joints: MultibodyJointSet::new(),
+            soft_bodies: SoftBodySet::new(),
+            ccd: CCDSolver::new(),
+            pipeline: PhysicsPipeline::new(),
+            parameters: IntegrationParameters::default(),
+            vehicle: Vehicle::new(settings, ego),
+            ego,
+            ego_collider,
+            cars,
+            contact: None,
+        }
+    }
+
+    /// One decision: `substeps` physics steps of `dt_s`, other cars moving along.
+    pub fn step(&mut self, controls: Controls, road: &Road, traffic: &mut Traffic, dt_s: f32, substeps: u8) {
+        self.parameters.dt = dt_s;
+        self.enable_near_cars(road, traffic);
+        for _ in 0..substeps {
+            traffic.advance(dt_s);
+            self.place_cars(road, traffic);
+            let filter = QueryFilter::default().groups(groups(Group::ALL, GROUND));
+            let queries = self.broad_phase.as_query_pipeline_mut(
+                self.narrow_phase.query_dispatcher(),
+                &mut self.bodies,
+                &mut self.colliders,
+                filter,
+            );
+            self.vehicle.step(controls, dt_s, queries);
+            self.pipeline.step(
+                Vec3::new(0.0, 0.0, -9.81),
+                &self.parameters,
+                &mut self.islands,
+                &mut self.broad_phase,
+                &mut self.narrow_phase,
+                &mut self.bodies,
+                &mut self.colliders,
+                &mut self.impulse_joints,
+                &mut self.multibody_joints,
+                &mut self.soft_bodies,
+                &mut self.ccd,
+                &(),
+                &(),
+            );
+            self.note_contact(traffic);
+        }
+        self.read_hit_cars(traffic);
+    }
+
+    /// The first contact of the ego with anything but the ground.
+    pub fn contact(&self) -> Option<Contact> {
+        self.contact
+    }
+
+    /// Position, rotation and speeds of the ego; `previous` gives the acceleration and where to look on the road.
+    pub fn ego_state(&self, road: &Road, previous: &EgoState, decision_s: f32) -> EgoState {
+        let body = &self.bodies[self.ego];
+        let (position, rotation): (Vec3, Quat) = (body.translation(), *body.rotation());
+        let velocity_mps: Vec3 = body.linvel();
+        let forward = rotation * Vec3::X;
+        let speed_mps = forward.dot(velocity_mps);
+        let (s_m, d_m) = road.line.to_line(position.truncate(), previous.s_m);
+        EgoState {
+            position,
+            rotation,
+            velocity_mps,
+            speed_mps,
+            acceleration_mps2: (speed_mps - previous.speed_mps) / decision_s,
+            yaw_rate_rad_per_s: body.angvel().z,
+            steer_rad: self.vehicle.steer_rad,
+            heading_rad: atan2(forward.y, forward.x),
+            s_m,
+            d_m,
+            lane: road.own_lane_at(d_m).id,
+        }
+    }
+
+    /// Turns the ego's steering without delay, for a start in a bend.
+    pub fn set_steer(&mut self, steer_rad: f32) {
+        self.vehicle.steer_rad = steer_rad;
+    }
+
+    /// Pushes the ego: a sideways speed and a turn, as a gust or a pothole would.
+    pub fn disturb(&mut self, sideways_mps: f32, yaw_rate_rad_per_s: f32) {
+        let body = &mut self.bodies[self.ego];
+        let sideways = *body.rotation() * Vec3::Y * sideways_mps;
+        body.set_linvel(body.linvel() + sideways, true);
+        body.set_angvel(body.angvel() + Vec3::Z * yaw_rate_rad_per_s, true);
+    }
+
+    fn enable_near_cars(&mut self, road: &Road, traffic: &Traffic) {
+        let ego = self.bodies[self.ego].translation();
+        for (handle, car) in self.cars.iter().zip(traffic.cars()) {
+            let body = &mut self.bodies[*handle];
+            if body.is_dynamic() {
+                continue;
+            }
+            let pose = car.pose(road);
+            let near = pose.translation.distance_squared(ego) < PHYSICS_RANGE_M * PHYSICS_RANGE_M;
+            if near && !body.is_enabled() {
+                body.set_position(pose, false);
+            }
+            body.set_enabled(near);
+        }
+    }
+
+    fn place_cars(&mut self, road: &Road, traffic: &Traffic) {
+        for (handle, car) in self.cars.iter().zip(traffic.cars()) {
+            let body = &mut self.bodies[*handle];
+            if body.is_enabled() && body.is_kinematic() {
+                body.set_next_kinematic_position(car.pose(road));
+            }
+        }
+    }
+
+    fn note_contact(&mut self, traffic: &mut Traffic) {
+        for pair in self.narrow_phase.contact_pairs_with(self.ego_collider) {
+            if !pair.has_any_active_contact() {
+                continue;
+            }
+            let other = if pair.collider1 == self.ego_collider { pair.collider2 } else { pair.collider1 };
+            let Some(collider) = self.colliders.get(other) else { continue };
+            let (class, index) = read_user_data(collider.user_data);
+            if self.contact.is_none() {
+                let ego_mps = self.bodies[self.ego].linvel();
+                let other_mps = collider.parent().map_or(Vec3::ZERO, |handle| self.bodies[handle].linvel());
+                self.contact = Some(Contact { class, index, closing_speed_mps: (ego_mps - other_mps).length() });
+            }
+            if class == Class::Vehicle && !traffic.cars()[index].hit {
+                // From here on the other car is a body like any other: it is pushed, turns and slows down.
+                traffic.hit(index);
+                let body = &mut self.bodies[self.cars[index]];
+                let velocity = body.linvel();
+                body.set_body_type(RigidBodyType::Dynamic, true);
+                body.set_linvel(velocity, true);
+            }
+        }
+    }
+
+    fn read_hit_cars(&self, traffic: &mut Traffic) {
+        for (index, handle) in self.cars.iter().enumerate() {
+            let body = &self.bodies[*handle];
+            if body.is_dynamic() {
+                traffic.set_hit_pose(index, *body.position(), body.linvel().length());
+            }
+        }
+    }
+}
+
+fn groups(member: Group, with: Group) -> InteractionGroups {
+    InteractionGroups::new(member, with, InteractionTestMode::And)
+}
+
+fn user_data(class: Class, index: usize) -> u128 {
+    (u128::from(class as u8) << 64) | index as u128
+}
+
+fn read_user_data(data: u128) -> (Class, usize) {
+    (Class::from_index((data >> 64) as u8), data as u64 as usize)
+}
+
+fn ego_body(road: &Road, settings: &VehicleSettings, start: StartPose) -> rapier3d::prelude::RigidBody {
+    let surface = road.surface_point(start.s_m, start.d_m);
+    let heading_rad = road.line.point(start.s_m).heading_rad + start.relative_heading_rad;
+    let slope_rad = atan2(road.line.slope(start.s_m), 1.0);
+    let rotation = yaw_rotation(heading_rad) * pitch_rotation(-slope_rad);
+    let position = surface + Vec3::Z * settings.centre_of_mass_m;
+    let (mass, length, width, height) = (settings.mass_kg, settings.length_m, settings.width_m, settings.height_m);
+    // Inertia of a homogeneous block a little shorter than the body, as measured for passenger cars
+    // (Heydinger et al. 1999, SAE 1999-01-1336: yaw inertia is close to mass times wheelbase times a quarter of the length).
+    let block = Vec3::new(0.9 * length, width, height);
+    let inertia = Vec3::new(
+        block.y * block.y + block.z * block.z,
+        block.x * block.x + block.z * block.z,
+        block.x * block.x + block.y * block.y,
+    ) * (mass / 12.0);
+    RigidBodyBuilder::dynamic()
+        .pose(Pose::from_parts(position, rotation))
+        .linvel(rotation * Vec3::X * start.speed_mps)
+        .additional_mass_properties(MassProperties::new(Vec3::ZERO, mass, inertia))
+        .can_sleep(false)
+        .build()
+}
+
+/// The ground as a mesh of rows along the road; `None` only for a road without length.
+fn ground(road: &Road) -> Option<ColliderBuilder> {
+    let rows = ((road.length_m() + road::RUN_IN_M + 60.0) / GROUND_ROW_M).ceil() as usize;
+    let left = road.cross_section.left_edge_m() + GROUND_MARGIN_M;
+    let right = road.cross_section.right_edge_m() - GROUND_MARGIN_M;
+    let points = (0..=rows)
+        .flat_map(|row| {
+            let s_m = row as f32 * GROUND_ROW_M - road::RUN_IN_M;
+            [road.surface_point(s_m, left), road.surface_point(s_m, right)]
+        })
+        .collect();
+    let triangles = (0..rows as u32)
+        .flat_map(|row| {
+            let (a, b, c, d) = (2 * row, 2 * row + 1, 2 * row + 2, 2 * row + 3);
+            [[a, b, c], [b, d, c]]
+        })
+        .collect();
+    let mesh = ColliderBuilder::trimesh(points, triangles).ok()?;
+    Some(mesh.friction(0.6).collision_groups(groups(GROUND, Group::ALL)).user_data(user_data(Class::Road, 0)))
+}

@@ -1,0 +1,248 @@
+//! What no single field can know: whether the parts of a scenario fit together.
+
+use super::{Action, RoadSpec, Scenario, Segment, Side};
+use crate::road::{self, CrossSection, CurvePiece, Dash, HillWave, LaneId, Road, RoadError, SpeedLimit};
+
+/// Parts of a scenario that contradict each other.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum CheckError {
+    /// The road cannot be built.
+    #[error("the road cannot be built: {0}")]
+    Road(#[from] RoadError),
+    /// A lane that the road does not have.
+    #[error("{who} is in lane {lane}, the road has lanes {first} to {last}")]
+    NoSuchLane {
+        /// Whose lane it is.
+        who: String,
+        /// The lane asked for.
+        lane: i8,
+        /// Lowest lane number.
+        first: i8,
+        /// Highest lane number.
+        last: i8,
+    },
+    /// A place beyond the road.
+    #[error("{who} starts at s = {s_m} m, the road is {length_m:.1} m long")]
+    BeyondRoad {
+        /// Who starts there.
+        who: String,
+        /// The place asked for.
+        s_m: f32,
+        /// The road's length.
+        length_m: f32,
+    },
+    /// Two cars in one place.
+    #[error("{first} and {second} overlap at the start (s = {first_s_m} m and {second_s_m} m in lane {lane})")]
+    Overlap {
+        /// One car.
+        first: String,
+        /// The other.
+        second: String,
+        /// Where the one starts.
+        first_s_m: f32,
+        /// Where the other starts.
+        second_s_m: f32,
+        /// Their lane.
+        lane: i8,
+    },
+    /// Two cars of one name.
+    #[error("two actors are named {name:?}")]
+    SameName {
+        /// The name.
+        name: String,
+    },
+    /// A clothoid needs something to lead to.
+    #[error("segment {segment} is a clothoid between two clothoids: its curvature is not known")]
+    Clothoid {
+        /// Position in the list of segments.
+        segment: usize,
+    },
+    /// A camera with more pixels than the frame limit.
+    #[error("the camera has {width_px} x {height_px} pixels, allowed are at most {max_pixels} in all")]
+    CameraTooLarge {
+        /// Width asked for.
+        width_px: u16,
+        /// Height asked for.
+        height_px: u16,
+        /// The limit.
+        max_pixels: u32,
+    },
+    /// A vehicle that cannot be built.
+    #[error("ego vehicle: {0}")]
+    Vehicle(String),
+}
+
+/// Clearance between two cars at the start.
+const CLEARANCE_M: f32 = 0.5;
+
+impl Scenario {
+    /// Checks that the parts fit together.
+    ///
+    /// # Errors
+    /// [`CheckError`] for the first contradiction found.
+    pub fn check(&self) -> Result<(), CheckError> {
+        let road = self.build_road()?;
+        let pixels = u32::from(self.camera.width_px) * u32::from(self.camera.height_px);
+        if pixels > crate::camera::MAX_PIXELS {
+            return Err(CheckError::CameraTooLarge {
+                width_px: self.camera.width_px,
+                height_px: self.camera.height_px,
+                max_pixels: crate::camera::MAX_PIXELS,
+            });
+        }
+        self.ego.vehicle.check().map_err(CheckError::Vehicle)?;
+        self.check_places(&road)?;
+        self.check_scripts(&road)
+    }
+
+    /// Builds the scenario's road.
+    ///
+    /// # Errors
+    /// [`CheckError::Road`] and [`CheckError::Clothoid`].
+    pub fn build_road(&self) -> Result<Road, CheckError> {
+        match &self.road {
+            RoadSpec::Generated { length_m, seed, style } => {
+                if *length_m < road::MIN_LENGTH_M {
+                    let (min_m, max_m) = (road::MIN_LENGTH_M, road::MAX_LENGTH_M);
+                    return Err(RoadError::Length { length_m: *length_m, min_m, max_m }.into());
+                }
+                Ok(road::generate(seed.unwrap_or(self.seed), *length_m, style))
+            }
+            RoadSpec::Straight { length_m, lanes, oncoming_lanes, lane_width_m, speed_limit_mps } => {
+                let section = CrossSection {
+                    lanes: *lanes,
+                    oncoming_lanes: *oncoming_lanes,
+                    lane_width_m: *lane_width_m,
+                    shoulder_m: 1.0,
+                    kerb: false,
+                };
+                let piece =
+                    CurvePiece { length_m: *length_m, start_curvature_per_m: 0.0, end_curvature_per_m: 0.0 };
+                build(&[piece], vec![], section, *speed_limit_mps)
+            }
+            RoadSpec::Segments {
+                segments,
+                hills,
+                lanes,
+                oncoming_lanes,
+                lane_width_m,
+                shoulder_m,
+                kerb,
+                speed_limit_mps,
+            } => {
+                let section = CrossSection {
+                    lanes: *lanes,
+                    oncoming_lanes: *oncoming_lanes,
+                    lane_width_m: *lane_width_m,
+                    shoulder_m: *shoulder_m,
+                    kerb: *kerb,
+                };
+                let waves = hills
+                    .iter()
+                    .map(|hill| HillWave {
+                        amplitude_m: hill.amplitude_m,
+                        wavelength_m: hill.wavelength_m,
+                        phase_rad: 0.0,
+                    })
+                    .collect();
+                build(&curve_pieces(segments)?, waves, section, *speed_limit_mps)
+            }
+        }
+    }
+
+    fn check_places(&self, road: &Road) -> Result<(), CheckError> {
+        let ego_length_m = self.ego.vehicle.length_m;
+        let mut cars = vec![("the ego".to_owned(), self.ego.lane, self.ego.s_m, ego_length_m)];
+        for actor in &self.actors {
+            let name = format!("{:?}", actor.name);
+            if cars.iter().any(|(other, ..)| *other == name) {
+                return Err(CheckError::SameName { name: actor.name.clone() });
+            }
+            cars.push((name, actor.start.lane, actor.start.s_m, actor.kind.size_m().0));
+        }
+        for (index, (who, lane, s_m, length_m)) in cars.iter().enumerate() {
+            check_lane(road, who, *lane)?;
+            if *s_m > road.length_m() {
+                return Err(CheckError::BeyondRoad { who: who.clone(), s_m: *s_m, length_m: road.length_m() });
+            }
+            for (other, other_lane, other_s_m, other_length_m) in &cars[..index] {
+                let needed_m = 0.5 * (length_m + other_length_m) + CLEARANCE_M;
+                if lane == other_lane && (s_m - other_s_m).abs() < needed_m {
+                    return Err(CheckError::Overlap {
+                        first: who.clone(),
+                        second: other.clone(),
+                        first_s_m: *s_m,
+                        second_s_m: *other_s_m,
+                        lane: lane.0,
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn check_scripts(&self, road: &Road) -> Result<(), CheckError> {
+        for actor in &self.actors {
+            for action in &actor.script {
+                if let Action::ChangeLane { to_lane, .. } = action {
+                    check_lane(road, &format!("a lane change of {:?}", actor.name), *to_lane)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check_lane(road: &Road, who: &str, lane: LaneId) -> Result<(), CheckError> {
+    if road.lane(lane).is_some() {
+        return Ok(());
+    }
+    let numbers = || road.lanes.iter().map(|lane| lane.id.0);
+    Err(CheckError::NoSuchLane {
+        who: who.to_owned(),
+        lane: lane.0,
+        first: numbers().min().unwrap_or(0),
+        last: numbers().max().unwrap_or(0),
+    })
+}
+
+fn build(
+    pieces: &[CurvePiece],
+    hills: Vec<HillWave>,
+    section: CrossSection,
+    speed_limit_mps: f32,
+) -> Result<Road, CheckError> {
+    let dash = Dash { length_m: 3.0, period_m: 9.0 };
+    let middle = (section.lanes == 1 && section.oncoming_lanes <= 1).then_some(dash);
+    let markings = section.usual_markings(0.14, dash, middle, false);
+    let limit = SpeedLimit { from_s_m: f32::NEG_INFINITY, speed_mps: speed_limit_mps };
+    Ok(Road::new(pieces, hills, section, markings, vec![limit])?)
+}
+
+fn curve_pieces(segments: &[Segment]) -> Result<Vec<CurvePiece>, CheckError> {
+    let curvature = |segment: Option<&Segment>| match segment {
+        None | Some(Segment::Line { .. }) => Some(0.0),
+        Some(Segment::Arc { radius_m, to: Side::Left, .. }) => Some(1.0 / radius_m),
+        Some(Segment::Arc { radius_m, to: Side::Right, .. }) => Some(-1.0 / radius_m),
+        Some(Segment::Clothoid { .. }) => None,
+    };
+    segments
+        .iter()
+        .enumerate()
+        .map(|(index, segment)| {
+            let own = curvature(Some(segment));
+            let before = index.checked_sub(1).map_or(Some(0.0), |last| curvature(segments.get(last)));
+            let after = curvature(segments.get(index + 1));
+            let unknown = CheckError::Clothoid { segment: index };
+            let length_m = match segment {
+                Segment::Line { length_m } | Segment::Arc { length_m, .. } | Segment::Clothoid { length_m } => *length_m,
+            };
+            match own.map(|own| (own, own)).or(before.zip(after)) {
+                Some((start_curvature_per_m, end_curvature_per_m)) => {
+                    Ok(CurvePiece { length_m, start_curvature_per_m, end_curvature_per_m })
+                }
+                None => Err(unknown),
+            }
+        })
+        .collect()
+}

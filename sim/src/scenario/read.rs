@@ -1,0 +1,167 @@
+//! Reading scenario files. Every mistake is reported with file, line and column where there is one.
+
+use super::{CheckError, Scenario};
+use ron::extensions::Extensions;
+use std::path::{Path, PathBuf};
+
+/// A scenario file that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The file or folder cannot be read.
+    #[error("cannot read the scenario: {source}: {path:?}")]
+    Io {
+        /// What the system said.
+        source: std::io::Error,
+        /// The file.
+        path: PathBuf,
+    },
+    /// The text is not a scenario.
+    #[error("{path}:{line}:{column}: {message}", path = path.display())]
+    Syntax {
+        /// What is wrong, with the offending value.
+        message: String,
+        /// Line, from 1.
+        line: usize,
+        /// Column, from 1.
+        column: usize,
+        /// The file.
+        path: PathBuf,
+    },
+    /// The text is a scenario that cannot be built.
+    #[error("{path}: {source}", path = path.display())]
+    Check {
+        /// What contradicts what.
+        source: CheckError,
+        /// The file.
+        path: PathBuf,
+    },
+    /// A folder without scenarios.
+    #[error("no scenario files (*.ron) in {path:?}")]
+    None {
+        /// The folder.
+        path: PathBuf,
+    },
+}
+
+/// Reads and checks one scenario.
+///
+/// # Errors
+/// [`ReadError`] with file, line and column where there is one.
+pub fn read(path: &Path) -> Result<Scenario, ReadError> {
+    let text = std::fs::read_to_string(path).map_err(|source| ReadError::Io { source, path: path.to_owned() })?;
+    parse(&text, path)
+}
+
+/// Parses and checks a scenario's text; `path` is only named in errors.
+///
+/// # Errors
+/// [`ReadError::Syntax`] and [`ReadError::Check`].
+pub fn parse(text: &str, path: &Path) -> Result<Scenario, ReadError> {
+    let scenario: Scenario = options().from_str(text).map_err(|error| ReadError::Syntax {
+        message: error.code.to_string(),
+        line: error.span.start.line,
+        column: error.span.start.col,
+        path: path.to_owned(),
+    })?;
+    scenario.check().map_err(|source| ReadError::Check { source, path: path.to_owned() })?;
+    Ok(scenario)
+}
+
+/// The scenario as text that [`parse`] reads back to the same value.
+///
+/// # Errors
+/// If a value has no RON form, which no checked scenario has.
+pub fn to_ron(scenario: &Scenario) -> Result<String, ron::Error> {
+    options().to_string_pretty(scenario, ron::ser::PrettyConfig::new().depth_limit(3))
+}
+
+/// Scenario files under the paths: files as they are, folders searched and sorted by name.
+///
+/// # Errors
+/// [`ReadError::Io`] for a missing path, [`ReadError::None`] for a folder without scenarios.
+pub fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, ReadError> {
+    let mut found = Vec::new();
+    for path in paths {
+        let before = found.len();
+        collect(path, &mut found)?;
+        if found.len() == before {
+            return Err(ReadError::None { path: path.clone() });
+        }
+    }
+    Ok(found)
+}
+
+fn collect(path: &Path, found: &mut Vec<PathBuf>) -> Result<(), ReadError> {
+    let io_error = |source| ReadError::Io { source, path: path.to_owned() };
+    let metadata = std::fs::metadata(path).map_err(io_error)?;
+    if metadata.is_file() {
+        found.push(path.to_owned());
+        return Ok(());
+    }
+    let mut entries: Vec<PathBuf> = std::fs::read_dir(path)
+        .map_err(io_error)?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<_, _>>()
+        .map_err(io_error)?;
+    entries.sort();
+    for entry in entries {
+        if entry.is_dir() || entry.extension().is_some_and(|extension| extension == "ron") {
+            collect(&entry, found)?;
+        }
+    }
+    Ok(())
+}
+
+fn options() -> ron::Options {
+    // `min_ttc_s: 1.5` reads better than `min_ttc_s: Some(1.5)`.
+    ron::Options::default().with_default_extension(Extensions::IMPLICIT_SOME)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"// A comment.
+Scenario(
+    format: 1,
+    title: "A slow lead",
+    duration_s: 20.0,
+    road: Straight(length_m: 200.0, lanes: 2),
+    actors: [(name: "lead", start: (lane: 0, s_m: 40.0, speed_mps: 5.0), script: [Brake(when: At(at_s: 3.0), decel_mps2: 3.0, for_s: 1.0)])],
+    perturbations: [(during_s: (1.0, 2.0), fault: Blur(sigma_px: 1.5))],
+    expect: (outcome: Arrived, min_ttc_s: 1.0),
+)"#;
+
+    fn message(text: &str) -> String {
+        parse(text, Path::new("cases/lead.ron")).expect_err("must be refused").to_string()
+    }
+
+    #[test]
+    fn a_scenario_survives_being_written() {
+        let scenario = parse(GOOD, Path::new("good.ron")).unwrap();
+        let again = parse(&to_ron(&scenario).unwrap(), Path::new("again.ron")).unwrap();
+        assert_eq!(scenario, again);
+    }
+
+    #[test]
+    fn mistakes_are_named_with_their_place() {
+        let cases = [
+            ("title:", "titel:", "cases/lead.ron:4:"),
+            ("20.0", "-20.0", "cases/lead.ron:5:"),
+            ("20.0", "-20.0", "duration_s = -20, allowed is 0.1 to 3600"),
+            ("20.0", "\"long\"", "cases/lead.ron:5:"),
+            ("format: 1", "format: 2", "format = 2, this version reads format 1"),
+            ("lanes: 2", "lanes: 9", "lanes = 9, allowed is 1 to 3"),
+            ("(1.0, 2.0)", "(3.0, 2.0)", "span (3, 2)"),
+            ("Blur(sigma_px", "Blurr(sigma_px", "Blurr"),
+            ("lane: 0, s_m: 40.0", "lane: 7, s_m: 40.0", "\"lead\" is in lane 7"),
+            ("s_m: 40.0", "s_m: 6.0", "\"lead\" and the ego overlap"),
+            ("length_m: 200.0", "length_m: 2.0", "2.0 m long"),
+        ];
+        for (from, to, expected) in cases {
+            let text = GOOD.replacen(from, to, 1);
+            let message = message(&text);
+            assert!(message.contains(expected), "{from} → {to}: {message}");
+        }
+    }
+}

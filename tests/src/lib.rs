@@ -1,0 +1,1 @@
+//! Nothing to link against: this package exists for its tests.
