@@ -48,38 +48,49 @@ pub(crate) fn percept(outputs: &[f32]) -> Percept {
 
 /// Loss of one frame's outputs; its gradient times `weight` goes to `gradient`.
 ///
-/// The negative log likelihood of a Laplace distribution for each quantity, and the cross-entropy of something being
-/// ahead.
+/// For each quantity the absolute error, which the mean descends, and the negative log likelihood of a Laplace
+/// distribution around that mean, which only the scale descends. Were the mean to descend the likelihood as well, every
+/// error would count as much as its scale is small: what is learned early then drowns the gap and the lead, which are
+/// learned late. For the lead, the cross-entropy.
 ///
 /// # Shapes
 /// - `outputs`, `gradient`: `OUTPUTS` values
 ///
 /// # Source
-/// Learned scales as weights between tasks: Kendall and Gal 2017, arXiv:1703.04977.
+/// That drowning, and scaling the mean's gradient against it: Seitzer et al. 2022, arXiv:2203.09168, here with β = 1.
 pub(crate) fn percept_loss(outputs: &[f32], label: &PerceptLabel, weight: f32, gradient: &mut [f32]) -> f32 {
     let lead_gap_m = label.lead_gap_m();
     let gap = lead_gap_m.map_or(0.0, |gap_m| (gap_m + GAP_NEAR_M).ln() - GAP_CENTRE_LOG);
     let truth = [label.lane_offset_m, label.heading_rad, label.curvature_per_m, gap];
     let mut loss = 0.0;
     for quantity in 0..QUANTITIES {
-        let raw = outputs[QUANTITIES + quantity];
-        if quantity == GAP && lead_gap_m.is_none() {
-            gradient[quantity] = 0.0;
-            gradient[QUANTITIES + quantity] = 0.0;
-            continue;
-        }
+        let known = quantity != GAP || lead_gap_m.is_some();
+        let weight = if known { weight } else { 0.0 };
         let error = outputs[quantity] - truth[quantity] / UNITS[quantity];
-        let log_scale = log_scale(raw);
-        let scaled = error.abs() * (-log_scale).exp();
-        loss += scaled + log_scale;
-        gradient[quantity] = weight * error.signum() * (-log_scale).exp();
-        let squash_slope = 1.0 - (log_scale / LOG_SCALE_MAX).powi(2);
-        gradient[QUANTITIES + quantity] = weight * (1.0 - scaled) * squash_slope;
+        let (surprise, slope) = scale_loss(error.abs(), outputs[QUANTITIES + quantity]);
+        gradient[quantity] = weight * error.signum();
+        gradient[QUANTITIES + quantity] = weight * slope;
+        if known {
+            loss += error.abs() + surprise;
+        }
     }
-    let lead = if lead_gap_m.is_some() { 1.0 } else { 0.0 };
-    let logit = outputs[LEAD];
-    gradient[LEAD] = weight * (sigmoid(logit) - lead);
-    loss + logit.max(0.0) - logit * lead + (-logit.abs()).exp().ln_1p()
+    let (surprise, slope) = lead_loss(outputs[LEAD], lead_gap_m.is_some());
+    gradient[LEAD] = weight * slope;
+    loss + surprise
+}
+
+/// Negative log likelihood of an absolute error under a predicted scale, and its slope in that output.
+fn scale_loss(error: f32, output: f32) -> (f32, f32) {
+    let log_scale = log_scale(output);
+    let scaled = error * (-log_scale).exp();
+    let squash_slope = 1.0 - (log_scale / LOG_SCALE_MAX).powi(2);
+    (scaled + log_scale, (1.0 - scaled) * squash_slope)
+}
+
+/// Cross-entropy of a logit, and its slope.
+fn lead_loss(logit: f32, lead: bool) -> (f32, f32) {
+    let truth = if lead { 1.0 } else { 0.0 };
+    (logit.max(0.0) - logit * truth + (-logit.abs()).exp().ln_1p(), sigmoid(logit) - truth)
 }
 
 /// Cross-entropy of one cell's class scores; its gradient times `weight` goes to `gradient`.
@@ -123,31 +134,41 @@ fn sigmoid(logit: f32) -> f32 {
 mod tests {
     use super::*;
 
-    const OUTPUT: [f32; OUTPUTS] = [0.3, -0.4, 0.1, 0.2, -1.0, 0.5, 2.0, -0.3, 0.7];
+    /// Holds a written slope against the loss itself, moved a little each way.
+    fn check_slope(at: f32, loss: impl Fn(f32) -> (f32, f32)) {
+        let measured = (loss(at + 1e-2).0 - loss(at - 1e-2).0) / 2e-2;
+        let written = loss(at).1;
+        assert!((measured - written).abs() < 2e-3, "at {at}: measured {measured}, written {written}");
+    }
 
-    /// Holds a written gradient against the loss itself, moved a little each way.
-    fn check_gradient(at: &[f32], loss: impl Fn(&[f32], &mut [f32]) -> f32) {
-        let mut gradient = vec![0.0; at.len()];
-        loss(at, &mut gradient);
-        for index in 0..at.len() {
-            let moved = |by: f32| {
-                let mut moved = at.to_vec();
-                moved[index] += by;
-                loss(&moved, &mut vec![0.0; at.len()])
-            };
-            let slope = (moved(1e-2) - moved(-1e-2)) / 2e-2;
-            assert!((slope - gradient[index]).abs() < 2e-3, "output {index}: slope {slope}, written {gradient:?}");
+    #[test]
+    fn written_slopes_are_the_slopes_of_the_losses() {
+        for output in [-4.0, -1.0, 0.5, 3.0] {
+            check_slope(output, |output| scale_loss(0.03, output));
+            check_slope(output, |output| lead_loss(output, true));
+            check_slope(output, |output| lead_loss(output, false));
+        }
+        for moved in 0..CLASSES {
+            check_slope(0.4, |score| {
+                let mut scores = [0.3, -1.0, 2.0, 0.0, 0.5, 1.0];
+                scores[moved] = score;
+                let mut gradient = [0.0; CLASSES];
+                (class_loss(&scores, 4, 1.0, &mut gradient), gradient[moved])
+            });
         }
     }
 
     #[test]
-    fn written_gradients_are_the_slopes_of_the_losses() {
-        let lead = PerceptLabel { lane_offset_m: 0.5, heading_rad: 0.1, curvature_per_m: -0.01, gap_m: Some(12.0) };
-        let free = PerceptLabel { gap_m: None, ..lead };
-        for label in [lead, free] {
-            check_gradient(&OUTPUT, |outputs, gradient| percept_loss(outputs, &label, 1.0, gradient));
-        }
-        check_gradient(&[0.3, -1.0, 2.0, 0.0, 0.5, 1.0], |scores, gradient| class_loss(scores, 4, 1.0, gradient));
+    fn a_free_lane_teaches_nothing_about_the_gap() {
+        let outputs = [0.3, -0.4, 0.1, 0.2, -1.0, 0.5, 2.0, -0.3, 0.7];
+        let mut label = PerceptLabel { lane_offset_m: 0.6, ..PerceptLabel::default() };
+        let mut gradient = [f32::NAN; OUTPUTS];
+        let free = percept_loss(&outputs, &label, 0.5, &mut gradient);
+        assert_eq!((gradient[0], gradient[GAP], gradient[QUANTITIES + GAP]), (-0.5, 0.0, 0.0));
+        assert!(gradient[LEAD] > 0.0 && free.is_finite());
+        label.gap_m = Some(5.0);
+        percept_loss(&outputs, &label, 0.5, &mut gradient);
+        assert!(gradient[GAP] == 0.5 && gradient[LEAD] < 0.0);
     }
 
     #[test]

@@ -20,16 +20,29 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+// What is learned: from labelled frames to percepts.
 mod percept;
+
 mod classes;
 mod dataset;
+
+// The way of a frame: bytes to patches, through the network, to what its outputs mean.
 mod patches;
+
 mod network;
+
 mod head;
 mod perception;
+
+// Learning it, keeping it, measuring it.
 mod training;
-mod weights;
+
+pub mod weights;
+
 mod metrics;
+
+#[cfg(test)]
+mod synthetic;
 
 pub use classes::{CELL_PX, CLASS_NAMES, CLASSES, Class, cell_class};
 pub use dataset::{Dataset, DatasetError};

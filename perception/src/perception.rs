@@ -101,3 +101,79 @@ impl Perception {
 pub(crate) fn values(tensor: Tensor<2>) -> Vec<f32> {
     tensor.into_data().try_into_vec().expect("the flex backend computes in f32")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::Dataset;
+    use crate::synthetic;
+
+    fn bits(percepts: &[Percept]) -> Vec<[u32; 9]> {
+        let numbers = |p: &Percept| {
+            [
+                p.lane_offset_m,
+                p.heading_rad,
+                p.curvature_per_m,
+                p.gap_m,
+                p.lead_probability,
+                p.lane_offset_scale_m,
+                p.heading_scale_rad,
+                p.curvature_scale_per_m,
+                p.gap_scale_m,
+            ]
+            .map(f32::to_bits)
+        };
+        percepts.iter().map(numbers).collect()
+    }
+
+    /// Every frame alone, in batches of many sizes and on pools of several threads gives the bits of the whole batch.
+    fn check_bits(perception: &Perception, dataset: &Dataset) {
+        let all = bits(&perception.see(dataset.frames(0, dataset.len())));
+        for batch in [1, 2, 3, 7, 8, 9, 31] {
+            for from in (0..dataset.len()).step_by(batch) {
+                let to = dataset.len().min(from + batch);
+                let found = bits(&perception.see(dataset.frames(from, to)));
+                assert_eq!(found, all[from..to], "frames {from} to {to}");
+            }
+        }
+        for threads in [1, 2, 5] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads start");
+            let found = pool.install(|| bits(&perception.see(dataset.frames(0, dataset.len()))));
+            assert_eq!(found, all, "on {threads} threads");
+        }
+    }
+
+    #[test]
+    fn a_frame_gives_the_same_bits_in_any_batch_and_on_any_threads() {
+        check_bits(&synthetic::trainer(1).perception(), &synthetic::dataset(37, 2));
+    }
+
+    #[test]
+    fn so_it_does_at_full_size() {
+        let settings = PerceptionSettings::default();
+        let perception = Perception::new(settings, Network::new(&settings, 3, &Device::flex()));
+        let mut dataset = Dataset::new(settings.width, settings.height);
+        for frame in 0..17 {
+            let rgb: Vec<u8> = (0..settings.frame_bytes()).map(|byte| (byte * (frame + 3) % 256) as u8).collect();
+            let class_map = vec![0; settings.width * settings.height];
+            dataset.push(&rgb, &class_map, Default::default()).expect("the frame fits");
+        }
+        check_bits(&perception, &dataset);
+    }
+
+    #[test]
+    fn segmentation_is_a_class_a_cell() {
+        let perception = synthetic::trainer(1).perception();
+        let dataset = synthetic::dataset(11, 2);
+        let cells = perception.segment(dataset.frames(0, 11));
+        assert_eq!(cells.len(), 11 * perception.settings().cells());
+        assert_eq!(cells[32 * 10..], perception.segment(dataset.frame(10)));
+        assert!(perception.see(&[]).is_empty());
+    }
+
+    #[test]
+    #[should_panic(expected = "1535 bytes are no frames of 1536 bytes")]
+    fn part_of_a_frame_is_a_broken_caller() {
+        synthetic::trainer(1).perception().see(&[0; 1535]);
+    }
+}

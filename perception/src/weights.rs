@@ -46,11 +46,7 @@ impl Perception {
     /// # Errors
     /// [`WeightsError::Write`] if the folder does not exist or cannot be written to.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), WeightsError> {
-        let path = path.as_ref();
-        SafetensorsStore::from_file(path)
-            .overwrite(true)
-            .collect_from(self.network())
-            .map_err(|error| WeightsError::Write { reason: error.to_string(), path: path.into() })
+        save_module(self.network(), path.as_ref())
     }
 
     /// Reads weights that were saved under the same settings.
@@ -59,20 +55,57 @@ impl Perception {
     /// [`WeightsError`]: the file must hold exactly the tensors of the network, in their shapes, with finite values.
     pub fn load(path: impl AsRef<Path>, settings: PerceptionSettings) -> Result<Self, WeightsError> {
         settings.validate()?;
-        let path = path.as_ref();
-        // Read rather than mapped: a file that shrinks under a mapping kills the process.
-        let bytes = std::fs::read(path).map_err(|source| WeightsError::Read { path: path.into(), source })?;
-        let format = |reason: String| WeightsError::Format { reason, path: path.into() };
-        let mut store = SafetensorsStore::from_bytes(Some(bytes));
-        let mut network = Network::new(&settings, 0, &Device::flex());
-        check(&mut store, &network, path)?;
-        store.apply_to(&mut network).map_err(|error| format(error.to_string()))?;
+        let network = load_module(Network::new(&settings, 0, &Device::flex()), path.as_ref())?;
+        Ok(Self::new(settings, network))
+    }
+
+    /// Reads weights from the bytes of a file; `path` is only named in errors.
+    ///
+    /// # Errors
+    /// As [`Perception::load`].
+    pub fn from_bytes(bytes: &[u8], path: &Path, settings: PerceptionSettings) -> Result<Self, WeightsError> {
+        settings.validate()?;
+        let network = load_module_bytes(Network::new(&settings, 0, &Device::flex()), bytes.to_vec(), path)?;
         Ok(Self::new(settings, network))
     }
 }
 
+/// Writes the weights of any network beside `path` and renames them into place.
+///
+/// # Errors
+/// [`WeightsError::Write`] if the folder does not exist or cannot be written to.
+pub fn save_module(network: &impl ModuleSnapshot, path: &Path) -> Result<(), WeightsError> {
+    SafetensorsStore::from_file(path)
+        .overwrite(true)
+        .collect_from(network)
+        .map_err(|error| WeightsError::Write { reason: error.to_string(), path: path.into() })
+}
+
+/// Reads the weights of any network into one of the same shape.
+///
+/// # Errors
+/// [`WeightsError`]: the file must hold exactly the tensors of the network, in their shapes, with finite values.
+pub fn load_module<M: ModuleSnapshot>(network: M, path: &Path) -> Result<M, WeightsError> {
+    // Read rather than mapped: a file that shrinks under a mapping kills the process.
+    let bytes = std::fs::read(path).map_err(|source| WeightsError::Read { path: path.into(), source })?;
+    load_module_bytes(network, bytes, path)
+}
+
+/// Reads the weights of any network from the bytes of a file; `path` is only named in errors.
+///
+/// # Errors
+/// As [`load_module`].
+pub fn load_module_bytes<M: ModuleSnapshot>(mut network: M, bytes: Vec<u8>, path: &Path) -> Result<M, WeightsError> {
+    let mut store = SafetensorsStore::from_bytes(Some(bytes));
+    check(&mut store, &network, path)?;
+    store
+        .apply_to(&mut network)
+        .map_err(|error| WeightsError::Format { reason: error.to_string(), path: path.into() })?;
+    Ok(network)
+}
+
 /// Holds the tensors of a file against those of a network, in the order of their names.
-fn check(store: &mut SafetensorsStore, network: &Network, path: &Path) -> Result<(), WeightsError> {
+fn check(store: &mut SafetensorsStore, network: &impl ModuleSnapshot, path: &Path) -> Result<(), WeightsError> {
     let path = || path.to_path_buf();
     let format = |reason: String| WeightsError::Format { reason, path: path() };
     let mut found = store.get_all_tensors().map_err(|error| format(error.to_string()))?.clone();
@@ -95,8 +128,103 @@ fn check(store: &mut SafetensorsStore, network: &Network, path: &Path) -> Result
     }
     match found.pop_first() {
         None => Ok(()),
-        Some((tensor, stored)) => {
-            Err(WeightsError::Unknown { tensor, found: stored.shape.to_vec(), path: path() })
+        Some((tensor, stored)) => Err(WeightsError::Unknown { tensor, found: stored.shape.to_vec(), path: path() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::synthetic;
+
+    struct Saved {
+        folder: tempfile::TempDir,
+        perception: Perception,
+    }
+
+    impl Saved {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().expect("a folder can be made");
+            let perception = synthetic::trainer(5).perception();
+            perception.save(folder.path().join("eye.safetensors")).expect("the folder is ours");
+            Self { folder, perception }
         }
+
+        fn path(&self) -> PathBuf {
+            self.folder.path().join("eye.safetensors")
+        }
+
+        /// The error of loading after the file's bytes were changed.
+        fn error_of(&self, settings: PerceptionSettings, change: impl Fn(&mut Vec<u8>)) -> WeightsError {
+            let mut bytes = std::fs::read(self.path()).expect("it was just saved");
+            change(&mut bytes);
+            let path = self.folder.path().join("changed.safetensors");
+            std::fs::write(&path, bytes).expect("the folder is ours");
+            Perception::load(path, settings).expect_err("the file is wrong")
+        }
+    }
+
+    /// Replaces text of the header by text of the same length.
+    fn rename(bytes: &mut [u8], from: &str, to: &str) {
+        let at = bytes.windows(from.len()).position(|window| window == from.as_bytes()).expect("the header has it");
+        bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
+    }
+
+    #[test]
+    fn saved_weights_give_the_same_bits() {
+        let saved = Saved::new();
+        saved.perception.save(saved.path()).expect("saving again replaces the file");
+        let loaded = Perception::load(saved.path(), synthetic::settings()).expect("the file is whole");
+        let dataset = synthetic::dataset(9, 4);
+        let frames = dataset.frames(0, 9);
+        assert_eq!(loaded.see(frames), saved.perception.see(frames));
+        assert_eq!(loaded.segment(frames), saved.perception.segment(frames));
+        let files = std::fs::read_dir(saved.folder.path()).expect("the folder is ours").count();
+        assert_eq!(files, 1, "something was left beside the weights");
+    }
+
+    #[test]
+    fn truncated_and_corrupt_files_are_errors() {
+        let saved = Saved::new();
+        for length in [0, 7, 8, 200, 5000] {
+            let error = saved.error_of(synthetic::settings(), |bytes| bytes.truncate(length));
+            assert!(matches!(error, WeightsError::Format { .. }), "{length} bytes: {error}");
+        }
+        let error = saved.error_of(synthetic::settings(), |bytes| bytes.push(0));
+        assert!(matches!(error, WeightsError::Format { .. }), "one byte more: {error}");
+        let error = saved.error_of(synthetic::settings(), |bytes| bytes[..8].fill(0xff));
+        assert!(matches!(error, WeightsError::Format { .. }), "endless header: {error}");
+        let error = saved.error_of(synthetic::settings(), |bytes| bytes[8..200].fill(b'{'));
+        assert!(error.to_string().starts_with("not a whole safetensors file: "), "{error}");
+        assert!(error.to_string().ends_with("changed.safetensors\""), "{error}");
+    }
+
+    #[test]
+    fn every_wrong_tensor_is_named() {
+        let saved = Saved::new();
+        let other = PerceptionSettings { stem_channels: 9, ..synthetic::settings() };
+        let error = saved.error_of(other, |_| ()).to_string();
+        assert!(
+            error.starts_with("tensor \"stem.weight\" has shape [48, 8], the settings ask for [48, 9], in "),
+            "{error}"
+        );
+        let error = saved.error_of(synthetic::settings(), |bytes| rename(bytes, "merge.bias", "merge.bios"));
+        let error = error.to_string();
+        assert!(error.starts_with("no tensor \"merge.bias\", the network has one of shape [16], in "), "{error}");
+        let error = saved.error_of(synthetic::settings(), |bytes| {
+            let end = bytes.len();
+            bytes[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
+        });
+        assert!(error.to_string().contains("holds NaN at "), "{error}");
+    }
+
+    #[test]
+    fn a_missing_file_and_a_missing_folder_are_errors() {
+        let saved = Saved::new();
+        let nowhere = saved.folder.path().join("nowhere").join("eye.safetensors");
+        let error = Perception::load(&nowhere, synthetic::settings()).expect_err("there is no such file");
+        assert!(matches!(error, WeightsError::Read { .. }), "{error}");
+        let error = saved.perception.save(&nowhere).expect_err("there is no such folder");
+        assert!(matches!(error, WeightsError::Write { .. }), "{error}");
     }
 }

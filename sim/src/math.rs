@@ -48,6 +48,22 @@ pub fn wrap_angle(angle_rad: f32) -> f32 {
     angle_rad - turns * std::f32::consts::TAU
 }
 
+/// The greatest whole number not above `x`, for magnitudes below 2³¹.
+///
+/// Without SSE 4.1, which builds for every x86-64 may not use, the standard library's is a function call.
+#[inline(always)]
+pub(crate) fn floor(x: f32) -> f32 {
+    let towards_zero = x as i32 as f32;
+    if towards_zero > x { towards_zero - 1.0 } else { towards_zero }
+}
+
+/// The nearest whole number modulo 2²², for magnitudes below 2²²: an addition puts it into the lowest bits of the sum.
+#[inline(always)]
+pub(crate) fn nearest_index(x: f32) -> u32 {
+    const THREE_HALVES_OF_2_POW_23: f32 = 12_582_912.0;
+    (x + THREE_HALVES_OF_2_POW_23).to_bits() & 0x003f_ffff
+}
+
 /// Rotation about the up axis.
 #[must_use]
 pub(crate) fn yaw_rotation(yaw_rad: f32) -> Quat {

@@ -2,7 +2,7 @@
 //!
 //! Built once per drive from the road, the seed and the light; the camera and the window read the same description.
 
-use crate::math::{Vec3, exp, sin_cos};
+use crate::math::{Vec3, exp, nearest_index, sin_cos};
 use crate::road::{self, Marking, Road};
 use crate::scenario::Light;
 use crate::seed::{Purpose, Seed, Stream};
@@ -130,15 +130,17 @@ pub struct Scene {
     pub palette: Palette,
     /// Unit vector to the sun.
     pub sun: Vec3,
-    /// Share of clear sight per half metre of depth, see [`Scene::clarity`].
-    haze: Vec<f32>,
+    /// Share of clear sight every [`HAZE_STEP_M`] of depth, see [`Scene::clarity`].
+    haze: Box<[f32; HAZE_STEPS]>,
 }
 
 /// Terrain is drawn this far from the reference line, or to where a bend would fold it.
 const TERRAIN_REACH_M: f32 = 45.0;
 const KERB_WIDTH_M: f32 = 0.25;
 const KERB_HEIGHT_M: f32 = 0.12;
-const HAZE_STEPS: usize = 600;
+const HAZE_STEP_M: f32 = 0.5;
+/// A power of two, so that the mask of an index is its bound.
+const HAZE_STEPS: usize = 1024;
 
 impl Scene {
     /// Builds the scene of a drive.
@@ -150,7 +152,11 @@ impl Scene {
         let rows = rows(road);
         let palette = Palette::draw(&mut seed.stream(Purpose::Appearance));
         // Meteorological optical range: contrast falls to 5 %, so exp(-3 z / range) of it is left (Koschmieder 1924).
-        let haze = (0..HAZE_STEPS).map(|step| exp(-3.0 * 0.5 * step as f32 / light.visibility_m)).collect();
+        let per_step = exp(-3.0 * HAZE_STEP_M / light.visibility_m);
+        let mut haze = Box::new([1.0; HAZE_STEPS]);
+        for step in 1..HAZE_STEPS {
+            haze[step] = haze[step - 1] * per_step;
+        }
         Self {
             props: props(road, &rows, &mut stream),
             strips: strips(road),
@@ -165,7 +171,19 @@ impl Scene {
     /// Share of an object's own colour that reaches the camera from this depth; the rest is haze.
     #[must_use]
     pub fn clarity(&self, depth_m: f32) -> f32 {
-        self.haze[((2.0 * depth_m) as usize).min(HAZE_STEPS - 1)]
+        self.clarities(&[depth_m])[0]
+    }
+
+    /// The same for several depths at once.
+    #[inline(always)]
+    pub(crate) fn clarities<const N: usize>(&self, depths_m: &[f32; N]) -> [f32; N] {
+        let last = (HAZE_STEPS - 1) as f32;
+        let mut steps = [0; N];
+        for (step, depth_m) in steps.iter_mut().zip(depths_m) {
+            let along = depth_m * (1.0 / HAZE_STEP_M);
+            *step = nearest_index(if along < last { along } else { last });
+        }
+        steps.map(|step| self.haze[step as usize % HAZE_STEPS])
     }
 
     /// Brightness of a face with this unit normal: a share of sky light and the sun's cosine.

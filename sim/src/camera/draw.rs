@@ -1,17 +1,16 @@
-//! Walks a scene and puts what the camera can see onto the canvas.
+//! Puts the cars and the things beside the road that the camera can see onto the canvas.
 
 use super::fill::{Canvas, Corner, Look, Material};
-use super::{CameraSettings, FIRST_PROP_INSTANCE, Frame, NO_INSTANCE, View, shade};
+use super::ground::draw_ground;
+use super::{CameraSettings, FIRST_PROP_INSTANCE, Frame, View, shade};
 use crate::math::{Vec3, sin_cos};
 use crate::road::Road;
-use crate::scene::{Class, Prop, ROW_M, Scene, Strip};
+use crate::scene::{Class, Prop, Scene};
 use crate::traffic::{Car, Traffic};
 use crate::vehicle::EgoState;
 
 /// How far the camera looks along the road.
-const SIGHT_M: f32 = 190.0;
-/// Ground behind the camera's place on the road, for wide views and turned cars.
-const BEHIND_M: f32 = 6.0;
+pub(super) const SIGHT_M: f32 = 190.0;
 
 /// Everything a frame shows.
 pub(crate) struct Shown<'a> {
@@ -27,72 +26,9 @@ pub(crate) fn draw_frame(canvas: &mut Canvas, settings: &CameraSettings, shown: 
     let view = View::on_ego(settings, shown.ego, shown.centre_of_mass_m);
     canvas.clear(usize::from(settings.width_px), usize::from(settings.height_px));
     draw_cars(canvas, &view, shown);
-    draw_ground(canvas, &view, shown);
+    draw_ground(canvas, &view, shown.scene, shown.ego.s_m);
     draw_props(canvas, &view, shown);
     shade::shade(canvas, &view, shown.scene, shown.road.line.height_m(shown.ego.s_m), frame);
-}
-
-/// Rows two metres apart near the camera and further apart behind that.
-fn draw_ground(canvas: &mut Canvas, view: &View, shown: &Shown<'_>) {
-    let scene = shown.scene;
-    let first = scene.row_at(shown.ego.s_m - BEHIND_M);
-    let here = scene.row_at(shown.ego.s_m);
-    let last = scene.row_at(shown.ego.s_m + SIGHT_M);
-    let stride = |row: usize| match row.saturating_sub(here) as f32 * ROW_M {
-        ahead if ahead < 24.0 => 1,
-        ahead if ahead < 60.0 => 2,
-        _ => 5,
-    };
-    let mut row = first;
-    let mut near = row_corners(view, scene, row);
-    while row < last {
-        let next = (row + stride(row)).min(last);
-        let far = row_corners(view, scene, next);
-        for (index, strip) in scene.strips.iter().enumerate() {
-            let look = ground_look(scene, strip, view);
-            let [a, b, c, d] = [near[2 * index], near[2 * index + 1], far[2 * index], far[2 * index + 1]];
-            if beside(view, canvas.width, &[a.at, b.at, c.at, d.at]) {
-                continue;
-            }
-            // Left near, left far, right near, then the other half: clockwise as seen from above.
-            canvas.polygon(view, &[a, c, b], look);
-            canvas.polygon(view, &[b, c, d], look);
-        }
-        (row, near) = (next, far);
-    }
-}
-
-/// The strips' ends at one row, left and right of each.
-fn row_corners(view: &View, scene: &Scene, row: usize) -> [Corner; 16] {
-    let row = &scene.rows[row];
-    let mut corners = [Corner { at: Vec3::ZERO, first: 0.0, second: 0.0 }; 16];
-    for (pair, strip) in corners.chunks_exact_mut(2).zip(&scene.strips) {
-        for (corner, (d_m, height_m)) in pair.iter_mut().zip([strip.left, strip.right]) {
-            let at = view.to_camera(row.centre + row.left * d_m + Vec3::Z * height_m);
-            *corner = Corner { at, first: row.s_m, second: d_m };
-        }
-    }
-    corners
-}
-
-fn ground_look(scene: &Scene, strip: &Strip, view: &View) -> Look {
-    let upright = strip.left.0 == strip.right.0;
-    let normal = if upright { -view.forward.reject_from_normalized(Vec3::Z).normalize_or_zero() } else { Vec3::Z };
-    let (material, colour) = match strip.class {
-        Class::Road => (Material::Road, scene.palette.asphalt),
-        Class::Kerb => (Material::Plain, scene.palette.kerb),
-        _ => (Material::Terrain, scene.palette.terrain),
-    };
-    let brightness = if upright { 0.7 } else { scene.brightness(normal) };
-    Look { material, class: strip.class, instance: NO_INSTANCE, colour, brightness }
-}
-
-/// Whether all points lie left of the view, right of it, or behind it.
-fn beside(view: &View, width: usize, points: &[Vec3]) -> bool {
-    let slope = 0.5 * width as f32 / view.focal_px;
-    points.iter().all(|at| at.z < 0.1)
-        || points.iter().all(|at| at.x > slope * at.z.max(0.0))
-        || points.iter().all(|at| -at.x > slope * at.z.max(0.0))
 }
 
 fn draw_props(canvas: &mut Canvas, view: &View, shown: &Shown<'_>) {
@@ -172,10 +108,12 @@ fn draw_crown(canvas: &mut Canvas, view: &View, scene: &Scene, prop: &Prop, foot
 
 fn draw_cars(canvas: &mut Canvas, view: &View, shown: &Shown<'_>) {
     for (index, car) in shown.traffic.cars().iter().enumerate() {
+        // A car that was hit is where physics has pushed it, not at its place along the road.
+        if !car.hit && !(-20.0..SIGHT_M).contains(&(car.s_m - shown.ego.s_m)) {
+            continue;
+        }
         let pose = car.pose(shown.road);
-        let radius_m = 0.5 * car.length_m + 1.0;
-        let ahead_m = car.s_m - shown.ego.s_m;
-        if (-20.0..SIGHT_M).contains(&ahead_m) && visible(view, canvas, pose.translation, radius_m, 1.0) {
+        if visible(view, canvas, pose.translation, 0.5 * car.length_m + 1.0, 1.0) {
             draw_car(canvas, view, shown.scene, car, &pose, 1 + index as u16);
         }
     }

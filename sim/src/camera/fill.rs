@@ -5,6 +5,7 @@
 //! Homogeneous Coordinates". Deferred shading from surface numbers: Burns and Hunt 2013, "The Visibility Buffer".
 
 use super::View;
+use super::paint::Paint;
 use crate::math::Vec3;
 use crate::scene::Class;
 
@@ -73,6 +74,8 @@ pub(crate) struct Canvas {
     /// Number of the nearest surface plus one; zero where there is none.
     pub surface: Vec<u32>,
     pub surfaces: Vec<Surface>,
+    /// Working memory of the shader.
+    pub(super) paint: Paint,
     spans: Vec<(f32, f32)>,
 }
 
@@ -127,8 +130,7 @@ impl Canvas {
         let number = self.surfaces.len() as u32;
         for row in top..bottom {
             let (left, right) = self.spans[row];
-            let first = (left - 0.5).ceil().max(0.0) as usize;
-            let last = ((right - 0.5).ceil().max(0.0) as usize).min(self.width);
+            let (first, last) = (centre_after(left, self.width), centre_after(right, self.width));
             if first < last {
                 let at_row = inverse_depth[1] * row as f32 + inverse_depth[2];
                 let (depths, numbers) = (
@@ -145,15 +147,12 @@ impl Canvas {
         let (mut low, mut high) = (f32::INFINITY, f32::NEG_INFINITY);
         let (mut left, mut right) = (f32::INFINITY, f32::NEG_INFINITY);
         for &(x, y) in polygon {
-            (low, high) = (low.min(y), high.max(y));
-            (left, right) = (left.min(x), right.max(x));
+            (low, high) = (lesser(low, y), greater(high, y));
+            (left, right) = (lesser(left, x), greater(right, x));
         }
-        if right <= 0.0 || left >= self.width as f32 {
-            return None;
-        }
-        let row_after = |y: f32| (y - 0.5).ceil().clamp(0.0, self.height as f32) as usize;
+        let row_after = |y: f32| centre_after(y, self.height);
         let (top, bottom) = (row_after(low), row_after(high));
-        if top >= bottom {
+        if top >= bottom || centre_after(left, self.width) >= centre_after(right, self.width) {
             return None;
         }
         self.spans[top..bottom].fill((f32::INFINITY, f32::NEG_INFINITY));
@@ -168,8 +167,7 @@ impl Canvas {
             let slope = (to.0 - from.0) / (to.1 - from.1);
             let mut x = from.0 + (first as f32 + 0.5 - from.1) * slope;
             for span in &mut self.spans[first..last] {
-                span.0 = span.0.min(x);
-                span.1 = span.1.max(x);
+                *span = (lesser(span.0, x), greater(span.1, x));
                 x += slope;
             }
         }
@@ -177,9 +175,29 @@ impl Canvas {
     }
 }
 
+/// The lesser of two numbers, neither of them NaN: one instruction where [`f32::min`] takes four.
+#[inline(always)]
+fn lesser(a: f32, b: f32) -> f32 {
+    if b < a { b } else { a }
+}
+
+/// The greater of two numbers, neither of them NaN.
+#[inline(always)]
+fn greater(a: f32, b: f32) -> f32 {
+    if b > a { b } else { a }
+}
+
+/// The first of `count` pixels whose centre is at or after `x`, `count` if none is.
+#[inline(always)]
+fn centre_after(x: f32, count: usize) -> usize {
+    let x = lesser(greater(x - 0.5, 0.0), count as i32 as f32);
+    let below = x as i32;
+    (below + i32::from((below as f32) < x)) as usize
+}
+
 /// Keeps the nearer surface in each pixel of a span.
 fn fill_span(depths: &mut [f32], numbers: &mut [u32], start: f32, step: f32, number: u32) {
-    for (index, (depth, surface)) in depths.iter_mut().zip(numbers).enumerate() {
+    for (index, (depth, surface)) in (0_i32..).zip(depths.iter_mut().zip(numbers)) {
         let candidate = start + step * index as f32;
         let nearer = candidate > *depth;
         *depth = if nearer { candidate } else { *depth };

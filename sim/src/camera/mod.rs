@@ -2,8 +2,11 @@
 //!
 //! A frame is made in two steps: polygons are filled into a buffer of nearest surfaces, then every pixel is shaded once.
 
+mod backdrop;
 mod draw;
 mod fill;
+mod ground;
+mod paint;
 mod shade;
 mod texture;
 

@@ -1,22 +1,28 @@
-//! Shades every pixel once: paint and grain on the ground, light, haze, and the sky where nothing is.
+//! Shades every pixel once: runs of one surface get its pattern, light and haze.
 
+use super::backdrop::Backdrop;
 use super::fill::{Canvas, Material, Surface};
-use super::texture::grain;
-use super::{FAR_M, Frame, NO_INSTANCE, View};
-use crate::math::Vec3;
-use crate::road::Marking;
+use super::paint::{Footprint, Paint};
+use super::texture::Grain;
+use super::{Frame, View};
+use crate::math::{floor, nearest_index};
 use crate::scene::{Class, Scene};
 
 /// Writes colour, depth, class and instance of a filled canvas.
-pub(super) fn shade(canvas: &Canvas, view: &View, scene: &Scene, ground_m: f32, frame: &mut Frame<'_>) {
+pub(super) fn shade(canvas: &mut Canvas, view: &View, scene: &Scene, ground_m: f32, frame: &mut Frame<'_>) {
     let width = canvas.width;
     let backdrop = Backdrop::new(view, scene, ground_m);
+    let mut paint = std::mem::take(&mut canvas.paint);
     for row in 0..canvas.height {
-        let numbers = &canvas.surface[row * width..][..width];
+        let in_row = row * width..(row + 1) * width;
+        for (depth_m, inverse) in frame.depth_m[in_row.clone()].iter_mut().zip(&canvas.inverse_depth[in_row.clone()]) {
+            *depth_m = 1.0 / inverse;
+        }
+        let numbers = &canvas.surface[in_row];
         let mut start = 0;
         while start < width {
             let number = numbers[start];
-            let run = numbers[start..].iter().take_while(|other| **other == number).count();
+            let run = numbers[start..].iter().position(|other| *other != number).unwrap_or(width - start);
             let pixels = row * width + start..row * width + start + run;
             let mut out = Run {
                 column: start,
@@ -28,133 +34,226 @@ pub(super) fn shade(canvas: &Canvas, view: &View, scene: &Scene, ground_m: f32, 
             };
             match number.checked_sub(1) {
                 None => backdrop.shade(&mut out),
-                Some(index) => shade_run(&canvas.surfaces[index as usize], scene, &mut out),
+                Some(index) => shade_run(&canvas.surfaces[index as usize], scene, &mut paint, &mut out),
             }
             start += run;
         }
     }
+    canvas.paint = paint;
 }
 
 /// Pixels of one row that show the same surface.
-struct Run<'a> {
-    column: usize,
-    row: usize,
-    rgb: &'a mut [u8],
-    depth_m: &'a mut [f32],
-    class: &'a mut [u8],
-    instance: &'a mut [u16],
+pub(super) struct Run<'a> {
+    pub column: usize,
+    pub row: usize,
+    pub rgb: &'a mut [u8],
+    pub depth_m: &'a mut [f32],
+    pub class: &'a mut [u8],
+    pub instance: &'a mut [u16],
 }
 
-fn shade_run(surface: &Surface, scene: &Scene, out: &mut Run<'_>) {
+/// Pixels shaded together; loops over a fixed few are what compilers turn into vector instructions.
+const BLOCK: usize = 4;
+type Lanes = [f32; BLOCK];
+
+impl Run<'_> {
+    /// Writes each pixel's colour after haze. `colour` gets the columns and depths of a block and fills its three channels.
+    #[inline(always)]
+    fn colour(&mut self, scene: &Scene, mut colour: impl FnMut(&Lanes, &Lanes, &mut [Lanes; 3])) {
+        let haze = scene.palette.horizon;
+        let mut column = self.column;
+        let mut depths_m = [1.0; BLOCK];
+        let mut channels = [[0.0; BLOCK]; 3];
+        for (rgb, run_m) in self.rgb.chunks_mut(3 * BLOCK).zip(self.depth_m.chunks(BLOCK)) {
+            depths_m[..run_m.len()].copy_from_slice(run_m);
+            let columns = lanes(|lane| column as i32 as f32 + lane as i32 as f32);
+            colour(&columns, &depths_m, &mut channels);
+            let clarity = scene.clarities(&depths_m);
+            let mut bytes = [0_u32; BLOCK];
+            for channel in 0..3 {
+                for lane in 0..BLOCK {
+                    bytes[lane] |= hazy(channels[channel][lane], haze[channel], clarity[lane]) << (8 * channel);
+                }
+            }
+            for (pixel, bytes) in rgb.chunks_exact_mut(3).zip(bytes) {
+                pixel.copy_from_slice(&bytes.to_le_bytes()[..3]);
+            }
+            column += BLOCK;
+        }
+    }
+
+    /// The same for a surface of one colour in many shades.
+    #[inline(always)]
+    fn shades(&mut self, scene: &Scene, lit: [f32; 3], mut shade: impl FnMut(&Lanes, &Lanes) -> Lanes) {
+        self.colour(scene, |columns, depths_m, channels| {
+            let shades = shade(columns, depths_m);
+            for (values, lit) in channels.iter_mut().zip(lit) {
+                *values = lanes(|lane| lit * shades[lane]);
+            }
+        });
+    }
+}
+
+/// Mixes a channel with haze and rounds it.
+#[inline(always)]
+fn hazy(colour: f32, haze: f32, clarity: f32) -> u32 {
+    let value = haze + (colour - haze) * clarity;
+    nearest_index(if value < 255.0 { value } else { 255.0 }) & 255
+}
+
+/// Writes one pixel's colour after haze.
+#[inline(always)]
+pub(super) fn write_rgb(out: &mut [u8], colour: [f32; 3], haze: [f32; 3], clarity: f32) {
+    for channel in 0..3 {
+        out[channel] = hazy(colour[channel], haze[channel], clarity) as u8;
+    }
+}
+
+/// An attribute of a surface along one row of pixels: a linear function of the column, times depth.
+#[derive(Clone, Copy)]
+pub(super) struct Along {
+    pub per_column: f32,
+    pub start: f32,
+}
+
+impl Along {
+    pub fn row(over_depth: [f32; 3], row: usize) -> Self {
+        Self { per_column: over_depth[0], start: over_depth[1] * row as f32 + over_depth[2] }
+    }
+
+    #[inline(always)]
+    pub fn over_depth(self, column: f32) -> f32 {
+        self.start + self.per_column * column
+    }
+}
+
+fn shade_run(surface: &Surface, scene: &Scene, paint: &mut Paint, out: &mut Run<'_>) {
     out.class.fill(surface.class as u8);
     out.instance.fill(surface.instance);
-    let row = out.row as f32;
-    let at_row = |plane: [f32; 3]| plane[1] * row + plane[2];
-    let inverse_row = at_row(surface.inverse_depth);
-    let (first_row, second_row) = (at_row(surface.first_over_depth), at_row(surface.second_over_depth));
     let lit = surface.colour.map(|channel| channel * surface.brightness);
-    for index in 0..out.depth_m.len() {
-        let column = (out.column + index) as f32;
-        let depth = 1.0 / (inverse_row + surface.inverse_depth[0] * column);
-        out.depth_m[index] = depth;
-        let place = |plane: [f32; 3], at_row: f32| (at_row + plane[0] * column) * depth;
-        let colour = match surface.material {
-            Material::Plain => lit,
-            Material::Road => {
-                let s_m = place(surface.first_over_depth, first_row);
-                let d_m = place(surface.second_over_depth, second_row);
-                let (colour, painted) = road_colour(surface, scene, lit, s_m, d_m, depth);
-                if painted {
-                    out.class[index] = Class::Marking as u8;
+    match surface.material {
+        Material::Plain => out.shades(scene, lit, |_, _| [1.0; BLOCK]),
+        Material::Road => shade_road(surface, scene, lit, paint, out),
+        Material::Terrain => shade_terrain(surface, scene, lit, out),
+        material => {
+            let first = Along::row(surface.first_over_depth, out.row);
+            let second = Along::row(surface.second_over_depth, out.row);
+            let dark = GLASS.map(|channel| channel * surface.brightness);
+            out.colour(scene, |columns, depths_m, channels| {
+                for (lane, (column, depth_m)) in columns.iter().zip(depths_m).enumerate() {
+                    let (across, rise) = (first.over_depth(*column) * depth_m, second.over_depth(*column) * depth_m);
+                    let colour = pattern(material, lit, dark, surface.brightness, across, rise);
+                    (0..3).for_each(|channel| channels[channel][lane] = colour[channel]);
                 }
-                colour
-            }
-            Material::Terrain => {
-                let s_m = place(surface.first_over_depth, first_row);
-                let d_m = place(surface.second_over_depth, second_row);
-                let footprint = footprint(surface.second_over_depth, surface.inverse_depth, d_m, depth)
-                    .max(footprint(surface.first_over_depth, surface.inverse_depth, s_m, depth));
-                let shade = 1.0
-                    + 0.16 * grain(s_m, d_m, 3.0, footprint)
-                    + 0.13 * grain(s_m + 31.0, d_m, 0.22, footprint);
-                lit.map(|channel| channel * shade)
-            }
-            material => {
-                let across = place(surface.first_over_depth, first_row);
-                let rise = place(surface.second_over_depth, second_row);
-                pattern(material, lit, surface.brightness, across, rise)
-            }
-        };
-        let clarity = scene.clarity(depth);
-        write_rgb(&mut out.rgb[3 * index..3 * index + 3], colour, scene.palette.horizon, clarity);
+            });
+        }
     }
-}
-
-fn write_rgb(out: &mut [u8], colour: [f32; 3], haze: [f32; 3], clarity: f32) {
-    for channel in 0..3 {
-        out[channel] = (haze[channel] + (colour[channel] - haze[channel]) * clarity + 0.5) as u8;
-    }
-}
-
-/// Width of a pixel in an attribute's own units, both screen directions together.
-fn footprint(over_depth: [f32; 3], inverse_depth: [f32; 3], value: f32, depth: f32) -> f32 {
-    ((over_depth[0] - value * inverse_depth[0]).abs() + (over_depth[1] - value * inverse_depth[1]).abs()) * depth
 }
 
 /// Asphalt with its paint, each line counted by the share of the pixel it covers.
-fn road_colour(surface: &Surface, scene: &Scene, lit: [f32; 3], s_m: f32, d_m: f32, depth: f32) -> ([f32; 3], bool) {
-    let across = footprint(surface.second_over_depth, surface.inverse_depth, d_m, depth).max(1e-3);
-    let mut covered = 0.0;
-    let mut yellow = false;
-    let mut along = None;
-    for marking in &scene.markings {
-        let reach = 0.5 * (across + marking.width_m);
-        if (d_m - marking.d_m).abs() < reach {
-            let along = *along.get_or_insert_with(|| {
-                footprint(surface.first_over_depth, surface.inverse_depth, s_m, depth).max(1e-3)
-            });
-            covered += coverage(marking, s_m, d_m, across, along);
-            yellow = marking.yellow;
+fn shade_road(surface: &Surface, scene: &Scene, lit: [f32; 3], paint: &mut Paint, out: &mut Run<'_>) {
+    let (ground, grain) = (Ground::new(surface, out.row), Grain::tile());
+    let asphalt = |columns: &Lanes, depths_m: &Lanes| {
+        let (s_m, d_m) = ground.places(columns, depths_m);
+        let width_m = lanes(|lane| ground.width.at(columns[lane], depths_m[lane]));
+        let (fine, coarse) = (grain.at(&s_m, &d_m, 9.0, &width_m), grain.at(&s_m, &d_m, 0.9, &width_m));
+        lanes(|lane| 1.0 + 0.09 * fine[lane] + 0.06 * coarse[lane])
+    };
+    if !paint.cover(&scene.markings, surface, out) {
+        return out.shades(scene, lit, asphalt);
+    }
+    let white = scene.palette.white.map(|channel| channel * surface.brightness);
+    let yellow = scene.palette.yellow.map(|channel| channel * surface.brightness);
+    let start = out.column as f32;
+    out.colour(scene, |columns, depths_m, channels| {
+        let shades = asphalt(columns, depths_m);
+        let from = (columns[0] - start) as usize;
+        for (channel, values) in channels.iter_mut().enumerate() {
+            *values = lanes(|lane| lit[channel] * shades[lane]);
+            for (value, [white_share, yellow_share]) in values.iter_mut().zip(&paint.shares[from..]) {
+                let bare = 1.0 - white_share - yellow_share;
+                *value = *value * bare + white[channel] * white_share + yellow[channel] * yellow_share;
+            }
+        }
+    });
+    for (class, [white, yellow]) in out.class.iter_mut().zip(&paint.shares) {
+        if white + yellow >= 0.5 {
+            *class = Class::Marking as u8;
         }
     }
-    let grain_m = across.max(0.02);
-    let shade = 1.0 + 0.09 * grain(s_m, d_m, 9.0, grain_m) + 0.06 * grain(s_m, d_m, 0.9, grain_m);
-    if covered <= 0.0 {
-        return (lit.map(|channel| channel * shade), false);
-    }
-    let covered = covered.min(1.0);
-    let paint = if yellow { scene.palette.yellow } else { scene.palette.white };
-    let mixed = std::array::from_fn(|channel| {
-        let asphalt = lit[channel] * shade;
-        asphalt + (paint[channel] * surface.brightness - asphalt) * covered
-    });
-    (mixed, covered >= 0.5)
 }
 
-/// Share of a pixel covered by a line: box filters across and along it.
-fn coverage(marking: &Marking, s_m: f32, d_m: f32, across: f32, along: f32) -> f32 {
-    let left = (d_m + 0.5 * across).min(marking.d_m + 0.5 * marking.width_m);
-    let right = (d_m - 0.5 * across).max(marking.d_m - 0.5 * marking.width_m);
-    let beside = ((left - right) / across).max(0.0);
-    let Some(dash) = marking.dash else { return beside };
-    let painted_to = |s_m: f32| {
-        let periods = (s_m / dash.period_m).floor();
-        periods * dash.length_m + (s_m - periods * dash.period_m).min(dash.length_m)
-    };
-    let share = (painted_to(s_m + 0.5 * along) - painted_to(s_m - 0.5 * along)) / along;
-    beside * share.clamp(0.0, 1.0)
+/// Grass in blades and in patches.
+fn shade_terrain(surface: &Surface, scene: &Scene, lit: [f32; 3], out: &mut Run<'_>) {
+    let (ground, grain) = (Ground::new(surface, out.row), Grain::tile());
+    out.shades(scene, lit, |columns, depths_m| {
+        let (s_m, d_m) = ground.places(columns, depths_m);
+        let pixel_m = lanes(|lane| {
+            let (length_m, width_m) = ground.length_and_width(columns[lane], depths_m[lane]);
+            if length_m > width_m { length_m } else { width_m }
+        });
+        let (fine, coarse) = (grain.at(&s_m, &d_m, 3.0, &pixel_m), grain.at(&s_m, &d_m, 0.22, &pixel_m));
+        lanes(|lane| 1.0 + 0.16 * fine[lane] + 0.13 * coarse[lane])
+    });
 }
+
+/// Where on the ground the pixels of a row are, and how large.
+struct Ground {
+    s: Along,
+    d: Along,
+    length: Footprint,
+    width: Footprint,
+}
+
+impl Ground {
+    fn new(surface: &Surface, row: usize) -> Self {
+        Self {
+            s: Along::row(surface.first_over_depth, row),
+            d: Along::row(surface.second_over_depth, row),
+            length: Footprint::new(surface.first_over_depth, surface.inverse_depth, row),
+            width: Footprint::new(surface.second_over_depth, surface.inverse_depth, row),
+        }
+    }
+
+    #[inline(always)]
+    fn places(&self, columns: &Lanes, depths_m: &Lanes) -> (Lanes, Lanes) {
+        let place = |along: Along| lanes(|lane| along.over_depth(columns[lane]) * depths_m[lane]);
+        (place(self.s), place(self.d))
+    }
+
+    #[inline(always)]
+    fn length_and_width(&self, column: f32, depth_m: f32) -> (f32, f32) {
+        (self.length.at(column, depth_m), self.width.at(column, depth_m))
+    }
+}
+
+#[inline(always)]
+fn lanes(mut value: impl FnMut(usize) -> f32) -> Lanes {
+    let mut values = [0.0; BLOCK];
+    for (lane, slot) in values.iter_mut().enumerate() {
+        *slot = value(lane);
+    }
+    values
+}
+
+const GLASS: [f32; 3] = [52.0, 62.0, 74.0];
 
 /// Windows and lamps.
-fn pattern(material: Material, lit: [f32; 3], brightness: f32, across: f32, rise: f32) -> [f32; 3] {
-    const GLASS: [f32; 3] = [52.0, 62.0, 74.0];
-    let dark = GLASS.map(|channel| channel * brightness);
+#[inline(always)]
+fn pattern(
+    material: Material,
+    lit: [f32; 3],
+    dark: [f32; 3],
+    brightness: f32,
+    across: f32,
+    rise: f32,
+) -> [f32; 3] {
     match material {
         Material::Wall => {
-            let (bay, floor) = (across * 0.4, rise * 0.36);
-            let in_bay = (bay - bay.floor() - 0.5).abs() < 0.24;
-            let in_floor = (floor - floor.floor() - 0.55).abs() < 0.25;
-            if in_bay && in_floor { dark } else { lit }
+            let (bay, storey) = (across * 0.4, rise * 0.36);
+            let in_bay = (bay - floor(bay) - 0.5).abs() < 0.24;
+            let in_storey = (storey - floor(storey) - 0.55).abs() < 0.25;
+            if in_bay && in_storey { dark } else { lit }
         }
         Material::CarEnd { lamp } => {
             if across.abs() > 0.6 && (0.5..0.85).contains(&rise) {
@@ -167,47 +266,5 @@ fn pattern(material: Material, lit: [f32; 3], brightness: f32, across: f32, rise
         }
         Material::CarSide => if rise > 0.93 { dark } else { lit },
         _ => lit,
-    }
-}
-
-/// Sky, and terrain beyond what is drawn.
-struct Backdrop<'a> {
-    scene: &'a Scene,
-    eye_over_ground_m: f32,
-    /// Up-component of the ray through a pixel: gradient over column and row, value at the first pixel.
-    rise: [f32; 3],
-    terrain: [f32; 3],
-}
-
-impl<'a> Backdrop<'a> {
-    fn new(view: &View, scene: &'a Scene, ground_m: f32) -> Self {
-        let (x, y) = (view.right.z / view.focal_px, view.down.z / view.focal_px);
-        let start = view.forward.z + x * (0.5 - view.centre_px.0) + y * (0.5 - view.centre_px.1);
-        let brightness = scene.brightness(Vec3::Z);
-        Self {
-            scene,
-            eye_over_ground_m: (view.eye.z - ground_m).max(0.1),
-            rise: [x, y, start],
-            terrain: scene.palette.terrain.map(|channel| channel * brightness),
-        }
-    }
-
-    fn shade(&self, out: &mut Run<'_>) {
-        out.instance.fill(NO_INSTANCE);
-        let palette = &self.scene.palette;
-        let at_row = self.rise[1] * out.row as f32 + self.rise[2];
-        for index in 0..out.depth_m.len() {
-            let rise = at_row + self.rise[0] * (out.column + index) as f32;
-            let rgb = &mut out.rgb[3 * index..3 * index + 3];
-            let depth = if rise < 0.0 { self.eye_over_ground_m / -rise } else { FAR_M };
-            out.depth_m[index] = depth.min(FAR_M);
-            if depth < FAR_M {
-                out.class[index] = Class::Terrain as u8;
-                write_rgb(rgb, self.terrain, palette.horizon, self.scene.clarity(depth));
-            } else {
-                out.class[index] = Class::Sky as u8;
-                write_rgb(rgb, palette.zenith, palette.horizon, (2.2 * rise).clamp(0.0, 1.0));
-            }
-        }
     }
 }

@@ -1,0 +1,39 @@
+//! `roadproof bench`
+
+use crate::bench::{Figure, Plan, measure};
+use crate::files::write_atomically;
+use clap::Args;
+use std::path::PathBuf;
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  roadproof bench
+  roadproof bench --json bench.json
+  roadproof bench --quick                  a second or so, to see that everything runs
+
+Figures move with the machine and with what else runs on it; compare ratios within one table.")]
+pub(super) struct Arguments {
+    /// Write the figures there as JSON.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Measure each figure only briefly.
+    #[arg(long)]
+    quick: bool,
+}
+
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
+    let figures = measure(&Plan::new(arguments.quick))?;
+    let mut table = comfy_table::Table::new();
+    table.load_preset(comfy_table::presets::UTF8_FULL_CONDENSED).set_header(["what", "per second", "each"]);
+    for Figure { name, per_second } in &figures {
+        table.add_row([name.clone(), format!("{per_second:.0}"), format!("{:.1} µs", 1e6 / per_second)]);
+    }
+    println!("{table}");
+    if let Some(megabytes) = crate::bench::peak_memory_mb() {
+        println!("peak memory {megabytes} MB");
+    }
+    if let Some(path) = &arguments.json {
+        write_atomically(path, &serde_json::to_vec_pretty(&figures)?)?;
+    }
+    Ok(true)
+}

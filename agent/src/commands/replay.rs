@@ -1,0 +1,94 @@
+//! `roadproof replay`
+
+use crate::drivers::Driver;
+use crate::files::write_atomically;
+use crate::junit::{CaseResult, write_junit};
+use crate::replay::{Case, CaseReport, bless, drive_case};
+use anyhow::Context;
+use clap::Args;
+use rayon::prelude::*;
+use std::path::{Path, PathBuf};
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  roadproof replay                                     every file under scenarios/
+  roadproof replay scenarios/cut_in --driver shipped
+  roadproof replay --junit junit.xml --traces traces   for a CI server
+  roadproof replay scenarios/golden --bless            record actions and golden traces anew
+
+A file with a .trace beside it replays the recorded actions and must meet every digest of state and frame; with any
+other driver than scripted the trace is left aside. Files without a trace are driven in closed loop.")]
+pub(super) struct Arguments {
+    /// Scenario files or folders.
+    #[arg(default_value = "scenarios")]
+    paths: Vec<PathBuf>,
+    /// scripted, random, shipped, blind, or the folder of a run.
+    #[arg(long, default_value = "scripted")]
+    driver: String,
+    /// Write a JUnit report there.
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Drives at the same time [default: one per core].
+    #[arg(long)]
+    jobs: Option<usize>,
+    /// Write one trace file per case into this folder.
+    #[arg(long, value_name = "FOLDER")]
+    traces: Option<PathBuf>,
+    /// Drive in closed loop and record actions and trace beside each scenario.
+    #[arg(long)]
+    bless: bool,
+}
+
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
+    let cases: Vec<Case> = roadproof_sim::scenario::find(&arguments.paths)?
+        .iter()
+        .map(|path| Case::read(path, arguments.driver == "scripted" && !arguments.bless))
+        .collect::<anyhow::Result<_>>()?;
+    super::evaluate::driver(&arguments.driver, None)?;
+    anyhow::ensure!(arguments.jobs != Some(0), "--jobs = 0, allowed is 1 or more");
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(arguments.jobs.unwrap_or(0)).build()?;
+    let new_driver = || super::evaluate::driver(&arguments.driver, None).map(|(driver, _)| driver);
+    let reports: Vec<CaseReport> = pool.install(|| {
+        let drive = |case: &Case| -> anyhow::Result<CaseReport> {
+            let mut driver: Driver = new_driver()?;
+            drive_case(case, &mut driver).with_context(|| format!("{}", case.path.display()))
+        };
+        cases.par_iter().map(drive).collect::<anyhow::Result<_>>()
+    })?;
+    for (case, report) in cases.iter().zip(&reports) {
+        println!("{}", report.line());
+        for failure in &report.failures {
+            println!("       {failure}");
+        }
+        if arguments.bless {
+            bless(case, &report.trace)?;
+        }
+    }
+    if let Some(folder) = &arguments.traces {
+        write_traces(folder, &reports)?;
+    }
+    if let Some(path) = &arguments.junit {
+        write_junit(path, "roadproof replay", &reports.iter().map(junit_case).collect::<Vec<_>>())?;
+    }
+    let failed = reports.iter().filter(|report| !report.failures.is_empty()).count();
+    println!("{} passed, {failed} failed", reports.len() - failed);
+    Ok(failed == 0)
+}
+
+fn write_traces(folder: &Path, reports: &[CaseReport]) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot create the folder {folder:?}"))?;
+    for report in reports {
+        let path = folder.join(format!("{}_{}.trace", report.family, report.name));
+        write_atomically(&path, report.trace.to_text().as_bytes())?;
+    }
+    Ok(())
+}
+
+fn junit_case(report: &CaseReport) -> CaseResult {
+    CaseResult {
+        family: report.family.clone(),
+        name: report.name.clone(),
+        seconds: report.seconds,
+        failure: (!report.failures.is_empty()).then(|| report.failures.join("\n")),
+    }
+}

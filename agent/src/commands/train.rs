@@ -1,0 +1,70 @@
+//! `roadproof train`
+
+use crate::evaluate::table;
+use crate::interrupt;
+use crate::run_folder::{RunFolder, SETTINGS_FILE, default_path};
+use crate::settings::Settings;
+use crate::train::{RESULT_FILE, train};
+use clap::Args;
+use std::path::{Path, PathBuf};
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  roadproof train                          the whole chain, within ten minutes on two cores
+  roadproof train --seed 7 --out runs/seven
+  roadproof train --minutes 2              a quick look: every stage gets less time
+  roadproof train --config runs/seven/settings.ron --seed 8
+  roadproof train --resume runs/seven      goes on where Ctrl-C stopped it")]
+pub(super) struct Arguments {
+    /// Where all randomness starts [default: 1].
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Wall-clock budget of the whole run [default: 9].
+    #[arg(long)]
+    minutes: Option<f64>,
+    /// Run folder, which must not exist yet [default: runs/<time>-<seed>].
+    #[arg(long, value_name = "FOLDER", conflicts_with = "resume")]
+    out: Option<PathBuf>,
+    /// Settings in RON; what the file leaves out keeps its default.
+    #[arg(long, value_name = "FILE", conflicts_with = "resume")]
+    config: Option<PathBuf>,
+    /// Go on with an interrupted run, under its own settings.
+    #[arg(long, value_name = "RUN", conflicts_with = "seed")]
+    resume: Option<PathBuf>,
+}
+
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
+    let resumed = arguments.resume.is_some();
+    let (mut settings, existing) = match (&arguments.resume, &arguments.config) {
+        (Some(folder), _) => {
+            let run = RunFolder::open(folder)?;
+            (Settings::read(&run.path(SETTINGS_FILE))?, Some(run))
+        }
+        (None, Some(file)) => (Settings::read(file)?, None),
+        (None, None) => (Settings::default(), None),
+    };
+    settings.seed = arguments.seed.unwrap_or(settings.seed);
+    settings.minutes = arguments.minutes.unwrap_or(settings.minutes);
+    settings.check()?;
+    let run = match existing {
+        Some(run) => run,
+        None => {
+            let default = || default_path(Path::new("runs"), &settings.seed.to_string());
+            RunFolder::create(&arguments.out.clone().unwrap_or_else(default))?
+        }
+    };
+    eprintln!("run folder {}, seed {}, {} minutes at most", run.root().display(), settings.seed, settings.minutes);
+    let interrupt = interrupt::install()?;
+    let result = train(&settings, &run, resumed, &interrupt)?;
+    if interrupt.requested() {
+        println!("Stopped. What was learnt is saved; go on with: roadproof train --resume {}", run.root().display());
+        return Ok(true);
+    }
+    println!("{}", table(&result.drivers));
+    let seconds: f64 = result.wall_clock_s.values().sum();
+    let stages: Vec<String> =
+        result.wall_clock_s.iter().map(|(stage, seconds)| format!("{stage} {seconds:.0} s")).collect();
+    println!("{seconds:.0} s in all: {}", stages.join(", "));
+    println!("Results: {}", run.path(RESULT_FILE).display());
+    Ok(true)
+}

@@ -1,0 +1,140 @@
+//! The learned driver: frames through perception into features, features through the Q-network into actions.
+
+use crate::features::{FEATURES, Memory};
+use crate::policy::{OUTPUTS, QNetwork, QValues};
+use crate::run_folder::{RunFolder, RunFolderError};
+use crate::settings::{Settings, SettingsError};
+use roadproof_perception::weights::WeightsError;
+use roadproof_perception::{Percept, Perception};
+use roadproof_sim::vehicle::VehicleSettings;
+use roadproof_sim::{Controls, Observations};
+use std::path::Path;
+
+/// File of the perception's weights in a run.
+pub const PERCEPTION_FILE: &str = "perception.safetensors";
+/// File of the policy's weights in a run.
+pub const POLICY_FILE: &str = "policy.safetensors";
+
+/// A driver that cannot be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The run folder or its files.
+    #[error(transparent)]
+    Folder(#[from] RunFolderError),
+    /// The settings.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The weights.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+}
+
+/// Perception with a memory per world: turns frames into policy inputs.
+pub struct Eyes {
+    perception: Perception,
+    memories: Vec<Memory>,
+}
+
+impl Eyes {
+    /// Eyes for a number of worlds.
+    #[must_use]
+    pub fn new(perception: Perception, worlds: usize) -> Self {
+        Self { perception, memories: vec![Memory::default(); worlds] }
+    }
+
+    /// The network behind them.
+    #[must_use]
+    pub fn perception(&self) -> &Perception {
+        &self.perception
+    }
+
+    /// Looks at one frame of each world and writes each world's policy input; returns the percepts.
+    ///
+    /// # Shapes
+    /// - `rgb`: `worlds × frame`, `features`: `worlds × FEATURES`
+    pub fn look(&mut self, seen: &Observations, rgb: &[u8], decision_s: f32, features: &mut [f32]) -> Vec<Percept> {
+        let percepts = self.perception.see(rgb);
+        let rows = features.chunks_exact_mut(FEATURES);
+        for (((percept, memory), measures), row) in
+            percepts.iter().zip(&mut self.memories).zip(&seen.measures).zip(rows)
+        {
+            memory.observe(percept, measures, decision_s, row);
+        }
+        percepts
+    }
+
+    /// Looks at the first frames of worlds that have just started.
+    pub fn look_afresh(&mut self, seen: &Observations, worlds: &[usize], decision_s: f32, features: &mut [f32]) {
+        let frames: Vec<u8> = worlds.iter().flat_map(|&world| seen.frame(world)).copied().collect();
+        for (&world, percept) in worlds.iter().zip(self.perception.see(&frames)) {
+            self.memories[world] = Memory::default();
+            let row = &mut features[world * FEATURES..][..FEATURES];
+            self.memories[world].observe(&percept, &seen.measures[world], decision_s, row);
+        }
+    }
+
+    /// Forgets all worlds and prepares for so many.
+    pub fn start(&mut self, worlds: usize) {
+        self.memories = vec![Memory::default(); worlds];
+    }
+}
+
+/// Camera, perception and policy.
+pub struct LearnedDriver {
+    eyes: Eyes,
+    policy: QNetwork,
+    vehicle: VehicleSettings,
+    settings: Settings,
+}
+
+impl LearnedDriver {
+    /// A driver of trained parts.
+    #[must_use]
+    pub fn new(perception: Perception, policy: QNetwork, settings: Settings) -> Self {
+        Self { eyes: Eyes::new(perception, 0), policy, vehicle: VehicleSettings::default(), settings }
+    }
+
+    /// Reads a driver from a run folder.
+    ///
+    /// # Errors
+    /// [`LoadError`] with the file at fault.
+    pub fn load(folder: &Path) -> Result<Self, LoadError> {
+        let run = RunFolder::open(folder)?;
+        let settings = Settings::read(&run.path(crate::run_folder::SETTINGS_FILE))?;
+        let perception = Perception::load(run.path(PERCEPTION_FILE), settings.perception)?;
+        let policy = QNetwork::load(&run.path(POLICY_FILE), settings.policy)?;
+        Ok(Self::new(perception, policy, settings))
+    }
+
+    /// The driver that ships with the program; its weights are part of the binary.
+    ///
+    /// # Errors
+    /// [`LoadError`] if the weights were built in from another version's files.
+    pub fn shipped() -> Result<Self, LoadError> {
+        crate::shipped::load()
+    }
+
+    /// The settings it was trained with.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Forgets all worlds and prepares for so many.
+    pub fn start(&mut self, worlds: usize) {
+        self.eyes.start(worlds);
+    }
+
+    /// Controls for every world from these frames.
+    pub fn act(&mut self, seen: &Observations, rgb: &[u8], decision_s: f32) -> Vec<Controls> {
+        let mut features = vec![0.0; seen.measures.len() * FEATURES];
+        self.eyes.look(seen, rgb, decision_s, &mut features);
+        let heads = self.policy.heads(&features);
+        heads.chunks_exact(OUTPUTS).map(|heads| QValues(heads).best().controls(&self.vehicle)).collect()
+    }
+
+    /// Controls for every world with the camera covered.
+    pub fn act_blind(&mut self, seen: &Observations, decision_s: f32) -> Vec<Controls> {
+        self.act(seen, &vec![0; seen.rgb.len()], decision_s)
+    }
+}

@@ -1,0 +1,125 @@
+//! Where the simulator meets perception: many drives as one vectorised environment.
+//!
+//! Autoreset is same-step (Gymnasium's `SAME_STEP`): a drive that ends is replaced at once, and its last observation is
+//! kept apart. Terminated and truncated are told apart: only a truncated drive's last observation has a value to bootstrap from.
+
+use crate::action::Action;
+use crate::drivers::Eyes;
+use crate::features::FEATURES;
+use crate::settings::Settings;
+use roadproof_perception::Perception;
+use roadproof_sim::vehicle::VehicleSettings;
+use roadproof_sim::{Fleet, FleetError, Observations, Outcome, Purpose, Scenario, Score, Seed, Split, generate_drive};
+
+/// Many drives on training roads, seen through perception.
+pub struct Environment {
+    fleet: Fleet,
+    seen: Observations,
+    eyes: Eyes,
+    features: Vec<f32>,
+    settings: Settings,
+    vehicle: VehicleSettings,
+    roads: u64,
+    decision_s: f32,
+}
+
+/// What one decision of all worlds led to.
+#[derive(Clone, Debug, Default)]
+pub struct Transition {
+    /// Reward of each world.
+    pub reward: Vec<f32>,
+    /// Drives that ended by themselves.
+    pub terminated: Vec<bool>,
+    /// Last observations of drives cut off by their time limit: world and policy input.
+    pub truncated: Vec<(usize, Vec<f32>)>,
+    /// Drives that ended, for statistics.
+    pub ended: Vec<(Outcome, Score)>,
+}
+
+/// Seeds of the roads that the policy learns on begin here; those before taught perception.
+const FIRST_ROAD: u64 = 1 << 32;
+
+impl Environment {
+    /// Starts the drives; `roads` have been driven before (zero for a fresh run).
+    ///
+    /// # Errors
+    /// [`FleetError`] if the settings describe drives that cannot be built.
+    pub fn new(settings: &Settings, perception: Perception, roads: u64) -> Result<Self, FleetError> {
+        let worlds = settings.learn.worlds;
+        let scenarios: Vec<Scenario> = (0..worlds as u64).map(|world| learning_drive(settings, roads + world)).collect();
+        let decision_s = 1.0 / scenarios[0].decision_hz;
+        let mut fleet = Fleet::new(scenarios, settings.threads())?;
+        let seen = fleet.observe();
+        let mut eyes = Eyes::new(perception, worlds);
+        let mut features = vec![0.0; worlds * FEATURES];
+        eyes.look(&seen, &seen.rgb, decision_s, &mut features);
+        let (settings, vehicle) = (settings.clone(), VehicleSettings::default());
+        Ok(Self { fleet, seen, eyes, features, settings, vehicle, roads: roads + worlds as u64, decision_s })
+    }
+
+    /// Policy inputs of all worlds now.
+    ///
+    /// # Shapes
+    /// - returns: `worlds × FEATURES`
+    #[must_use]
+    pub fn features(&self) -> &[f32] {
+        &self.features
+    }
+
+    /// Roads driven so far.
+    #[must_use]
+    pub fn roads(&self) -> u64 {
+        self.roads
+    }
+
+    /// One decision of every world.
+    ///
+    /// # Errors
+    /// [`FleetError`] if a new drive cannot be built.
+    pub fn step(&mut self, actions: &[Action]) -> Result<Transition, FleetError> {
+        let before = self.seen.measures.clone();
+        let controls: Vec<_> = actions.iter().map(|action| action.controls(&self.vehicle)).collect();
+        self.fleet.step(&controls, &mut self.seen);
+        self.eyes.look(&self.seen, &self.seen.rgb, self.decision_s, &mut self.features);
+        let mut transition = Transition::default();
+        let mut ended = Vec::new();
+        for (world, before) in before.iter().enumerate() {
+            let (after, verdict) = (&self.seen.measures[world], &self.seen.verdicts[world]);
+            transition.reward.push(self.settings.reward.reward(before, after, verdict));
+            transition.terminated.push(verdict.terminated());
+            if verdict.truncated() {
+                transition.truncated.push((world, self.features[world * FEATURES..][..FEATURES].to_vec()));
+            }
+            if let Some(outcome) = verdict.outcome {
+                transition.ended.push((outcome, self.seen.scores[world]));
+                ended.push(world);
+            }
+        }
+        if !ended.is_empty() {
+            self.restart(&ended)?;
+        }
+        Ok(transition)
+    }
+
+    fn restart(&mut self, ended: &[usize]) -> Result<(), FleetError> {
+        let mut scenarios = Vec::with_capacity(ended.len());
+        for &world in ended {
+            scenarios.push((world, learning_drive(&self.settings, self.roads)));
+            self.roads += 1;
+        }
+        self.fleet.reset(scenarios)?;
+        self.fleet.show(ended, &mut self.seen);
+        self.eyes.look_afresh(&self.seen, ended, self.decision_s, &mut self.features);
+        Ok(())
+    }
+}
+
+/// A training road on which the drive starts anywhere in the lane.
+fn learning_drive(settings: &Settings, road: u64) -> Scenario {
+    let seed = Seed::of_split(Split::Train, settings.seed, FIRST_ROAD + road);
+    let mut scenario = generate_drive(seed, &settings.drive);
+    let mut stream = seed.stream(Purpose::Disturbance);
+    scenario.ego.offset_m = 0.4 * stream.normal().clamp(-2.5, 2.5);
+    scenario.ego.heading_deg = 2.0 * stream.normal().clamp(-3.0, 3.0);
+    scenario
+}

@@ -1,0 +1,80 @@
+//! What the policy is told: the percepts of the last three decisions, the tracked lead, and what the car knows of itself.
+
+use crate::lead::LeadTracker;
+use roadproof_perception::Percept;
+use roadproof_sim::Measures;
+
+/// Numbers in one policy input.
+pub const FEATURES: usize = 24;
+/// Percepts remembered, the newest first.
+const HISTORY: usize = 3;
+
+/// What one world's driver remembers between decisions.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    percepts: [Option<Percept>; HISTORY],
+    lead: LeadTracker,
+}
+
+impl Memory {
+    /// Takes in a percept and writes the policy's input.
+    ///
+    /// # Shapes
+    /// - `features`: [`FEATURES`]
+    ///
+    /// # Units
+    /// Everything is scaled to about `-1..=1`. Of `ego` only what a car measures itself is read: speed, acceleration, yaw
+    /// rate, steering angle and the speed limit its map gives.
+    pub fn observe(&mut self, percept: &Percept, ego: &Measures, dt_s: f32, features: &mut [f32]) {
+        self.percepts.rotate_right(1);
+        self.percepts[0] = Some(*percept);
+        let speed_mps = ego.ego.speed_mps;
+        self.lead.observe(percept, speed_mps, dt_s);
+        let mut values = features.iter_mut();
+        let mut push = |value: f32| {
+            if let Some(slot) = values.next() {
+                *slot = value.clamp(-4.0, 4.0);
+            }
+        };
+        for age in 0..HISTORY {
+            // At the start of a drive the oldest percept there is stands for those before it.
+            let percept = self.percepts[age].unwrap_or(*percept);
+            push(percept.lane_offset_m);
+            push(percept.heading_rad / 0.1);
+            push(percept.curvature_per_m / 0.02);
+        }
+        let lead = self.lead.lead();
+        let gap_m = lead.map_or(60.0, |lead| lead.gap_m);
+        let closing_mps = lead.map_or(0.0, |lead| speed_mps - lead.speed_mps);
+        push(f32::from(u8::from(lead.is_some())));
+        push(gap_m / 30.0);
+        push(6.0 / (gap_m + 3.0));
+        push(closing_mps / 5.0);
+        push(3.0 * closing_mps.max(0.0) / (gap_m + 1.0));
+        push((gap_m - 2.0 - 1.2 * speed_mps) / 15.0);
+        let limit_mps = ego.speed_limit_mps;
+        push(speed_mps / 15.0);
+        push(limit_mps / 15.0);
+        push((limit_mps - speed_mps) / 3.0);
+        push(ego.ego.steer_rad / 0.05);
+        push(ego.ego.yaw_rate_rad_per_s / 0.2);
+        push(ego.ego.acceleration_mps2 / 4.0);
+        push(speed_mps * percept.heading_rad);
+        push(20.0 * (percept.curvature_per_m - ego.ego.yaw_rate_rad_per_s / speed_mps.max(2.0)));
+        push(f32::from(u8::from(speed_mps < 0.5)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_feature_is_written_and_bounded() {
+        let mut features = [f32::NAN; FEATURES];
+        let percept = Percept { lane_offset_m: 100.0, gap_m: 5.0, lead_probability: 1.0, ..Percept::default() };
+        Memory::default().observe(&percept, &Measures::default(), 0.1, &mut features);
+        assert!(features.iter().all(|value| (-4.0..=4.0).contains(value)), "{features:?}");
+        assert_eq!(features[0], 4.0);
+    }
+}

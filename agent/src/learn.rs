@@ -1,0 +1,316 @@
+//! Stage 3: PQN, Q-learning without replay and without a target network, on many worlds at once.
+//!
+//! # Source
+//! Gallici et al. 2025, "Simplifying Deep Temporal Difference Learning", arXiv:2407.04811: parallel worlds, λ-returns over
+//! short rollouts, LayerNorm, a few epochs of minibatches. Their Atari settings are 128 worlds × 32 decisions, λ 0.65, two
+//! epochs of 32 minibatches, norm clipped at 10. Ours differ where a run of minutes asks for it: a larger step (their
+//! 2.5e-4 is for 10^8 frames), a shorter horizon (γ), and an exploration that ends at 3 % rather than 0.1 %.
+
+use crate::action::{ACCELERATION_MPS2, Action, STEER_RAD};
+use crate::environment::{Environment, Transition};
+use crate::features::FEATURES;
+use crate::gradients::clip_by_global_norm;
+use crate::interrupt::Interrupt;
+use crate::policy::{OUTPUTS, PolicySettings, QNetwork, QValues, q_gradient};
+use crate::progress::Stage;
+use crate::settings::Settings;
+use crate::tensorboard::{EventWriter, TensorboardError};
+use burn::module::Module;
+use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
+use burn::prelude::*;
+use rand::seq::SliceRandom;
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64Mcg;
+use roadproof_sim::{FleetError, Outcome, Score};
+use serde::{Deserialize, Serialize};
+use std::time::{Duration, Instant};
+
+/// Settings of PQN.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PqnSettings {
+    /// Drives at once.
+    pub worlds: usize,
+    /// Decisions of each drive between two updates.
+    pub rollout: usize,
+    /// Updates in all.
+    pub updates: usize,
+    /// Times each update goes over its rollout.
+    pub epochs: usize,
+    /// Parts each epoch is cut into.
+    pub minibatches: usize,
+    /// Discount per decision.
+    pub gamma: f32,
+    /// Weight of longer returns.
+    pub lambda: f32,
+    /// Adam's step at the start; it falls linearly to zero.
+    pub learning_rate: f64,
+    /// Global norm at which gradients are clipped.
+    pub clip_norm: f32,
+    /// Chance of a random choice at the start.
+    pub epsilon_start: f32,
+    /// Chance of a random choice at the end.
+    pub epsilon_end: f32,
+    /// Share of the updates over which exploration falls.
+    pub epsilon_share: f32,
+}
+
+impl Default for PqnSettings {
+    fn default() -> Self {
+        Self {
+            worlds: 128,
+            rollout: 32,
+            updates: 220,
+            epochs: 3,
+            minibatches: 8,
+            gamma: 0.96,
+            lambda: 0.65,
+            learning_rate: 8e-4,
+            clip_norm: 10.0,
+            epsilon_start: 1.0,
+            epsilon_end: 0.03,
+            epsilon_share: 0.3,
+        }
+    }
+}
+
+/// Learning that cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum LearnError {
+    /// A drive that cannot be built.
+    #[error(transparent)]
+    Fleet(#[from] FleetError),
+    /// The event file.
+    #[error(transparent)]
+    Tensorboard(#[from] TensorboardError),
+}
+
+/// A trained policy.
+pub struct Learned {
+    /// The Q-network.
+    pub policy: QNetwork,
+    /// Updates made, from the beginning of the run.
+    pub updates: usize,
+    /// Roads driven, from the beginning of the run.
+    pub roads: u64,
+}
+
+/// Where an earlier session of the run stopped.
+pub struct Resume {
+    /// Its network.
+    pub policy: QNetwork,
+    /// Updates it had made.
+    pub updates: usize,
+}
+
+/// Learns until the updates are made, the time is spent, or somebody interrupts.
+///
+/// # Errors
+/// [`LearnError`].
+pub fn learn(
+    settings: &Settings,
+    environment: &mut Environment,
+    from: Option<Resume>,
+    limit: Duration,
+    interrupt: &Interrupt,
+    events: &mut EventWriter,
+) -> Result<Learned, LearnError> {
+    let start = Instant::now();
+    let pqn = settings.learn;
+    let first = from.as_ref().map_or(0, |resume| resume.updates);
+    let mut learner = Pqn::new(pqn, settings.policy, settings.seed, from);
+    let per_update = (pqn.worlds * pqn.rollout) as u64;
+    let mut stage = Stage::start("learn", pqn.updates as u64 * per_update, "decisions")
+        .with_done(first as u64 * per_update)
+        .with_limit(limit);
+    let mut update = first;
+    let mut recent = Recent::default();
+    while update < pqn.updates && start.elapsed() < limit && !interrupt.requested() {
+        let by_time = start.elapsed().as_secs_f64() / limit.as_secs_f64();
+        let by_time = (first as f64 + (pqn.updates - first) as f64 * by_time) / pqn.updates as f64;
+        let progress = (update as f64 / pqn.updates as f64).max(if update > first + 2 { by_time.min(1.0) } else { 0.0 });
+        let rollout = learner.drive(environment, progress as f32, &mut recent)?;
+        let loss = learner.update(&rollout, pqn.learning_rate * (1.0 - progress).max(0.02));
+        update += 1;
+        let step = update as u64 * per_update;
+        stage.set(step, format_args!("{}, loss {loss:.4}", recent.summary()));
+        events.scalar("learn/td_loss", step, loss)?;
+        events.scalar("learn/reward_per_decision", step, rollout.mean_reward())?;
+        recent.log(step, events)?;
+    }
+    events.flush()?;
+    stage.finish(recent.summary());
+    Ok(Learned { policy: learner.network.valid(), updates: update, roads: environment.roads() })
+}
+
+/// Decisions of all worlds between two updates.
+struct Rollout {
+    features: Vec<f32>,
+    actions: Vec<Action>,
+    reward: Vec<f32>,
+    /// λ-returns.
+    targets: Vec<f32>,
+}
+
+impl Rollout {
+    fn mean_reward(&self) -> f32 {
+        self.reward.iter().sum::<f32>() / self.reward.len() as f32
+    }
+}
+
+/// The learner: network, optimiser and exploration.
+struct Pqn {
+    settings: PqnSettings,
+    network: QNetwork,
+    optimizer: ModuleOptimizer,
+    random: Pcg64Mcg,
+}
+
+impl Pqn {
+    fn new(settings: PqnSettings, policy: PolicySettings, seed: u64, from: Option<Resume>) -> Self {
+        let device = Device::flex().autodiff();
+        let (network, done) = match from {
+            Some(resume) => (resume.policy.train(), resume.updates as u64),
+            None => (QNetwork::new(policy, seed, &device), 0),
+        };
+        let optimizer = AdamConfig::new().with_epsilon(1e-5).init();
+        let random = Pcg64Mcg::seed_from_u64(seed ^ 0x7071_6e00 ^ (done << 32));
+        Self { settings, network, optimizer, random }
+    }
+
+    /// Drives one rollout with ε-greedy choices and computes its λ-returns.
+    fn drive(
+        &mut self,
+        environment: &mut Environment,
+        progress: f32,
+        recent: &mut Recent,
+    ) -> Result<Rollout, FleetError> {
+        let PqnSettings { rollout: length, epsilon_start, epsilon_end, epsilon_share, .. } = self.settings;
+        let epsilon = epsilon_start + (epsilon_end - epsilon_start) * (progress / epsilon_share).min(1.0);
+        let actor = self.network.valid();
+        let mut rollout = Rollout { features: Vec::new(), actions: Vec::new(), reward: Vec::new(), targets: Vec::new() };
+        let mut heads = actor.heads(environment.features());
+        let mut transitions: Vec<(Transition, Vec<f32>)> = Vec::with_capacity(length);
+        for _ in 0..length {
+            rollout.features.extend_from_slice(environment.features());
+            let actions: Vec<Action> =
+                heads.chunks_exact(OUTPUTS).map(|heads| self.explore(QValues(heads).best(), epsilon)).collect();
+            let transition = environment.step(&actions)?;
+            recent.note(&transition);
+            rollout.actions.extend_from_slice(&actions);
+            rollout.reward.extend_from_slice(&transition.reward);
+            heads = actor.heads(environment.features());
+            let best = best_values(&heads);
+            transitions.push((transition, best));
+        }
+        rollout.targets = self.lambda_returns(&actor, &transitions);
+        Ok(rollout)
+    }
+
+    fn explore(&mut self, best: Action, epsilon: f32) -> Action {
+        let mut choose = |greedy: usize, count: usize| {
+            if self.random.random::<f32>() < epsilon { self.random.random_range(0..count) } else { greedy }
+        };
+        Action { steer: choose(best.steer, STEER_RAD.len()), acceleration: choose(best.acceleration, ACCELERATION_MPS2.len()) }
+    }
+
+    /// Returns from the end of the rollout backwards: reward, plus the discounted mix of the next value and the next return.
+    /// A terminated drive has no next; a truncated one has the value of its own last observation.
+    fn lambda_returns(&self, actor: &QNetwork, transitions: &[(Transition, Vec<f32>)]) -> Vec<f32> {
+        let PqnSettings { worlds, gamma, lambda, .. } = self.settings;
+        let mut targets = vec![0.0; transitions.len() * worlds];
+        let mut later: Vec<f32> = transitions.last().map_or_else(Vec::new, |(_, best)| best.clone());
+        for (step, (transition, best)) in transitions.iter().enumerate().rev() {
+            let mut next: Vec<f32> =
+                best.iter().zip(&later).map(|(value, later)| lambda * later + (1.0 - lambda) * value).collect();
+            for (world, features) in &transition.truncated {
+                next[*world] = best_values(&actor.heads(features))[0];
+            }
+            for world in 0..worlds {
+                let future = if transition.terminated[world] { 0.0 } else { gamma * next[world] };
+                later[world] = transition.reward[world] + future;
+            }
+            targets[step * worlds..][..worlds].copy_from_slice(&later);
+        }
+        targets
+    }
+
+    /// Some epochs of minibatches over a rollout; returns the mean squared temporal-difference error.
+    fn update(&mut self, rollout: &Rollout, learning_rate: f64) -> f32 {
+        let count = rollout.actions.len();
+        let mut order: Vec<usize> = (0..count).collect();
+        let size = count.div_ceil(self.settings.minibatches);
+        let mut losses = Vec::new();
+        for _ in 0..self.settings.epochs {
+            order.shuffle(&mut self.random);
+            for batch in order.chunks(size) {
+                losses.push(self.minibatch(rollout, batch, learning_rate));
+            }
+        }
+        losses.iter().sum::<f32>() / losses.len() as f32
+    }
+
+    fn minibatch(&mut self, rollout: &Rollout, batch: &[usize], learning_rate: f64) -> f32 {
+        let device = Device::flex().autodiff();
+        let features: Vec<f32> =
+            batch.iter().flat_map(|&index| &rollout.features[index * FEATURES..][..FEATURES]).copied().collect();
+        let heads = self.network.forward(Tensor::from_data(TensorData::new(features, [batch.len(), FEATURES]), &device));
+        let values: Vec<f32> = heads.clone().inner().into_data().try_to_vec().expect("the network computes in f32");
+        let mut gradient = vec![0.0; values.len()];
+        let mut loss = 0.0;
+        let rows = values.chunks_exact(OUTPUTS).zip(gradient.chunks_exact_mut(OUTPUTS)).zip(batch);
+        for ((heads, gradient), &index) in rows {
+            let error = QValues(heads).of(rollout.actions[index]) - rollout.targets[index];
+            loss += error * error;
+            q_gradient(rollout.actions[index], error / batch.len() as f32, gradient);
+        }
+        // The gradient of this sum is that of half the squared error: the factor on the right is a constant.
+        let gradient = Tensor::<2>::from_data(TensorData::new(gradient, [batch.len(), OUTPUTS]), &device);
+        let backward = (heads * gradient).sum().backward();
+        let gradients = GradientsParams::from_grads(backward, &self.network);
+        let gradients = clip_by_global_norm(&self.network, gradients, self.settings.clip_norm);
+        self.network = self.optimizer.step(learning_rate, self.network.clone(), gradients);
+        loss / batch.len() as f32
+    }
+}
+
+fn best_values(heads: &[f32]) -> Vec<f32> {
+    heads.chunks_exact(OUTPUTS).map(|heads| QValues(heads).of(QValues(heads).best())).collect()
+}
+
+/// The last drives that ended, for people who watch.
+#[derive(Default)]
+struct Recent {
+    ended: std::collections::VecDeque<(Outcome, Score)>,
+}
+
+impl Recent {
+    const KEPT: usize = 200;
+
+    fn note(&mut self, transition: &Transition) {
+        self.ended.extend(&transition.ended);
+        while self.ended.len() > Self::KEPT {
+            self.ended.pop_front();
+        }
+    }
+
+    fn mean(&self, value: impl Fn(&(Outcome, Score)) -> f32) -> f32 {
+        self.ended.iter().map(value).sum::<f32>() / self.ended.len().max(1) as f32
+    }
+
+    fn summary(&self) -> String {
+        format!(
+            "completion {:.2}, score {:.1}, collisions {:.2}, off road {:.2} (last {} drives)",
+            self.mean(|(_, score)| score.route_completion),
+            self.mean(|(_, score)| score.driving_score),
+            self.mean(|(outcome, _)| f32::from(u8::from(*outcome == Outcome::Collision))),
+            self.mean(|(outcome, _)| f32::from(u8::from(*outcome == Outcome::OffRoad))),
+            self.ended.len(),
+        )
+    }
+
+    fn log(&self, step: u64, events: &mut EventWriter) -> Result<(), TensorboardError> {
+        events.scalar("learn/route_completion", step, self.mean(|(_, score)| score.route_completion))?;
+        events.scalar("learn/driving_score", step, self.mean(|(_, score)| score.driving_score))
+    }
+}

@@ -1,0 +1,124 @@
+//! Stage 2: trains perception on the collected frames and reports how well it sees roads it was not trained on.
+
+use crate::collect::Collected;
+use crate::interrupt::Interrupt;
+use crate::progress::Stage;
+use crate::settings::{PerceiveSettings, Settings};
+use crate::tensorboard::{EventWriter, TensorboardError};
+use roadproof_perception::{Perception, PerceptionReport, SettingsError, Trainer, report};
+use std::time::{Duration, Instant};
+
+/// Perception that cannot be trained.
+#[derive(Debug, thiserror::Error)]
+pub enum PerceiveError {
+    /// The network's settings.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The event file.
+    #[error(transparent)]
+    Tensorboard(#[from] TensorboardError),
+}
+
+/// A trained perception with its report.
+pub struct Perceived {
+    /// The network.
+    pub perception: Perception,
+    /// How it does on validation roads.
+    pub report: PerceptionReport,
+    /// Optimiser steps made, from the beginning of the run.
+    pub steps: usize,
+}
+
+/// Share of the steps over which the learning rate rises.
+const WARM_UP: f64 = 0.02;
+
+/// Trains until the steps are made, the time is spent, or somebody interrupts.
+///
+/// # Errors
+/// [`PerceiveError`].
+pub fn perceive(
+    settings: &Settings,
+    data: &Collected,
+    from: Option<(&Perception, usize)>,
+    limit: Duration,
+    interrupt: &Interrupt,
+    events: &mut EventWriter,
+) -> Result<Perceived, PerceiveError> {
+    let start = Instant::now();
+    let PerceiveSettings { steps, training } = settings.perceive;
+    let (mut trainer, first) = match from {
+        Some((perception, done)) => (Trainer::resume_from(perception, training, settings.seed + done as u64)?, done),
+        None => (Trainer::new(settings.perception, training, settings.seed)?, 0),
+    };
+    let mut stage =
+        Stage::start("perceive", steps as u64, "steps").with_done(first as u64).with_limit(limit);
+    let mut step = first;
+    let mut smooth_loss = None;
+    while step < steps && start.elapsed() < limit && !interrupt.requested() {
+        let by_time = (first as f64 + (steps - first) as f64 * start.elapsed().as_secs_f64() / limit.as_secs_f64())
+            / steps as f64;
+        let progress = (step as f64 / steps as f64).max(if step > 50 { by_time.min(1.0) } else { 0.0 });
+        let loss = trainer.train_batch(&data.train, training.learning_rate * schedule(progress));
+        step += 1;
+        let smooth = smooth_loss.map_or(loss.total, |smooth: f32| 0.98 * smooth + 0.02 * loss.total);
+        smooth_loss = Some(smooth);
+        stage.set(step as u64, format_args!("loss {smooth:.3}"));
+        if step % 20 == 0 {
+            events.scalar("perceive/loss", step as u64, loss.total)?;
+            events.scalar("perceive/loss_percept", step as u64, loss.percept)?;
+            events.scalar("perceive/loss_segmentation", step as u64, loss.segmentation)?;
+        }
+        if step % 500 == 0 {
+            let report = report(&trainer.perception(), &data.validation);
+            stage.note(summary(&report));
+            log(&report, step, events)?;
+        }
+    }
+    let perception = trainer.perception();
+    let report = report(&perception, &data.validation);
+    log(&report, step, events)?;
+    stage.finish(summary(&report));
+    Ok(Perceived { perception, report, steps: step })
+}
+
+/// Share of the learning rate at a share of the training: a short rise, then half a cosine to a fiftieth.
+fn schedule(progress: f64) -> f64 {
+    if progress < WARM_UP {
+        return 0.1 + 0.9 * progress / WARM_UP;
+    }
+    let rest = (progress - WARM_UP) / (1.0 - WARM_UP);
+    0.02 + 0.98 * 0.5 * (1.0 + (std::f64::consts::PI * rest).cos())
+}
+
+/// One line for people.
+#[must_use]
+pub fn summary(report: &PerceptionReport) -> String {
+    let number = |value: Option<f64>, digits: usize| value.map_or("-".to_owned(), |value| format!("{value:.digits$}"));
+    format!(
+        "offset {} m, heading {} rad, curvature {} 1/m, gap {} m (below 30 m: {} m), lead {} %, mean IoU {}",
+        number(report.lane_offset_mae_m, 3),
+        number(report.heading_mae_rad, 4),
+        number(report.curvature_mae_per_m, 5),
+        number(report.gap_mae_m, 1),
+        number(report.gap_mae_near_m, 1),
+        number(report.lead_accuracy.map(|share| 100.0 * share), 1),
+        number(report.mean_iou, 3),
+    )
+}
+
+fn log(report: &PerceptionReport, step: usize, events: &mut EventWriter) -> Result<(), TensorboardError> {
+    let figures = [
+        ("perceive/lane_offset_mae_m", report.lane_offset_mae_m),
+        ("perceive/heading_mae_rad", report.heading_mae_rad),
+        ("perceive/curvature_mae_per_m", report.curvature_mae_per_m),
+        ("perceive/gap_mae_m", report.gap_mae_m),
+        ("perceive/lead_accuracy", report.lead_accuracy),
+        ("perceive/mean_iou", report.mean_iou),
+    ];
+    for (tag, value) in figures {
+        if let Some(value) = value {
+            events.scalar(tag, step as u64, value as f32)?;
+        }
+    }
+    events.flush()
+}

@@ -1,0 +1,69 @@
+//! Frames as pictures for people.
+
+use crate::files::{FileError, write_atomically};
+use roadproof_sim::Class;
+use std::path::Path;
+
+/// Writes an RGB picture as PNG.
+///
+/// # Shapes
+/// - `rgb`: `height × width × 3`
+///
+/// # Errors
+/// [`FileError`] if the file cannot be written.
+///
+/// # Panics
+/// If `rgb` is not of that size.
+pub fn write_png(path: &Path, width: u32, height: u32, rgb: &[u8]) -> Result<(), FileError> {
+    write_atomically(path, &png_bytes(width, height, rgb))
+}
+
+/// An RGB picture as the bytes of a PNG file.
+///
+/// # Panics
+/// If `rgb` is not `height × width × 3` bytes.
+#[must_use]
+pub fn png_bytes(width: u32, height: u32, rgb: &[u8]) -> Vec<u8> {
+    assert_eq!(rgb.len(), 3 * width as usize * height as usize, "an RGB picture of {width} × {height}");
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, width, height);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    let written = encoder.write_header().and_then(|mut writer| writer.write_image_data(rgb));
+    written.expect("a checked picture is encoded into memory");
+    bytes
+}
+
+/// Depth as grey, near is bright; logarithmic, so that both a bumper and the horizon show.
+#[must_use]
+pub fn depth_picture(depth_m: &[f32]) -> Vec<u8> {
+    let grey = |depth_m: &f32| (255.0 * (1.0 - (depth_m.max(1.0).ln() / 1000.0_f32.ln()).min(1.0))) as u8;
+    depth_m.iter().flat_map(|depth_m| [grey(depth_m); 3]).collect()
+}
+
+/// Classes in the colours of the Cityscapes palette, where it has them.
+#[must_use]
+pub fn class_picture(class: &[u8]) -> Vec<u8> {
+    let colour = |class: &u8| match Class::from_index(*class) {
+        Class::Sky => [70, 130, 180],
+        Class::Terrain => [152, 251, 152],
+        Class::Road => [128, 64, 128],
+        Class::Marking => [255, 255, 255],
+        Class::Kerb => [244, 35, 232],
+        Class::Building => [70, 70, 70],
+        Class::Tree => [107, 142, 35],
+        Class::Sign => [220, 220, 0],
+        Class::Vehicle => [0, 0, 142],
+    };
+    class.iter().flat_map(colour).collect()
+}
+
+/// Every instance in a colour of its own, everything else black.
+#[must_use]
+pub fn instance_picture(instance: &[u16]) -> Vec<u8> {
+    let colour = |instance: &u16| {
+        let mixed = u32::from(*instance).wrapping_mul(0x9e37_79b1);
+        if *instance == 0 { [0; 3] } else { [(mixed >> 24) as u8 | 64, (mixed >> 16) as u8 | 64, (mixed >> 8) as u8 | 64] }
+    };
+    instance.iter().flat_map(colour).collect()
+}

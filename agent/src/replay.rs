@@ -1,0 +1,121 @@
+//! Drives scenario files: in closed loop against their bounds, or with recorded actions against a golden trace.
+
+use crate::drivers::Driver;
+use crate::files::write_atomically;
+use anyhow::Context;
+use roadproof_sim::{Episode, Scenario, Trace};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// A scenario file with its golden trace, if it has one.
+pub struct Case {
+    /// The file.
+    pub path: PathBuf,
+    /// What it says.
+    pub scenario: Scenario,
+    /// The recorded drive.
+    pub golden: Option<Trace>,
+}
+
+/// What became of one case.
+pub struct CaseReport {
+    /// Folder of the file.
+    pub family: String,
+    /// Name of the file without its end.
+    pub name: String,
+    /// What broke; empty if the case passed.
+    pub failures: Vec<String>,
+    /// The measure that came closest to its bound, or what the trace says.
+    pub closest: String,
+    /// The drive.
+    pub trace: Trace,
+    /// Wall-clock time.
+    pub seconds: f64,
+}
+
+impl Case {
+    /// Reads a scenario, and the trace beside it if `with_golden`.
+    ///
+    /// # Errors
+    /// A file that cannot be read or used, with its path and line.
+    pub fn read(path: &Path, with_golden: bool) -> anyhow::Result<Self> {
+        let scenario = roadproof_sim::read(path)?;
+        let trace_path = trace_path(path);
+        let golden = (with_golden && trace_path.exists()).then(|| {
+            let text = std::fs::read_to_string(&trace_path).with_context(|| format!("cannot read {trace_path:?}"))?;
+            Trace::parse(&text).with_context(|| format!("{}", trace_path.display()))
+        });
+        Ok(Self { path: path.to_owned(), scenario, golden: golden.transpose()? })
+    }
+}
+
+impl CaseReport {
+    /// One line for people.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let verdict = if self.failures.is_empty() { "ok  " } else { "FAIL" };
+        format!("{verdict}   {:<44} {}", format!("{}/{}", self.family, self.name), self.closest)
+    }
+}
+
+/// Drives one case to its end.
+///
+/// # Errors
+/// If the world cannot be built.
+pub fn drive_case(case: &Case, driver: &mut Driver) -> anyhow::Result<CaseReport> {
+    let start = Instant::now();
+    let mut episode = Episode::new(case.scenario.clone())?;
+    let mut failures = Vec::new();
+    match &case.golden {
+        Some(golden) => golden.controls().for_each(|controls| episode.step(controls)),
+        None => {
+            let decision_s = 1.0 / case.scenario.decision_hz;
+            driver.start(&[case.scenario.seed]);
+            while episode.verdict().outcome.is_none() {
+                let controls = driver.act(episode.seen(), decision_s)[0];
+                episode.step(controls);
+            }
+        }
+    }
+    let mut closest = String::new();
+    if let Some(golden) = &case.golden {
+        closest = format!("{} recorded decisions; ", golden.rows.len());
+        if let Err(difference) = golden.compare(episode.trace()) {
+            let renew = format!("roadproof replay {} --bless", case.path.display());
+            failures.push(format!("golden trace: {difference}; if that is meant, renew it with: {renew}"));
+        }
+    }
+    match episode.judgement() {
+        Some(judgement) => {
+            failures.extend(judgement.failures());
+            closest += &judgement.closest().map_or_else(
+                || format!("{:?}", judgement.outcome),
+                |bound| format!("{:?}, {} = {:.2} (bound {:.2})", judgement.outcome, bound.name, bound.measured, bound.bound),
+            );
+        }
+        None => failures.push("the recorded actions end before the drive does".to_owned()),
+    }
+    let part = |path: Option<&Path>| {
+        path.and_then(Path::file_name).map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+    };
+    Ok(CaseReport {
+        family: part(case.path.parent()),
+        name: part(Some(&case.path.with_extension(""))),
+        failures,
+        closest,
+        trace: episode.trace().clone(),
+        seconds: start.elapsed().as_secs_f64(),
+    })
+}
+
+/// Writes a drive's trace beside its scenario.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn bless(case: &Case, trace: &Trace) -> anyhow::Result<()> {
+    Ok(write_atomically(&trace_path(&case.path), trace.to_text().as_bytes())?)
+}
+
+fn trace_path(scenario: &Path) -> PathBuf {
+    scenario.with_extension("trace")
+}

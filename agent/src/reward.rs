@@ -1,0 +1,75 @@
+//! Weighs what the simulator measured into the number the policy learns from.
+
+use roadproof_sim::{Measures, Verdict};
+use serde::{Deserialize, Serialize};
+
+/// Weights of the reward's terms, per decision.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RewardSettings {
+    /// Driving at the speed limit; less in proportion below it.
+    pub progress: f32,
+    /// Each m/s above the speed limit.
+    pub overspeed: f32,
+    /// Square of the lane offset in metres, up to one.
+    pub lane_offset: f32,
+    /// Square of the heading error in tenths of a radian, up to one.
+    pub heading: f32,
+    /// Following closer than the safe gap, as the share of it that is missing.
+    pub close_gap: f32,
+    /// Time to collision below three seconds, as the share of them that is missing.
+    pub time_to_collision: f32,
+    /// Square of the acceleration over 7 m/s².
+    pub acceleration: f32,
+    /// Change of the steering angle, per tenth of a radian.
+    pub steer_change: f32,
+    /// Leaving one's lanes.
+    pub outside_lanes: f32,
+    /// Ending the drive by a collision, off the road, or by standing.
+    pub failure: f32,
+}
+
+impl Default for RewardSettings {
+    fn default() -> Self {
+        Self {
+            progress: 0.1,
+            overspeed: 0.05,
+            lane_offset: 0.10,
+            heading: 0.01,
+            close_gap: 0.08,
+            time_to_collision: 0.12,
+            acceleration: 0.01,
+            steer_change: 0.02,
+            outside_lanes: 0.1,
+            failure: 3.0,
+        }
+    }
+}
+
+/// Gap that is safe at a speed: two metres and 1.2 seconds.
+fn safe_gap_m(speed_mps: f32) -> f32 {
+    2.0 + 1.2 * speed_mps.max(0.0)
+}
+
+impl RewardSettings {
+    /// The reward of the decision that led from `before` to `after`.
+    #[must_use]
+    pub fn reward(&self, before: &Measures, after: &Measures, verdict: &Verdict) -> f32 {
+        use roadproof_sim::Outcome::{Blocked, Collision, OffRoad, WrongWay};
+        let ego = &after.ego;
+        let limit_mps = after.speed_limit_mps;
+        let square = |value: f32| value * value;
+        let missing_gap = after.gap_m.map_or(0.0, |gap_m| (1.0 - gap_m.max(0.0) / safe_gap_m(ego.speed_mps)).max(0.0));
+        let failed = matches!(verdict.outcome, Some(Collision | OffRoad | WrongWay | Blocked));
+        self.progress * (ego.speed_mps / limit_mps).clamp(0.0, 1.0)
+            - self.overspeed * (ego.speed_mps - limit_mps).max(0.0)
+            - self.lane_offset * square(after.lane_offset_m).min(1.0)
+            - self.heading * square(after.heading_rad / 0.1).min(1.0)
+            - self.close_gap * missing_gap
+            - self.time_to_collision * (1.0 - after.time_to_collision_s / 3.0).max(0.0)
+            - self.acceleration * square(ego.acceleration_mps2 / 7.0).min(1.0)
+            - self.steer_change * (ego.steer_rad - before.ego.steer_rad).abs() / 0.1
+            - self.outside_lanes * f32::from(u8::from(after.outside_lanes))
+            - if failed { self.failure } else { 0.0 }
+    }
+}

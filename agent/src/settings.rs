@@ -1,0 +1,264 @@
+//! Everything a training run depends on, as RON. `train` writes the resolved settings into the run folder.
+
+use crate::learn::PqnSettings;
+use crate::policy::PolicySettings;
+use crate::reward::RewardSettings;
+use roadproof_perception::{PerceptionSettings, TrainingSettings};
+use roadproof_sim::DriveStyle;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// Settings of a whole run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Where all randomness of the run starts.
+    pub seed: u64,
+    /// Wall-clock budget of the run. A stage ends when its work is done or its share of this is spent; only a run whose
+    /// stages all end by work done is repeatable to the bit.
+    pub minutes: f64,
+    /// Threads that simulate; zero takes as many as there are cores. Results do not depend on it.
+    pub threads: usize,
+    /// Roads, traffic and camera of generated drives.
+    pub drive: DriveStyle,
+    /// Data for perception.
+    pub collect: CollectSettings,
+    /// Shape of the perception network.
+    pub perception: PerceptionSettings,
+    /// How perception is trained.
+    pub perceive: PerceiveSettings,
+    /// Shape of the Q-network.
+    pub policy: PolicySettings,
+    /// How the policy is trained.
+    pub learn: PqnSettings,
+    /// What the policy is rewarded for.
+    pub reward: RewardSettings,
+    /// The final evaluation.
+    pub evaluate: EvaluateSettings,
+}
+
+/// Data for perception.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CollectSettings {
+    /// Frames to train on.
+    pub frames: usize,
+    /// Frames from validation roads.
+    pub validation_frames: usize,
+    /// Drives at once.
+    pub worlds: usize,
+    /// One frame of so many decisions is kept; neighbours in time teach little.
+    pub every: usize,
+    /// Chance per decision that a gust pushes the car.
+    pub gust: f32,
+}
+
+impl Default for CollectSettings {
+    fn default() -> Self {
+        Self { frames: 44_000, validation_frames: 4_000, worlds: 96, every: 5, gust: 0.01 }
+    }
+}
+
+/// How perception is trained.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PerceiveSettings {
+    /// Optimiser steps.
+    pub steps: usize,
+    /// Batches, learning rate and augmentation.
+    pub training: TrainingSettings,
+}
+
+impl Default for PerceiveSettings {
+    fn default() -> Self {
+        Self { steps: 4_200, training: TrainingSettings::default() }
+    }
+}
+
+/// The final evaluation.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EvaluateSettings {
+    /// Held-out roads.
+    pub roads: usize,
+    /// Seed of the held-out roads; the same for every run, so that runs can be compared.
+    pub seed: u64,
+}
+
+impl Default for EvaluateSettings {
+    fn default() -> Self {
+        Self { roads: 60, seed: 0 }
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            minutes: 9.0,
+            threads: 0,
+            drive: DriveStyle::default(),
+            collect: CollectSettings::default(),
+            perception: PerceptionSettings::default(),
+            perceive: PerceiveSettings::default(),
+            policy: PolicySettings::default(),
+            learn: PqnSettings::default(),
+            reward: RewardSettings::default(),
+            evaluate: EvaluateSettings::default(),
+        }
+    }
+}
+
+/// Settings that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The file cannot be read.
+    #[error("cannot read the settings: {cause}: {path:?}")]
+    Read {
+        /// What the system said.
+        cause: std::io::Error,
+        /// The file.
+        path: PathBuf,
+    },
+    /// Not settings.
+    #[error("{path}:{line}:{column}: {message}", path = path.display())]
+    Syntax {
+        /// What is wrong.
+        message: String,
+        /// Line, from 1.
+        line: usize,
+        /// Column, from 1.
+        column: usize,
+        /// The file.
+        path: PathBuf,
+    },
+    /// A value that makes no run.
+    #[error("{field} = {value}, allowed is {allowed}")]
+    Value {
+        /// The setting.
+        field: &'static str,
+        /// Its value.
+        value: String,
+        /// What is allowed.
+        allowed: String,
+    },
+}
+
+impl Settings {
+    /// Reads settings; what the file leaves out keeps its default.
+    ///
+    /// # Errors
+    /// [`SettingsError`] with line and column.
+    pub fn read(path: &Path) -> Result<Self, SettingsError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|cause| SettingsError::Read { cause, path: path.to_owned() })?;
+        Self::parse(&text, path)
+    }
+
+    /// Parses settings; `path` is only named in errors.
+    ///
+    /// # Errors
+    /// [`SettingsError`] with line and column.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, SettingsError> {
+        let settings: Self = options().from_str(text).map_err(|error| SettingsError::Syntax {
+            message: error.code.to_string(),
+            line: error.span.start.line,
+            column: error.span.start.col,
+            path: path.to_owned(),
+        })?;
+        settings.check()?;
+        Ok(settings)
+    }
+
+    /// The settings as text that [`Settings::read`] reads back.
+    #[must_use]
+    pub fn to_ron(&self) -> String {
+        let body = options()
+            .to_string_pretty(self, ron::ser::PrettyConfig::new())
+            .expect("settings hold only numbers and plain structs");
+        format!("// Resolved settings of a training run. `roadproof train --config` reads this file.\n{body}\n")
+    }
+
+    /// Threads to simulate with.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        if self.threads == 0 { cores() } else { self.threads }
+    }
+
+    /// Checks the values that types and the scenario reader do not.
+    ///
+    /// # Errors
+    /// [`SettingsError::Value`] for the first that is out of bounds.
+    pub fn check(&self) -> Result<(), SettingsError> {
+        let value = |field, value: String, allowed: String| Err(SettingsError::Value { field, value, allowed });
+        let counts = [
+            ("collect.frames", self.collect.frames, 1, 2_000_000),
+            ("collect.validation_frames", self.collect.validation_frames, 1, 200_000),
+            ("collect.worlds", self.collect.worlds, 1, 4096),
+            ("collect.every", self.collect.every, 1, 1000),
+            ("perceive.steps", self.perceive.steps, 1, 10_000_000),
+            ("perceive.training.batch", self.perceive.training.batch, 1, 65_536),
+            ("policy.hidden", self.policy.hidden, 1, 4096),
+            ("learn.worlds", self.learn.worlds, 1, 4096),
+            ("learn.rollout", self.learn.rollout, 1, 4096),
+            ("learn.epochs", self.learn.epochs, 1, 100),
+            ("learn.minibatches", self.learn.minibatches, 1, self.learn.worlds * self.learn.rollout),
+            ("learn.updates", self.learn.updates, 1, 10_000_000),
+            ("evaluate.roads", self.evaluate.roads, 1, 10_000),
+        ];
+        for (field, count, low, high) in counts {
+            if !(low..=high).contains(&count) {
+                return value(field, count.to_string(), format!("{low} to {high}"));
+            }
+        }
+        if !(0.05..=100_000.0).contains(&self.minutes) {
+            return value("minutes", self.minutes.to_string(), "0.05 to 100000".to_owned());
+        }
+        if !(100.0..=2000.0).contains(&self.drive.length_m) {
+            return value("drive.length_m", self.drive.length_m.to_string(), "100 to 2000".to_owned());
+        }
+        let camera = &self.drive.camera;
+        let frame = (usize::from(camera.width_px), usize::from(camera.height_px));
+        if frame != (self.perception.width, self.perception.height) {
+            let expected = format!("the camera's {} x {}", frame.0, frame.1);
+            let found = format!("{} x {}", self.perception.width, self.perception.height);
+            return value("perception.width x perception.height", found, expected);
+        }
+        match self.perception.validate() {
+            Ok(()) => Ok(()),
+            Err(error) => value("perception", error.to_string(), "see the message".to_owned()),
+        }
+    }
+}
+
+fn options() -> ron::Options {
+    ron::Options::default().with_default_extension(ron::extensions::Extensions::IMPLICIT_SOME)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Settings, SettingsError> {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("settings.ron");
+        std::fs::write(&path, text).expect("a temporary file");
+        Settings::read(&path)
+    }
+
+    #[test]
+    fn settings_survive_being_written() {
+        let settings = Settings { seed: 7, minutes: 3.5, ..Settings::default() };
+        assert_eq!(read(&settings.to_ron()).expect("own text"), settings);
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let message = |text| read(text).expect_err("must be refused").to_string();
+        assert!(message("(seed: 1,\n  sede: 2)").contains(":2:"), "{}", message("(seed: 1,\n  sede: 2)"));
+        assert!(message("(minutes: -1.0)").contains("minutes = -1"));
+        assert!(message("(learn: (worlds: 0))").contains("learn.worlds = 0, allowed is 1 to 4096"));
+        assert!(message("(perception: (width: 80))").contains("the camera's 160 x 48"));
+    }
+}
