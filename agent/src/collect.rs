@@ -26,11 +26,9 @@ pub fn collect(settings: &Settings, limit: Duration, interrupt: &Interrupt) -> R
     let start = Instant::now();
     let total = settings.collect.frames + settings.collect.validation_frames;
     let mut stage = Stage::start("collect", total as u64, "frames").with_limit(limit);
-    let mut decisions = 0;
     let mut gather = |split: Split, frames: usize, done: usize, share: f64| {
         let end = start + limit.mul_f64(share);
-        gather(settings, split, frames, end, interrupt, &mut |frames, made, megabytes| {
-            decisions = made;
+        gather(settings, split, frames, end, interrupt, &mut |frames, megabytes| {
             stage.set((done + frames) as u64, format_args!("{megabytes} MB"));
         })
     };
@@ -47,11 +45,12 @@ fn gather(
     frames: usize,
     end: Instant,
     interrupt: &Interrupt,
-    report: &mut impl FnMut(usize, u64, usize),
+    report: &mut impl FnMut(usize, usize),
 ) -> Result<Dataset, FleetError> {
     let collect = &settings.collect;
     let camera = &settings.drive.camera;
     let mut dataset = Dataset::new(usize::from(camera.width_px), usize::from(camera.height_px));
+    dataset.reserve(frames);
     let worlds = collect.worlds.min(frames);
     let mut next_road = 0;
     let mut draw = || {
@@ -63,7 +62,7 @@ fn gather(
     let mut wanders: Vec<Wander> = (0..worlds).map(|_| Wander::new(&mut stream)).collect();
     let mut seen = fleet.observe();
     let vehicle = VehicleSettings::default();
-    let mut decision = 0_u64;
+    let mut decision = 0;
     while dataset.len() < frames && !interrupt.requested() && Instant::now() < end {
         let controls: Vec<_> = seen
             .measures
@@ -76,10 +75,11 @@ fn gather(
                 fleet.disturb(world, 0.9 * stream.normal(), 0.12 * stream.normal());
             }
         }
-        fleet.step(&controls, &mut seen);
         decision += 1;
+        let kept = decision % collect.every == 0;
+        fleet.set_camera(kept);
+        fleet.step(&controls, &mut seen);
         for world in 0..worlds {
-            let kept = (decision as usize + world) % collect.every == 0;
             if kept && dataset.len() < frames && seen.verdicts[world].outcome.is_none() {
                 push(&mut dataset, &seen, world);
             }
@@ -89,7 +89,7 @@ fn gather(
             fleet.reset(ended.iter().map(|&world| (world, draw())).collect())?;
             fleet.show(&ended, &mut seen);
         }
-        report(dataset.len(), decision * worlds as u64, dataset.memory_bytes() / 1_000_000);
+        report(dataset.len(), dataset.memory_bytes() / 1_000_000);
     }
     Ok(dataset)
 }
@@ -98,7 +98,9 @@ fn gather(
 fn wandering_drive(seed: Seed, settings: &Settings) -> Scenario {
     let mut scenario = generate_drive(seed, &settings.drive);
     let mut stream = seed.stream(Purpose::Disturbance);
-    scenario.ego.offset_m = stream.uniform(-1.2, 1.2);
+    // Many roads seen briefly teach more than few seen whole; drives of mixed lengths keep worlds out of step.
+    scenario.duration_s = stream.uniform(0.5, 1.5) * settings.collect.drive_s;
+    scenario.ego.offset_m = stream.uniform(-1.1, 1.1);
     scenario.ego.heading_deg = stream.uniform(-8.0, 8.0);
     scenario
 }
@@ -111,13 +113,13 @@ struct Wander {
 
 impl Wander {
     fn new(stream: &mut Stream) -> Self {
-        Self { target_m: stream.uniform(-1.2, 1.2), until_s: stream.uniform(1.0, 5.0) }
+        Self { target_m: stream.uniform(-1.0, 1.0), until_s: stream.uniform(1.0, 5.0) }
     }
 
     fn target_m(&mut self, measures: &Measures, stream: &mut Stream) -> f32 {
         if measures.time_s >= self.until_s || measures.step == 0 {
             self.until_s = measures.time_s + stream.uniform(2.0, 6.0);
-            self.target_m = if stream.chance(0.3) { 0.0 } else { stream.uniform(-1.5, 1.5) };
+            self.target_m = if stream.chance(0.3) { 0.0 } else { stream.uniform(-1.2, 1.2) };
         }
         self.target_m
     }

@@ -49,13 +49,15 @@ pub struct CollectSettings {
     pub worlds: usize,
     /// One frame of so many decisions is kept; neighbours in time teach little.
     pub every: usize,
+    /// Mean length of a drive.
+    pub drive_s: f32,
     /// Chance per decision that a gust pushes the car.
     pub gust: f32,
 }
 
 impl Default for CollectSettings {
     fn default() -> Self {
-        Self { frames: 44_000, validation_frames: 4_000, worlds: 96, every: 5, gust: 0.01 }
+        Self { frames: 44_000, validation_frames: 4_000, worlds: 96, every: 14, drive_s: 18.0, gust: 0.01 }
     }
 }
 

@@ -46,6 +46,14 @@ impl Dataset {
         Self { width, height, rgb: Vec::new(), cells: Vec::new(), labels: Vec::new() }
     }
 
+    /// Makes room for so many frames at once; growing step by step would hold up to three times the memory.
+    pub fn reserve(&mut self, frames: usize) {
+        let cells = (self.width / CELL_PX) * (self.height / CELL_PX);
+        self.rgb.reserve_exact(frames * self.width * self.height * 3);
+        self.cells.reserve_exact(frames * cells);
+        self.labels.reserve_exact(frames);
+    }
+
     /// Adds a frame; on an error the dataset is as it was.
     ///
     /// The class map is kept per cell of [`CELL_PX`] pixels, by the rule of [`cell_class`].

@@ -45,7 +45,7 @@ pub struct PerceptionSettings {
 
 impl Default for PerceptionSettings {
     fn default() -> Self {
-        Self { width: 160, height: 48, patch: 8, stem_channels: 64, merge_channels: 128, hidden: 128 }
+        Self { width: 160, height: 48, patch: 8, stem_channels: 48, merge_channels: 96, hidden: 128 }
     }
 }
 

@@ -6,7 +6,7 @@ use crate::head::{OUTPUTS, class_loss, percept_loss};
 use crate::network::{Network, PerceptionSettings, SettingsError};
 use crate::patches::{PatchLayout, Photometry};
 use crate::perception::{Perception, values};
-use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
+use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::prelude::*;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
@@ -24,6 +24,8 @@ pub struct TrainingSettings {
     pub batch: usize,
     /// Adam's largest step; [`learning_rate_at`](Self::learning_rate_at) says when it is taken.
     pub learning_rate: f64,
+    /// Decoupled weight decay, as a fraction of the learning rate: without it, frames are learned by heart.
+    pub weight_decay: f32,
     /// Weight of the cells' cross-entropy beside the percept's loss.
     pub segmentation_weight: f32,
     /// Contrast is scaled by one plus or minus up to this.
@@ -39,6 +41,7 @@ impl Default for TrainingSettings {
         Self {
             batch: 128,
             learning_rate: 1e-2,
+            weight_decay: 0.03,
             segmentation_weight: 1.0,
             gain_change: 0.2,
             offset_change: 0.1,
@@ -122,7 +125,11 @@ impl Trainer {
             training,
             layout: PatchLayout::new(&settings),
             network,
-            optimizer: AdamConfig::new().with_beta_2(ADAM_BETA_2).with_epsilon(1e-8).init(),
+            optimizer: AdamWConfig::new()
+                .with_beta_2(ADAM_BETA_2)
+                .with_epsilon(1e-8)
+                .with_weight_decay(training.weight_decay)
+                .init(),
             // Another stream than the weights, which the same seed draws.
             random: Pcg64Mcg::seed_from_u64(seed ^ 0x6261_7463_6865_7321),
         })

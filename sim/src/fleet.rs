@@ -419,3 +419,89 @@ fn check_camera(world: usize, scenario: &Scenario, camera: &CameraSettings) -> R
     let expected = (camera.width_px, camera.height_px);
     if found == expected { Ok(()) } else { Err(FleetError::CameraSize { world, found, expected }) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::{DriveStyle, generate_drive};
+    use crate::seed::{Seed, Split};
+
+    fn drive(index: u64) -> Scenario {
+        let style = DriveStyle { length_m: 200.0, camera: CameraSettings::square(40), ..DriveStyle::default() };
+        generate_drive(Seed::of_split(Split::Train, 9, index), &style)
+    }
+
+    fn controls(step: usize) -> Controls {
+        let steer = if step % 20 < 10 { 0.02 } else { -0.02 };
+        Controls { steer, throttle: 0.4, brake: 0.0 }
+    }
+
+    /// Everything a world shows: bits of its measures by way of the digest, and its four frames.
+    type Shown = (u64, Measures, Vec<u8>, Vec<u32>, Vec<u8>, Vec<u16>);
+
+    fn shown(fleet: &Fleet, seen: &Observations, world: usize) -> Shown {
+        (
+            fleet.state_digest(world),
+            seen.measures[world],
+            seen.frame(world).to_vec(),
+            seen.depth_frame(world).iter().map(|depth_m| depth_m.to_bits()).collect(),
+            seen.class_frame(world).to_vec(),
+            seen.instance_frame(world).to_vec(),
+        )
+    }
+
+    fn steps(fleet: &mut Fleet, seen: &mut Observations, count: usize) {
+        for step in 0..count {
+            fleet.step(&vec![controls(step); fleet.len()], seen);
+        }
+    }
+
+    fn alone(index: u64, count: usize) -> Shown {
+        let mut fleet = Fleet::new(vec![drive(index)], 1).unwrap();
+        let mut seen = fleet.observe();
+        steps(&mut fleet, &mut seen, count);
+        shown(&fleet, &seen, 0)
+    }
+
+    #[test]
+    fn a_world_has_the_same_bits_in_any_fleet() {
+        let expected = alone(3, 40);
+        for threads in 1..=3 {
+            let mut fleet = Fleet::new([5, 6, 7, 8, 9, 3, 10].map(drive).to_vec(), threads).unwrap();
+            let mut seen = fleet.observe();
+            steps(&mut fleet, &mut seen, 40);
+            assert!(shown(&fleet, &seen, 5) == expected, "{threads} threads");
+        }
+    }
+
+    #[test]
+    fn resets_of_other_worlds_leave_no_mark() {
+        let expected = alone(3, 30);
+        let mut fleet = Fleet::new((20..27).map(drive).collect(), 2).unwrap();
+        let mut seen = fleet.observe();
+        for round in 0..3 {
+            steps(&mut fleet, &mut seen, 7);
+            fleet.reset(vec![(1, drive(30 + round)), (4, drive(40 + round))]).unwrap();
+        }
+        fleet.reset(vec![(4, drive(3))]).unwrap();
+        for step in 0..30 {
+            fleet.step(&[controls(step); 7], &mut seen);
+            if step % 10 == 5 {
+                fleet.reset(vec![(0, drive(50)), (5, drive(51)), (6, drive(52))]).unwrap();
+            }
+        }
+        assert!(shown(&fleet, &seen, 4) == expected);
+    }
+
+    #[test]
+    fn show_after_a_reset_is_what_a_fresh_fleet_shows() {
+        let mut fleet = Fleet::new((20..25).map(drive).collect(), 2).unwrap();
+        let mut seen = fleet.observe();
+        steps(&mut fleet, &mut seen, 10);
+        let untouched = shown(&fleet, &seen, 2);
+        fleet.reset(vec![(3, drive(3))]).unwrap();
+        fleet.show(&[3], &mut seen);
+        assert!(shown(&fleet, &seen, 3) == alone(3, 0));
+        assert!(shown(&fleet, &seen, 2) == untouched);
+    }
+}

@@ -131,15 +131,15 @@ fn find_lead(ego: &EgoState, traffic: &Traffic, ego_length_m: f32, ego_width_m: 
             let ahead_m = car.s_m - ego.s_m;
             let in_path = (car.d_m - ego.d_m).abs() < 0.5 * (car.width_m + ego_width_m);
             let gap_m = ahead_m - 0.5 * (car.length_m + ego_length_m);
-            (in_path && ahead_m > 0.0 && gap_m < GAP_RANGE_M).then_some((gap_m, car.speed_mps * car.direction()))
+            // Side by side in a bend, two bodies may overlap along the road without touching.
+            (in_path && ahead_m > 0.0 && gap_m < GAP_RANGE_M)
+                .then_some((gap_m.max(0.0), car.speed_mps * car.direction()))
         })
         .min_by(|(a, _), (b, _)| a.total_cmp(b))
 }
 
 fn traffic_speed(ego: &EgoState, traffic: &Traffic) -> Option<f32> {
-    let near = || {
-        traffic.cars().iter().filter(|car| !car.lane.is_oncoming() && (car.s_m - ego.s_m).abs() < 100.0)
-    };
+    let near = || traffic.cars().iter().filter(|car| !car.lane.is_oncoming() && (car.s_m - ego.s_m).abs() < 100.0);
     let count = near().count();
     (count > 0).then(|| near().map(|car| car.speed_mps).sum::<f32>() / count as f32)
 }

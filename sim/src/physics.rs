@@ -14,7 +14,7 @@ use rapier3d::prelude::{
     BroadPhaseBvh, CCDSolver, ColliderBuilder, ColliderHandle, ColliderSet, Group, ImpulseJointSet,
     IntegrationParameters, InteractionGroups, InteractionTestMode, IslandManager, MassProperties, MultibodyJointSet,
     NarrowPhase, PhysicsPipeline, Pose, QueryFilter, RigidBodyBuilder, RigidBodyHandle, RigidBodySet, RigidBodyType,
-    SoftBodySet,
+    RigidBodyVelocity, SoftBodySet,
 };
 
 /// Other cars further away than this are moved without physics: nothing can touch them.
@@ -23,6 +23,8 @@ const PHYSICS_RANGE_M: f32 = 25.0;
 const GROUND_ROW_M: f32 = 3.0;
 /// The ground reaches this far beyond the paved strip.
 const GROUND_MARGIN_M: f32 = 25.0;
+
+const GRAVITY_MPS2: Vec3 = Vec3::new(0.0, 0.0, -9.81);
 
 const GROUND: Group = Group::GROUP_1;
 const EGO: Group = Group::GROUP_2;
@@ -124,6 +126,10 @@ impl Physics {
         for _ in 0..substeps {
             traffic.advance(dt_s);
             self.place_cars(road, traffic);
+            // Wheels cancel the speed they find. They must find what gravity is about to add along the ground as well, or a
+            // braked car creeps down every slope.
+            let downhill = self.downhill_mps2() * dt_s;
+            self.accelerate_ego(downhill);
             let filter = QueryFilter::default().groups(groups(Group::ALL, GROUND));
             let queries = self.broad_phase.as_query_pipeline_mut(
                 self.narrow_phase.query_dispatcher(),
@@ -132,8 +138,10 @@ impl Physics {
                 filter,
             );
             self.vehicle.step(controls, dt_s, queries);
+            self.accelerate_ego(-downhill);
+            let before = *self.bodies[self.ego].vels();
             self.pipeline.step(
-                Vec3::new(0.0, 0.0, -9.81),
+                GRAVITY_MPS2,
                 &self.parameters,
                 &mut self.islands,
                 &mut self.broad_phase,
@@ -147,7 +155,7 @@ impl Physics {
                 &(),
                 &(),
             );
-            self.note_contact(traffic);
+            self.note_contact(traffic, before);
         }
         self.read_hit_cars(traffic);
     }
@@ -218,7 +226,19 @@ impl Physics {
         }
     }
 
-    fn note_contact(&mut self, traffic: &mut Traffic) {
+    /// Gravity's part along the plane the ego stands on.
+    fn downhill_mps2(&self) -> Vec3 {
+        let up = *self.bodies[self.ego].rotation() * Vec3::Z;
+        GRAVITY_MPS2 - up * GRAVITY_MPS2.dot(up)
+    }
+
+    fn accelerate_ego(&mut self, by_mps: Vec3) {
+        let body = &mut self.bodies[self.ego];
+        body.set_linvel(body.linvel() + by_mps, true);
+    }
+
+    /// Keeps the first contact; `before` is the ego's motion before the solver resolved it.
+    fn note_contact(&mut self, traffic: &mut Traffic, before: RigidBodyVelocity<f32>) {
         for pair in self.narrow_phase.contact_pairs_with(self.ego_collider) {
             if !pair.has_any_active_contact() {
                 continue;
@@ -227,12 +247,13 @@ impl Physics {
             let Some(collider) = self.colliders.get(other) else { continue };
             let (class, index) = read_user_data(collider.user_data);
             if self.contact.is_none() {
-                let ego_mps = self.bodies[self.ego].linvel();
                 let other_mps = collider.parent().map_or(Vec3::ZERO, |handle| self.bodies[handle].linvel());
-                self.contact = Some(Contact { class, index, closing_speed_mps: (ego_mps - other_mps).length() });
+                self.contact = Some(Contact { class, index, closing_speed_mps: (before.linvel - other_mps).length() });
             }
             if class == Class::Vehicle && !traffic.cars()[index].hit {
-                // From here on the other car is a body like any other: it is pushed, turns and slows down.
+                // From here on the other car is a body like any other: it is pushed, turns and slows down. The solver has
+                // just taken it for a wall, so the ego gets its motion back and the next step resolves the contact.
+                self.bodies[self.ego].set_vels(before, true);
                 traffic.hit(index);
                 let body = &mut self.bodies[self.cars[index]];
                 let velocity = body.linvel();
@@ -306,4 +327,68 @@ fn ground(road: &Road) -> Option<ColliderBuilder> {
         .collect();
     let mesh = ColliderBuilder::trimesh(points, triangles).ok()?;
     Some(mesh.friction(0.6).collision_groups(groups(GROUND, Group::ALL)).user_data(user_data(Class::Road, 0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario;
+    use std::path::Path;
+
+    /// A straight road, two other cars, the second standing 12 m ahead of the ego's nose.
+    fn world(props: &[Prop], actors: &str) -> (Road, Traffic, Physics) {
+        let text = format!(
+            "Scenario(format: 1, title: \"t\", duration_s: 60.0, road: Straight(length_m: 300.0, lanes: 2), \
+             actors: [{actors}])"
+        );
+        let scenario = scenario::parse(&text, Path::new("t.ron")).unwrap();
+        let road = scenario.build_road().unwrap();
+        let traffic = Traffic::new(&scenario.actors, &road, scenario.seed);
+        let d_m = road.lane(crate::road::LaneId(0)).unwrap().centre_d_m;
+        let start = StartPose { s_m: 20.0, d_m, relative_heading_rad: 0.0, speed_mps: 10.0 };
+        let physics = Physics::new(&road, props, &traffic, VehicleSettings::default(), start);
+        (road, traffic, physics)
+    }
+
+    fn roll(physics: &mut Physics, road: &Road, traffic: &mut Traffic, decisions: usize) -> EgoState {
+        for _ in 0..decisions {
+            physics.step(Controls::default(), road, traffic, 0.025, 4);
+        }
+        physics.ego_state(road, &EgoState { s_m: 30.0, ..EgoState::default() }, 0.1)
+    }
+
+    #[test]
+    fn a_stopped_car_is_named_and_pushed() {
+        let (road, mut traffic, mut physics) = world(
+            &[],
+            "(name: \"far\", start: (lane: 1, s_m: 200.0, speed_mps: 0.0)), \
+             (name: \"stopped\", start: (lane: 0, s_m: 36.0, speed_mps: 0.0))",
+        );
+        let before = traffic.cars()[1].pose(&road).translation;
+        let ego = roll(&mut physics, &road, &mut traffic, 20);
+        let contact = physics.contact().expect("the ego ran into the car");
+        assert_eq!((contact.class, contact.index), (Class::Vehicle, 1));
+        assert!((contact.closing_speed_mps - 10.0).abs() < 1.5, "{contact:?}");
+        let pushed = traffic.cars()[1].pose(&road).translation - before;
+        assert!(traffic.cars()[1].hit && pushed.x > 0.5 && pushed.z.abs() < 0.3, "{pushed:?}");
+        assert!(ego.speed_mps < 7.0, "{}", ego.speed_mps);
+    }
+
+    #[test]
+    fn a_solid_thing_is_named_and_stops_the_ego() {
+        let prop = |solid, y| Prop {
+            class: Class::Tree,
+            base: Vec3::new(36.0, y, 0.0),
+            yaw_rad: 0.0,
+            size: Vec3::new(1.0, 1.0, 4.0),
+            colour: [0.0; 3],
+            s_m: 36.0,
+            solid,
+        };
+        let (road, mut traffic, mut physics) = world(&[prop(false, -5.25), prop(true, -5.25)], "");
+        let ego = roll(&mut physics, &road, &mut traffic, 25);
+        let contact = physics.contact().expect("the ego ran into the tree");
+        assert_eq!((contact.class, contact.index), (Class::Tree, 1));
+        assert!(ego.speed_mps < 3.0, "{}", ego.speed_mps);
+    }
 }

@@ -183,7 +183,11 @@ impl Scene {
             let along = depth_m * (1.0 / HAZE_STEP_M);
             *step = nearest_index(if along < last { along } else { last });
         }
-        steps.map(|step| self.haze[step as usize % HAZE_STEPS])
+        let mut shares = [0.0; N];
+        for (share, step) in shares.iter_mut().zip(steps) {
+            *share = self.haze[step as usize % HAZE_STEPS];
+        }
+        shares
     }
 
     /// Brightness of a face with this unit normal: a share of sky light and the sun's cosine.
@@ -255,9 +259,8 @@ fn rows(road: &Road) -> Vec<Row> {
 fn strips(road: &Road) -> Vec<Strip> {
     let section = &road.cross_section;
     let (left, right) = (section.left_edge_m(), section.right_edge_m());
-    let tightest = (0..road.length_m() as usize)
-        .map(|s_m| road.line.point(s_m as f32).curvature_per_m.abs())
-        .fold(1e-6, f32::max);
+    let tightest =
+        (0..road.length_m() as usize).map(|s_m| road.line.point(s_m as f32).curvature_per_m.abs()).fold(1e-6, f32::max);
     let reach = TERRAIN_REACH_M.min(0.9 / tightest).max(left.max(-right) + 1.0);
     let strip = |left, right, class| Strip { left, right, class };
     if section.kerb {

@@ -160,8 +160,7 @@ fn measure(mut worlds: Query<(&Stage, &Verdict, &Physics, &Traffic, &mut Measure
         if verdict.outcome.is_none() {
             let decision_s = stage.decision_s();
             let ego = physics.ego_state(&stage.road, &measures.ego, decision_s);
-            let next =
-                measures.next(ego, &stage.road, traffic, stage.ego_size_m(), decision_s, physics.contact());
+            let next = measures.next(ego, &stage.road, traffic, stage.ego_size_m(), decision_s, physics.contact());
             scoring.0.note(&next);
             *measures = next;
         }
@@ -174,3 +173,29 @@ fn judge(mut worlds: Query<(&Stage, &Measures, &mut Verdict)>) {
     }
 }
 
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn app() -> App {
+        let mut app = App::empty();
+        app.add_plugins(SimPlugin);
+        app
+    }
+
+    #[test]
+    fn the_order_of_a_decision_is_complete() {
+        app().world_mut().run_schedule(Decide);
+    }
+
+    #[test]
+    #[should_panic(expected = "ambig")]
+    fn a_second_writer_without_an_order_is_refused() {
+        fn meddle(mut worlds: Query<&mut Traffic>) {
+            worlds.iter_mut().for_each(|mut traffic| *traffic = Traffic::default());
+        }
+        let mut app = app();
+        app.add_systems(Decide, meddle);
+        app.world_mut().run_schedule(Decide);
+    }
+}

@@ -57,9 +57,9 @@ pub struct VehicleSettings {
     pub max_steer_rad: f32,
     /// How fast the front wheels turn.
     pub steer_rate_rad_per_s: f32,
-    /// Drive force of all wheels together at full throttle.
+    /// Drive force of all wheels together at full throttle, shared out by their loads.
     pub drive_force_n: f32,
-    /// Brake force of all wheels together at full brake.
+    /// Brake force of all wheels together at full brake, shared out by their loads.
     pub brake_force_n: f32,
     /// Speed at which the drive force ends.
     #[serde(deserialize_with = "range::speed_limit_mps")]
@@ -192,15 +192,18 @@ impl Vehicle {
         let speed_mps = self.wheels.current_vehicle_speed;
         let throttle = if speed_mps < settings.top_speed_mps { controls.throttle } else { 0.0 };
         let braking = controls.brake > 0.0;
+        let weight_n: f32 = self.wheels.wheels().iter().map(|wheel| wheel.wheel_suspension_force).sum();
         for (index, wheel) in self.wheels.wheels_mut().iter_mut().enumerate() {
             if index < 2 {
                 wheel.steering = self.steer_rad;
             }
             // A tyre cannot pass on more than friction times load; the controller alone would allow twice that.
             let grip_n = settings.tyre_friction * wheel.wheel_suspension_force;
-            let drive_n = if braking { 0.0 } else { 0.25 * throttle * settings.drive_force_n };
+            // Ideal distribution: equal shares would lock the rear axle, which braking unloads, and lose its part.
+            let share = wheel.wheel_suspension_force / weight_n.max(1.0);
+            let drive_n = if braking { 0.0 } else { share * throttle * settings.drive_force_n };
             wheel.engine_force = drive_n.min(grip_n);
-            wheel.brake = (0.25 * controls.brake * settings.brake_force_n).min(grip_n) * dt_s;
+            wheel.brake = (share * controls.brake * settings.brake_force_n).min(grip_n) * dt_s;
         }
         self.wheels.update_vehicle(dt_s, queries);
     }
@@ -231,4 +234,116 @@ pub struct EgoState {
     pub d_m: f32,
     /// The lane of the ego's direction that is nearest.
     pub lane: LaneId,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::physics::{Physics, StartPose};
+    use crate::road::{CrossSection, CurvePiece, HillWave, Road};
+    use crate::traffic::Traffic;
+
+    const DECISION_S: f32 = 0.1;
+    const FIFTY_KMH: f32 = 50.0 / 3.6;
+
+    /// The default car alone on 80 m of ground to both sides of a straight road.
+    struct Track {
+        road: Road,
+        physics: Physics,
+        ego: EgoState,
+    }
+
+    impl Track {
+        fn new(start: StartPose, hills: Vec<HillWave>) -> Self {
+            let section =
+                CrossSection { lanes: 3, oncoming_lanes: 3, lane_width_m: 5.0, shoulder_m: 40.0, kerb: false };
+            let piece = CurvePiece { length_m: 400.0, start_curvature_per_m: 0.0, end_curvature_per_m: 0.0 };
+            let road = Road::new(&[piece], hills, section, vec![], vec![]).unwrap();
+            let physics = Physics::new(&road, &[], &Traffic::default(), VehicleSettings::default(), start);
+            let ego = physics.ego_state(&road, &EgoState { s_m: start.s_m, ..EgoState::default() }, DECISION_S);
+            Self { road, physics, ego }
+        }
+
+        fn step(&mut self, controls: Controls) -> EgoState {
+            self.physics.step(controls, &self.road, &mut Traffic::default(), DECISION_S / 4.0, 4);
+            self.ego = self.physics.ego_state(&self.road, &self.ego, DECISION_S);
+            self.ego
+        }
+    }
+
+    fn start(speed_mps: f32) -> StartPose {
+        StartPose { s_m: 50.0, d_m: 0.0, relative_heading_rad: 0.0, speed_mps }
+    }
+
+    fn check_within(share: f32, measured: f32, expected: f32) {
+        assert!((measured - expected).abs() <= share * expected, "measured {measured}, expected {expected}");
+    }
+
+    #[test]
+    fn braking_from_50_kmh_takes_the_distance_of_the_brakes_or_the_tyres() {
+        let car = VehicleSettings::default();
+        let mut track = Track::new(start(FIFTY_KMH), vec![]);
+        let from_m = track.ego.position.x;
+        while track.ego.speed_mps > 0.05 {
+            track.step(Controls { brake: 1.0, ..Controls::default() });
+        }
+        let braking_mps2 = (car.brake_force_n / car.mass_kg).min(car.tyre_friction * GRAVITY_MPS2);
+        check_within(0.05, track.ego.position.x - from_m, FIFTY_KMH * FIFTY_KMH / (2.0 * braking_mps2));
+    }
+
+    #[test]
+    fn reaching_50_kmh_takes_the_time_of_the_drive_force() {
+        let car = VehicleSettings::default();
+        let mut track = Track::new(start(0.0), vec![]);
+        let (mut time_s, mut before_mps) = (0.0, 0.0);
+        while track.ego.speed_mps < FIFTY_KMH {
+            before_mps = track.ego.speed_mps;
+            track.step(Controls { throttle: 1.0, ..Controls::default() });
+            time_s += DECISION_S;
+        }
+        time_s -= DECISION_S * (track.ego.speed_mps - FIFTY_KMH) / (track.ego.speed_mps - before_mps);
+        check_within(0.05, time_s, FIFTY_KMH * car.mass_kg / car.drive_force_n);
+    }
+
+    #[test]
+    fn cornering_ends_at_the_friction_of_the_tyres() {
+        let car = VehicleSettings::default();
+        let mut track = Track::new(StartPose { d_m: -18.0, ..start(5.0) }, vec![]);
+        let steer = car.steer_for_curvature(1.0 / 18.0) / car.max_steer_rad;
+        let mut lateral_mps2 = Vec::new();
+        for _ in 0..400 {
+            let throttle = if track.ego.speed_mps < 14.0 { 0.12 } else { 0.0 };
+            let ego = track.step(Controls { steer, throttle, brake: 0.0 });
+            lateral_mps2.push(ego.speed_mps * ego.yaw_rate_rad_per_s);
+        }
+        let steady = lateral_mps2.windows(20).map(|window| window.iter().sum::<f32>() / 20.0).fold(0.0, f32::max);
+        check_within(0.05, steady, car.tyre_friction * GRAVITY_MPS2);
+    }
+
+    #[test]
+    fn the_brake_holds_on_a_slope() {
+        // Eight per cent, hardly changing around s = 50 m.
+        let hill = HillWave { amplitude_m: 5.1, wavelength_m: 400.0, phase_rad: -0.25 * std::f32::consts::PI };
+        let mut track = Track::new(start(0.0), vec![hill]);
+        let hold = Controls { brake: 1.0, ..Controls::default() };
+        for _ in 0..10 {
+            track.step(hold);
+        }
+        let from = track.ego.position;
+        for _ in 0..50 {
+            track.step(hold);
+        }
+        let crept_m = track.ego.position.distance(from);
+        assert!(crept_m < 0.05, "crept {crept_m} m");
+    }
+
+    #[test]
+    fn the_car_rests_at_its_nominal_height() {
+        let mut track = Track::new(start(0.0), vec![]);
+        for _ in 0..50 {
+            track.step(Controls { brake: 1.0, ..Controls::default() });
+        }
+        let height_m = track.ego.position.z;
+        assert!((height_m - VehicleSettings::default().centre_of_mass_m).abs() < 0.02, "{height_m} m");
+    }
 }

@@ -37,7 +37,7 @@ impl<'a> Backdrop<'a> {
         out.class.fill(Class::Sky as u8);
         out.depth_m.fill(FAR_M);
         let palette = &self.scene.palette;
-        for (index, rgb) in out.rgb.chunks_exact_mut(3).enumerate() {
+        for (index, rgb) in out.rgb.iter_mut().enumerate() {
             let share = 2.2 * rise(index);
             let share = if share > 0.0 { share } else { 0.0 };
             write_rgb(rgb, palette.zenith, palette.horizon, if share < 1.0 { share } else { 1.0 });
@@ -45,7 +45,7 @@ impl<'a> Backdrop<'a> {
         if least >= horizon {
             return;
         }
-        for (index, rgb) in out.rgb.chunks_exact_mut(3).enumerate().filter(|(index, _)| rise(*index) < horizon) {
+        for (index, rgb) in out.rgb.iter_mut().enumerate().filter(|(index, _)| rise(*index) < horizon) {
             let depth_m = self.eye_over_ground_m / -rise(index);
             out.depth_m[index] = depth_m;
             out.class[index] = Class::Terrain as u8;

@@ -57,13 +57,8 @@ fn visible(view: &View, canvas: &Canvas, middle: Vec3, radius_m: f32, least_px: 
 }
 
 fn draw_prop(canvas: &mut Canvas, view: &View, scene: &Scene, prop: &Prop, instance: u16) {
-    let mut look = Look {
-        material: Material::Plain,
-        class: prop.class,
-        instance,
-        colour: prop.colour,
-        brightness: 1.0,
-    };
+    let mut look =
+        Look { material: Material::Plain, class: prop.class, instance, colour: prop.colour, brightness: 1.0 };
     let mut block = Block::new(prop.base, prop.yaw_rad, prop.size);
     match prop.class {
         Class::Building => {
@@ -73,7 +68,13 @@ fn draw_prop(canvas: &mut Canvas, view: &View, scene: &Scene, prop: &Prop, insta
         Class::Tree => {
             let trunk_m = 0.3 * prop.size.z;
             look.colour = [82.0, 64.0, 48.0];
-            Block::new(prop.base, prop.yaw_rad, Vec3::new(0.3, 0.3, trunk_m)).draw(canvas, view, scene, look, Skin::Same);
+            Block::new(prop.base, prop.yaw_rad, Vec3::new(0.3, 0.3, trunk_m)).draw(
+                canvas,
+                view,
+                scene,
+                look,
+                Skin::Same,
+            );
             look.colour = prop.colour;
             draw_crown(canvas, view, scene, prop, trunk_m * 0.8, look);
         }
@@ -94,7 +95,8 @@ fn draw_crown(canvas: &mut Canvas, view: &View, scene: &Scene, prop: &Prop, foot
     let middle = low.lerp(high, 0.4);
     let (sin, cos) = sin_cos(prop.yaw_rad);
     let reach = 0.5 * prop.size.x;
-    let around = [(cos, sin), (-sin, cos), (-cos, -sin), (sin, -cos)].map(|(x, y)| middle + Vec3::new(x, y, 0.0) * reach);
+    let around =
+        [(cos, sin), (-sin, cos), (-cos, -sin), (sin, -cos)].map(|(x, y)| middle + Vec3::new(x, y, 0.0) * reach);
     let corner = |point: Vec3| Corner { at: view.to_camera(point), first: 0.0, second: 0.0 };
     for index in 0..4 {
         let (a, b) = (around[index], around[(index + 1) % 4]);
@@ -120,14 +122,7 @@ fn draw_cars(canvas: &mut Canvas, view: &View, shown: &Shown<'_>) {
 }
 
 /// A lower body, and a cabin on it; a van or truck is one block.
-fn draw_car(
-    canvas: &mut Canvas,
-    view: &View,
-    scene: &Scene,
-    car: &Car,
-    pose: &rapier3d::prelude::Pose,
-    instance: u16,
-) {
+fn draw_car(canvas: &mut Canvas, view: &View, scene: &Scene, car: &Car, pose: &rapier3d::prelude::Pose, instance: u16) {
     let axes = [pose.rotation * Vec3::X, pose.rotation * Vec3::Y, pose.rotation * Vec3::Z];
     let foot = pose.translation - axes[2] * (0.5 * car.height_m);
     let colour = car.colour.map(f32::from);
@@ -196,11 +191,7 @@ impl Block {
                 first: across * scale.0,
                 second: 0.5 * (rise + 1.0) * scale.1,
             };
-            canvas.polygon(
-                view,
-                &[corner(1.0, -1.0), corner(-1.0, -1.0), corner(-1.0, 1.0), corner(1.0, 1.0)],
-                face,
-            );
+            canvas.polygon(view, &[corner(1.0, -1.0), corner(-1.0, -1.0), corner(-1.0, 1.0), corner(1.0, 1.0)], face);
         }
     }
 }

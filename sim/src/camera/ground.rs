@@ -26,10 +26,16 @@ pub(super) fn draw_ground(canvas: &mut Canvas, view: &View, scene: &Scene, ego_s
     while row < last {
         let next = (row + piece_rows(view, scene, row, ego_s_m)).min(last);
         let far = row_corners(view, scene, next);
+        let flat = is_flat(view, scene, row, next, ego_s_m);
         for (look, (near, far)) in looks.iter().zip(near.iter().zip(&far)).take(scene.strips.len()) {
             let ([a, b], [c, d]) = (near, far);
-            if !beside(view, canvas.width, &[a.at, b.at, c.at, d.at]) {
-                // Left near, left far, right near, then the other half: clockwise as seen from above.
+            if beside(view, canvas.width, &[a.at, b.at, c.at, d.at]) {
+                continue;
+            }
+            // Left near, left far, right far, right near: clockwise as seen from above.
+            if flat {
+                canvas.polygon(view, &[*a, *c, *d, *b], *look);
+            } else {
                 canvas.polygon(view, &[*a, *c, *b], *look);
                 canvas.polygon(view, &[*b, *c, *d], *look);
             }
@@ -38,11 +44,21 @@ pub(super) fn draw_ground(canvas: &mut Canvas, view: &View, scene: &Scene, ego_s
     }
 }
 
+/// Distance that stands for [`DEVIATION_PX`] at a row.
+fn allowed_m(view: &View, scene: &Scene, row: usize, ego_s_m: f32) -> f32 {
+    DEVIATION_PX * (scene.rows[row].s_m - ego_s_m).max(2.0) / view.focal_px
+}
+
+/// Whether what lies between two rows is a parallelogram, or so close to one that a single plane will do.
+fn is_flat(view: &View, scene: &Scene, row: usize, next: usize, ego_s_m: f32) -> bool {
+    let turned = (scene.rows[next].left - scene.rows[row].left).length();
+    turned * scene.strips[0].left.0 < allowed_m(view, scene, row, ego_s_m)
+}
+
 /// Rows from this one to the next that is drawn.
 fn piece_rows(view: &View, scene: &Scene, row: usize, ego_s_m: f32) -> usize {
     let from = &scene.rows[row];
-    let ahead_m = (from.s_m - ego_s_m).max(2.0);
-    let allowed_m = DEVIATION_PX * ahead_m / view.focal_px;
+    let allowed_m = allowed_m(view, scene, row, ego_s_m);
     let mut rows = LONGEST_PIECE;
     while rows > 1 {
         if row.is_multiple_of(rows) && row + rows < scene.rows.len() {

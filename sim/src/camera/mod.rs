@@ -125,3 +125,102 @@ pub struct Frame<'a> {
     /// Instance.
     pub instance: &'a mut [u16],
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scene::Class;
+    use crate::seed::{Seed, Split};
+    use crate::{DriveStyle, Episode, generate_drive, parse};
+
+    fn straight(camera: CameraSettings, actors: &str) -> Episode {
+        let text = format!(
+            "Scenario(format: 1, title: \"t\", duration_s: 9.0, road: Straight(length_m: 400.0, lanes: 2), \
+             light: Some((sun_azimuth_deg: 40.0, sun_elevation_deg: 50.0, visibility_m: 2000.0)), \
+             ego: (s_m: 20.0), actors: [{actors}])"
+        );
+        let mut scenario = parse(&text, "t.ron".as_ref()).unwrap();
+        scenario.camera = camera;
+        Episode::new(scenario).unwrap()
+    }
+
+    #[test]
+    fn depth_of_a_flat_road_is_that_of_the_ray_and_the_plane() {
+        for camera in [CameraSettings::default(), CameraSettings::square(84)] {
+            let episode = straight(camera, "");
+            let view = View::on_ego(&camera, &episode.measures().ego, 0.55);
+            let (mut roads, width) = (0, usize::from(camera.width_px));
+            for (pixel, depth_m) in episode.seen().depth_frame(0).iter().enumerate() {
+                let class = Class::from_index(episode.seen().class_frame(0)[pixel]);
+                if !matches!(class, Class::Road | Class::Marking) {
+                    continue;
+                }
+                roads += 1;
+                let x = ((pixel % width) as f32 + 0.5 - view.centre_px.0) / view.focal_px;
+                let y = ((pixel / width) as f32 + 0.5 - view.centre_px.1) / view.focal_px;
+                let ray = view.forward + view.right * x + view.down * y;
+                let expected_m = -view.eye.z / ray.z;
+                assert!((depth_m - expected_m).abs() < 0.01 * expected_m, "{depth_m} m, expected {expected_m} m");
+            }
+            assert!(roads > camera.pixels() / 4, "{roads} pixels of road");
+        }
+    }
+
+    #[test]
+    fn a_car_40_m_ahead_is_seen_with_its_number_and_distance() {
+        let other = "(name: \"beside\", start: (lane: -1, s_m: 380.0, speed_mps: 0.0)), ";
+        let ahead = "(name: \"ahead\", start: (lane: 0, s_m: 60.0, speed_mps: 0.0))";
+        let episode = straight(CameraSettings::default(), &format!("{other}{ahead}"));
+        let seen = episode.seen();
+        let car: Vec<usize> = (0..seen.instance.len()).filter(|&pixel| seen.instance[pixel] == 2).collect();
+        assert!(car.len() >= 12, "{} pixels", car.len());
+        assert!(car.iter().all(|&pixel| seen.class[pixel] == Class::Vehicle as u8));
+        let nearest_m = car.iter().map(|&pixel| seen.depth_m[pixel]).fold(f32::INFINITY, f32::min);
+        let rear_m = 40.0 - 2.2 - 0.4;
+        assert!((nearest_m - rear_m).abs() < 1.0, "{nearest_m} m, expected {rear_m} m");
+    }
+
+    #[test]
+    fn sky_is_above_road_below_and_paint_brighter_than_asphalt() {
+        let episode = straight(CameraSettings::default(), "");
+        let seen = episode.seen();
+        let pixels = seen.class.len();
+        let count = |class: Class, range: std::ops::Range<usize>| {
+            seen.class[range].iter().filter(|&&found| found == class as u8).count()
+        };
+        let (above, below) = (0..pixels / 4, pixels / 2..pixels);
+        let ground = count(Class::Road, above.clone()) + count(Class::Marking, above.clone());
+        assert_eq!((ground, count(Class::Sky, below.clone())), (0, 0));
+        let (sky, road) = (count(Class::Sky, above), count(Class::Road, below));
+        assert!(sky > pixels / 50 && road > pixels / 5, "{sky} pixels of sky, {road} of road, {pixels} in all");
+        let mean = |class: Class| {
+            let of_class = (pixels / 2..pixels).filter(|&pixel| seen.class[pixel] == class as u8);
+            let levels: Vec<f32> = of_class.map(|pixel| f32::from(seen.rgb[3 * pixel + 1])).collect();
+            levels.iter().sum::<f32>() / levels.len() as f32
+        };
+        assert!(mean(Class::Marking) > 1.3 * mean(Class::Road), "{} {}", mean(Class::Marking), mean(Class::Road));
+    }
+
+    #[test]
+    fn the_ground_has_no_holes() {
+        for index in 0..50 {
+            let camera = if index % 2 == 0 { CameraSettings::square(84) } else { CameraSettings::default() };
+            let style = DriveStyle { camera, ..DriveStyle::default() };
+            let mut scenario = generate_drive(Seed::of_split(Split::Train, 4, index), &style);
+            scenario.ego.s_m += 5.0 * index as f32;
+            scenario.ego.heading_deg = if index % 5 == 0 { 40.0 } else { 0.0 };
+            scenario.actors.clear();
+            let episode = Episode::new(scenario).unwrap();
+            let (class, width) = (episode.seen().class_frame(0), usize::from(camera.width_px));
+            let paved = |pixel: usize| matches!(Class::from_index(class[pixel]), Class::Road | Class::Marking);
+            for pixel in width..class.len() - width {
+                let around = [pixel - 1, pixel + 1, pixel - width, pixel + width];
+                let hole = !paved(pixel)
+                    && !matches!(Class::from_index(class[pixel]), Class::Kerb)
+                    && episode.seen().instance[pixel] == NO_INSTANCE
+                    && around.into_iter().all(paved);
+                assert!(!hole, "world {index}: {:?} at {} {}", class[pixel], pixel % width, pixel / width);
+            }
+        }
+    }
+}

@@ -1,7 +1,6 @@
 //! Road paint: how much of each pixel of a run the lines on the asphalt cover.
 
-use super::fill::Surface;
-use super::shade::{Along, Run};
+use super::shade::{Along, Ground, Run};
 use crate::math::floor;
 use crate::road::{Dash, Marking};
 
@@ -47,17 +46,15 @@ pub(super) struct Paint {
 
 impl Paint {
     /// Finds the paint in a run of road pixels; `false` if there is none, and then `shares` is not written.
-    pub fn cover(&mut self, markings: &[Marking], surface: &Surface, out: &Run<'_>) -> bool {
+    pub fn cover(&mut self, markings: &[Marking], ground: &Ground, out: &Run<'_>) -> bool {
         let last = out.depth_m.len() - 1;
         let columns = (out.column as f32, (out.column + last) as f32);
         let farthest_m = out.depth_m[0].max(out.depth_m[last]);
-        let d = Along::row(surface.second_over_depth, out.row);
-        let inverse = Along::row(surface.inverse_depth, out.row);
-        let width = Footprint::new(surface.second_over_depth, surface.inverse_depth, out.row);
         // Along a row the offset only rises or only falls, so its ends bound it.
+        let d = ground.d;
         let ends = (d.over_depth(columns.0) * out.depth_m[0], d.over_depth(columns.1) * out.depth_m[last]);
         let (least_m, most_m) = (ends.0.min(ends.1), ends.0.max(ends.1));
-        let widest_m = width.bound(columns, farthest_m).max(LEAST_M);
+        let widest_m = ground.width.bound(columns, farthest_m).max(LEAST_M);
         let mut painted = false;
         for marking in markings {
             let reach_m = 0.5 * (widest_m + marking.width_m);
@@ -70,47 +67,42 @@ impl Paint {
                 self.shares.resize(last + 1, [0.0; 2]);
             }
             let column_of = |d_m: f32| {
-                let rate = d.per_column - d_m * inverse.per_column;
-                (d_m * inverse.start - d.start) / rate - columns.0
+                let rate = d.per_column - d_m * ground.inverse_depth.per_column;
+                (d_m * ground.inverse_depth.start - d.start) / rate - columns.0
             };
             let (one, other) = (column_of(marking.d_m - reach_m), column_of(marking.d_m + reach_m));
             // Casts saturate: columns left of the run become its first, infinite ones its ends.
-            let from = one.min(other) as usize;
+            let from = (one.min(other) as usize).min(last);
             let to = ((one.max(other) + 1.0) as usize).min(last);
-            self.add_line(marking, surface, out, from.min(last)..=to);
+            for index in from..=to {
+                let column = (out.column + index) as i32 as f32;
+                self.add(index, marking, ground.share(marking, column, out.depth_m[index]));
+            }
         }
         painted
     }
 
-    fn add_line(
-        &mut self,
-        marking: &Marking,
-        surface: &Surface,
-        out: &Run<'_>,
-        pixels: std::ops::RangeInclusive<usize>,
-    ) {
-        let s = Along::row(surface.first_over_depth, out.row);
-        let d = Along::row(surface.second_over_depth, out.row);
-        let length = Footprint::new(surface.first_over_depth, surface.inverse_depth, out.row);
-        let width = Footprint::new(surface.second_over_depth, surface.inverse_depth, out.row);
-        for index in pixels {
-            let (column, depth_m) = ((out.column + index) as f32, out.depth_m[index]);
-            let d_m = d.over_depth(column) * depth_m;
-            let width_m = width.at(column, depth_m).max(LEAST_M);
-            let left_m = (d_m + 0.5 * width_m).min(marking.d_m + 0.5 * marking.width_m);
-            let right_m = (d_m - 0.5 * width_m).max(marking.d_m - 0.5 * marking.width_m);
-            if left_m > right_m {
-                let beside = (left_m - right_m) / width_m;
-                let share = beside
-                    * marking.dash.map_or(1.0, |dash| {
-                        let length_m = length.at(column, depth_m).max(LEAST_M);
-                        dash.share(s.over_depth(column) * depth_m, length_m)
-                    });
-                let [white, yellow] = self.shares[index];
-                let free = 1.0 - white - yellow;
-                self.shares[index][usize::from(marking.yellow)] += share.min(free);
-            }
+    fn add(&mut self, index: usize, marking: &Marking, share: f32) {
+        let [white, yellow] = self.shares[index];
+        self.shares[index][usize::from(marking.yellow)] += share.min(1.0 - white - yellow);
+    }
+}
+
+impl Ground {
+    /// Share of a pixel that a line covers: box filters across and along it.
+    fn share(&self, marking: &Marking, column: f32, depth_m: f32) -> f32 {
+        let d_m = self.d.over_depth(column) * depth_m;
+        let width_m = self.width.at(column, depth_m).max(LEAST_M);
+        let left_m = (d_m + 0.5 * width_m).min(marking.d_m + 0.5 * marking.width_m);
+        let right_m = (d_m - 0.5 * width_m).max(marking.d_m - 0.5 * marking.width_m);
+        if left_m <= right_m {
+            return 0.0;
         }
+        let beside = (left_m - right_m) / width_m;
+        marking.dash.map_or(beside, |dash| {
+            let length_m = self.length.at(column, depth_m).max(LEAST_M);
+            beside * dash.share(self.s.over_depth(column) * depth_m, length_m)
+        })
     }
 }
 

@@ -13,6 +13,7 @@ pub(super) fn shade(canvas: &mut Canvas, view: &View, scene: &Scene, ground_m: f
     let width = canvas.width;
     let backdrop = Backdrop::new(view, scene, ground_m);
     let mut paint = std::mem::take(&mut canvas.paint);
+    let (rgb, _) = frame.rgb.as_chunks_mut::<3>();
     for row in 0..canvas.height {
         let in_row = row * width..(row + 1) * width;
         for (depth_m, inverse) in frame.depth_m[in_row.clone()].iter_mut().zip(&canvas.inverse_depth[in_row.clone()]) {
@@ -27,7 +28,7 @@ pub(super) fn shade(canvas: &mut Canvas, view: &View, scene: &Scene, ground_m: f
             let mut out = Run {
                 column: start,
                 row,
-                rgb: &mut frame.rgb[3 * pixels.start..3 * pixels.end],
+                rgb: &mut rgb[pixels.clone()],
                 depth_m: &mut frame.depth_m[pixels.clone()],
                 class: &mut frame.class[pixels.clone()],
                 instance: &mut frame.instance[pixels],
@@ -46,7 +47,7 @@ pub(super) fn shade(canvas: &mut Canvas, view: &View, scene: &Scene, ground_m: f
 pub(super) struct Run<'a> {
     pub column: usize,
     pub row: usize,
-    pub rgb: &'a mut [u8],
+    pub rgb: &'a mut [[u8; 3]],
     pub depth_m: &'a mut [f32],
     pub class: &'a mut [u8],
     pub instance: &'a mut [u16],
@@ -57,17 +58,21 @@ const BLOCK: usize = 4;
 type Lanes = [f32; BLOCK];
 
 impl Run<'_> {
-    /// Writes each pixel's colour after haze. `colour` gets the columns and depths of a block and fills its three channels.
+    /// Writes each pixel's colour after haze. `colour` gets the place of a block in the run, its columns and its depths,
+    /// and fills three channels, none of them above 255.
     #[inline(always)]
-    fn colour(&mut self, scene: &Scene, mut colour: impl FnMut(&Lanes, &Lanes, &mut [Lanes; 3])) {
+    fn colour(&mut self, scene: &Scene, mut colour: impl FnMut(usize, &Lanes, &Lanes, &mut [Lanes; 3])) {
         let haze = scene.palette.horizon;
-        let mut column = self.column;
-        let mut depths_m = [1.0; BLOCK];
         let mut channels = [[0.0; BLOCK]; 3];
-        for (rgb, run_m) in self.rgb.chunks_mut(3 * BLOCK).zip(self.depth_m.chunks(BLOCK)) {
-            depths_m[..run_m.len()].copy_from_slice(run_m);
-            let columns = lanes(|lane| column as i32 as f32 + lane as i32 as f32);
-            colour(&columns, &depths_m, &mut channels);
+        for (block, (rgb, depths_m)) in self.rgb.chunks_mut(BLOCK).zip(self.depth_m.chunks(BLOCK)).enumerate() {
+            let at = block * BLOCK;
+            let first = (self.column + at) as i32 as f32;
+            let columns = lanes(|lane| first + lane as i32 as f32);
+            let depths_m = match depths_m.first_chunk::<BLOCK>() {
+                Some(depths_m) => *depths_m,
+                None => lanes(|lane| depths_m.get(lane).copied().unwrap_or(1.0)),
+            };
+            colour(at, &columns, &depths_m, &mut channels);
             let clarity = scene.clarities(&depths_m);
             let mut bytes = [0_u32; BLOCK];
             for channel in 0..3 {
@@ -75,35 +80,39 @@ impl Run<'_> {
                     bytes[lane] |= hazy(channels[channel][lane], haze[channel], clarity[lane]) << (8 * channel);
                 }
             }
-            for (pixel, bytes) in rgb.chunks_exact_mut(3).zip(bytes) {
-                pixel.copy_from_slice(&bytes.to_le_bytes()[..3]);
+            for (pixel, bytes) in rgb.iter_mut().zip(bytes) {
+                let [red, green, blue, _] = bytes.to_le_bytes();
+                *pixel = [red, green, blue];
             }
-            column += BLOCK;
         }
     }
 
     /// The same for a surface of one colour in many shades.
     #[inline(always)]
     fn shades(&mut self, scene: &Scene, lit: [f32; 3], mut shade: impl FnMut(&Lanes, &Lanes) -> Lanes) {
-        self.colour(scene, |columns, depths_m, channels| {
+        self.colour(scene, |_, columns, depths_m, channels| {
             let shades = shade(columns, depths_m);
             for (values, lit) in channels.iter_mut().zip(lit) {
-                *values = lanes(|lane| lit * shades[lane]);
+                *values = lanes(|lane| at_most_255(lit * shades[lane]));
             }
         });
     }
 }
 
-/// Mixes a channel with haze and rounds it.
+/// Mixes a channel with haze, both at most 255, and rounds it.
 #[inline(always)]
 fn hazy(colour: f32, haze: f32, clarity: f32) -> u32 {
-    let value = haze + (colour - haze) * clarity;
-    nearest_index(if value < 255.0 { value } else { 255.0 }) & 255
+    nearest_index(haze + (colour - haze) * clarity) & 255
+}
+
+#[inline(always)]
+fn at_most_255(channel: f32) -> f32 {
+    if channel < 255.0 { channel } else { 255.0 }
 }
 
 /// Writes one pixel's colour after haze.
 #[inline(always)]
-pub(super) fn write_rgb(out: &mut [u8], colour: [f32; 3], haze: [f32; 3], clarity: f32) {
+pub(super) fn write_rgb(out: &mut [u8; 3], colour: [f32; 3], haze: [f32; 3], clarity: f32) {
     for channel in 0..3 {
         out[channel] = hazy(colour[channel], haze[channel], clarity) as u8;
     }
@@ -130,7 +139,7 @@ impl Along {
 fn shade_run(surface: &Surface, scene: &Scene, paint: &mut Paint, out: &mut Run<'_>) {
     out.class.fill(surface.class as u8);
     out.instance.fill(surface.instance);
-    let lit = surface.colour.map(|channel| channel * surface.brightness);
+    let lit = surface.colour.map(|channel| at_most_255(channel * surface.brightness));
     match surface.material {
         Material::Plain => out.shades(scene, lit, |_, _| [1.0; BLOCK]),
         Material::Road => shade_road(surface, scene, lit, paint, out),
@@ -139,7 +148,7 @@ fn shade_run(surface: &Surface, scene: &Scene, paint: &mut Paint, out: &mut Run<
             let first = Along::row(surface.first_over_depth, out.row);
             let second = Along::row(surface.second_over_depth, out.row);
             let dark = GLASS.map(|channel| channel * surface.brightness);
-            out.colour(scene, |columns, depths_m, channels| {
+            out.colour(scene, |_, columns, depths_m, channels| {
                 for (lane, (column, depth_m)) in columns.iter().zip(depths_m).enumerate() {
                     let (across, rise) = (first.over_depth(*column) * depth_m, second.over_depth(*column) * depth_m);
                     let colour = pattern(material, lit, dark, surface.brightness, across, rise);
@@ -153,26 +162,25 @@ fn shade_run(surface: &Surface, scene: &Scene, paint: &mut Paint, out: &mut Run<
 /// Asphalt with its paint, each line counted by the share of the pixel it covers.
 fn shade_road(surface: &Surface, scene: &Scene, lit: [f32; 3], paint: &mut Paint, out: &mut Run<'_>) {
     let (ground, grain) = (Ground::new(surface, out.row), Grain::tile());
-    let asphalt = |columns: &Lanes, depths_m: &Lanes| {
-        let (s_m, d_m) = ground.places(columns, depths_m);
-        let width_m = lanes(|lane| ground.width.at(columns[lane], depths_m[lane]));
-        let (fine, coarse) = (grain.at(&s_m, &d_m, 9.0, &width_m), grain.at(&s_m, &d_m, 0.9, &width_m));
-        lanes(|lane| 1.0 + 0.09 * fine[lane] + 0.06 * coarse[lane])
-    };
-    if !paint.cover(&scene.markings, surface, out) {
-        return out.shades(scene, lit, asphalt);
+    if !paint.cover(&scene.markings, &ground, out) {
+        return out.shades(scene, lit, |columns, depths_m| ground.asphalt(grain, columns, depths_m));
     }
-    let white = scene.palette.white.map(|channel| channel * surface.brightness);
-    let yellow = scene.palette.yellow.map(|channel| channel * surface.brightness);
-    let start = out.column as f32;
-    out.colour(scene, |columns, depths_m, channels| {
-        let shades = asphalt(columns, depths_m);
-        let from = (columns[0] - start) as usize;
-        for (channel, values) in channels.iter_mut().enumerate() {
-            *values = lanes(|lane| lit[channel] * shades[lane]);
-            for (value, [white_share, yellow_share]) in values.iter_mut().zip(&paint.shares[from..]) {
-                let bare = 1.0 - white_share - yellow_share;
-                *value = *value * bare + white[channel] * white_share + yellow[channel] * yellow_share;
+    let [white, yellow] = [scene.palette.white, scene.palette.yellow]
+        .map(|paint| paint.map(|channel| at_most_255(channel * surface.brightness)));
+    out.colour(scene, |at, columns, depths_m, channels| {
+        let shades = ground.asphalt(grain, columns, depths_m);
+        for (values, lit) in channels.iter_mut().zip(lit) {
+            *values = lanes(|lane| at_most_255(lit * shades[lane]));
+        }
+        let block = &paint.shares[at..(at + BLOCK).min(paint.shares.len())];
+        if block.iter().all(|[white_share, yellow_share]| white_share + yellow_share == 0.0) {
+            return;
+        }
+        for (lane, [white_share, yellow_share]) in block.iter().enumerate() {
+            let bare = 1.0 - (white_share + yellow_share);
+            for (channel, values) in channels.iter_mut().enumerate() {
+                let painted = white[channel] * white_share + yellow[channel] * yellow_share;
+                values[lane] = values[lane] * bare + painted;
             }
         }
     });
@@ -183,26 +191,18 @@ fn shade_road(surface: &Surface, scene: &Scene, lit: [f32; 3], paint: &mut Paint
     }
 }
 
-/// Grass in blades and in patches.
 fn shade_terrain(surface: &Surface, scene: &Scene, lit: [f32; 3], out: &mut Run<'_>) {
     let (ground, grain) = (Ground::new(surface, out.row), Grain::tile());
-    out.shades(scene, lit, |columns, depths_m| {
-        let (s_m, d_m) = ground.places(columns, depths_m);
-        let pixel_m = lanes(|lane| {
-            let (length_m, width_m) = ground.length_and_width(columns[lane], depths_m[lane]);
-            if length_m > width_m { length_m } else { width_m }
-        });
-        let (fine, coarse) = (grain.at(&s_m, &d_m, 3.0, &pixel_m), grain.at(&s_m, &d_m, 0.22, &pixel_m));
-        lanes(|lane| 1.0 + 0.16 * fine[lane] + 0.13 * coarse[lane])
-    });
+    out.shades(scene, lit, |columns, depths_m| ground.grass(grain, columns, depths_m));
 }
 
 /// Where on the ground the pixels of a row are, and how large.
-struct Ground {
-    s: Along,
-    d: Along,
-    length: Footprint,
-    width: Footprint,
+pub(super) struct Ground {
+    pub s: Along,
+    pub d: Along,
+    pub inverse_depth: Along,
+    pub length: Footprint,
+    pub width: Footprint,
 }
 
 impl Ground {
@@ -210,20 +210,38 @@ impl Ground {
         Self {
             s: Along::row(surface.first_over_depth, row),
             d: Along::row(surface.second_over_depth, row),
+            inverse_depth: Along::row(surface.inverse_depth, row),
             length: Footprint::new(surface.first_over_depth, surface.inverse_depth, row),
             width: Footprint::new(surface.second_over_depth, surface.inverse_depth, row),
         }
+    }
+
+    /// Shades of asphalt: stones, and the patches they wear into.
+    #[inline(always)]
+    fn asphalt(&self, grain: &Grain, columns: &Lanes, depths_m: &Lanes) -> Lanes {
+        let (s_m, d_m) = self.places(columns, depths_m);
+        let width_m = lanes(|lane| self.width.at(columns[lane], depths_m[lane]));
+        let (fine, coarse) = (grain.at(&s_m, &d_m, 9.0, &width_m), grain.at(&s_m, &d_m, 0.9, &width_m));
+        lanes(|lane| 1.0 + 0.09 * fine[lane] + 0.06 * coarse[lane])
+    }
+
+    /// Shades of grass: blades and patches.
+    #[inline(always)]
+    fn grass(&self, grain: &Grain, columns: &Lanes, depths_m: &Lanes) -> Lanes {
+        let (s_m, d_m) = self.places(columns, depths_m);
+        let size_m = lanes(|lane| {
+            let (column, depth_m) = (columns[lane], depths_m[lane]);
+            let (length_m, width_m) = (self.length.at(column, depth_m), self.width.at(column, depth_m));
+            if length_m > width_m { length_m } else { width_m }
+        });
+        let (fine, coarse) = (grain.at(&s_m, &d_m, 3.0, &size_m), grain.at(&s_m, &d_m, 0.22, &size_m));
+        lanes(|lane| 1.0 + 0.16 * fine[lane] + 0.13 * coarse[lane])
     }
 
     #[inline(always)]
     fn places(&self, columns: &Lanes, depths_m: &Lanes) -> (Lanes, Lanes) {
         let place = |along: Along| lanes(|lane| along.over_depth(columns[lane]) * depths_m[lane]);
         (place(self.s), place(self.d))
-    }
-
-    #[inline(always)]
-    fn length_and_width(&self, column: f32, depth_m: f32) -> (f32, f32) {
-        (self.length.at(column, depth_m), self.width.at(column, depth_m))
     }
 }
 
@@ -240,14 +258,7 @@ const GLASS: [f32; 3] = [52.0, 62.0, 74.0];
 
 /// Windows and lamps.
 #[inline(always)]
-fn pattern(
-    material: Material,
-    lit: [f32; 3],
-    dark: [f32; 3],
-    brightness: f32,
-    across: f32,
-    rise: f32,
-) -> [f32; 3] {
+fn pattern(material: Material, lit: [f32; 3], dark: [f32; 3], brightness: f32, across: f32, rise: f32) -> [f32; 3] {
     match material {
         Material::Wall => {
             let (bay, storey) = (across * 0.4, rise * 0.36);
@@ -264,7 +275,13 @@ fn pattern(
                 lit
             }
         }
-        Material::CarSide => if rise > 0.93 { dark } else { lit },
+        Material::CarSide => {
+            if rise > 0.93 {
+                dark
+            } else {
+                lit
+            }
+        }
         _ => lit,
     }
 }

@@ -108,11 +108,7 @@ impl ReferenceLine {
         let (sin_1, cos_1) = sin_cos(middle_heading);
         let (sin_2, cos_2) = sin_cos(heading_rad);
         let step = Vec2::new(cos_0 + 4.0 * cos_1 + cos_2, sin_0 + 4.0 * sin_1 + sin_2) * (u / 6.0);
-        LinePoint {
-            position: from.position + step,
-            heading_rad,
-            curvature_per_m: from.curvature_per_m + slope * u,
-        }
+        LinePoint { position: from.position + step, heading_rad, curvature_per_m: from.curvature_per_m + slope * u }
     }
 
     /// Height of the road above the origin at `s`.
@@ -240,11 +236,8 @@ mod tests {
     use super::*;
 
     fn s_bend() -> ReferenceLine {
-        let piece = |length_m, start, end| CurvePiece {
-            length_m,
-            start_curvature_per_m: start,
-            end_curvature_per_m: end,
-        };
+        let piece =
+            |length_m, start, end| CurvePiece { length_m, start_curvature_per_m: start, end_curvature_per_m: end };
         ReferenceLine::new(
             &[piece(30.0, 0.0, 0.0), piece(20.0, 0.0, 0.02), piece(40.0, 0.02, 0.02), piece(40.0, 0.02, -0.02)],
             vec![],

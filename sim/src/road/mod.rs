@@ -106,7 +106,9 @@ pub struct Road {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum RoadError {
     /// A curve tighter than the road is wide would fold it over.
-    #[error("segment {segment} has a radius of {radius_m:.1} m, a road {half_width_m:.1} m to each side needs at least {min_radius_m:.1} m")]
+    #[error(
+        "segment {segment} has a radius of {radius_m:.1} m, a road {half_width_m:.1} m to each side needs at least {min_radius_m:.1} m"
+    )]
     TooTight {
         /// Position in the list of segments.
         segment: usize,
@@ -118,7 +120,9 @@ pub enum RoadError {
         min_radius_m: f32,
     },
     /// The road runs into itself.
-    #[error("the road meets itself: s = {first_s_m:.0} m and s = {second_s_m:.0} m are less than {clearance_m:.0} m apart")]
+    #[error(
+        "the road meets itself: s = {first_s_m:.0} m and s = {second_s_m:.0} m are less than {clearance_m:.0} m apart"
+    )]
     MeetsItself {
         /// The earlier place.
         first_s_m: f32,

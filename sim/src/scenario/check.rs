@@ -116,8 +116,7 @@ impl Scenario {
                     shoulder_m: 1.0,
                     kerb: false,
                 };
-                let piece =
-                    CurvePiece { length_m: *length_m, start_curvature_per_m: 0.0, end_curvature_per_m: 0.0 };
+                let piece = CurvePiece { length_m: *length_m, start_curvature_per_m: 0.0, end_curvature_per_m: 0.0 };
                 build(&[piece], vec![], section, *speed_limit_mps)
             }
             RoadSpec::Segments {
@@ -235,7 +234,9 @@ fn curve_pieces(segments: &[Segment]) -> Result<Vec<CurvePiece>, CheckError> {
             let after = curvature(segments.get(index + 1));
             let unknown = CheckError::Clothoid { segment: index };
             let length_m = match segment {
-                Segment::Line { length_m } | Segment::Arc { length_m, .. } | Segment::Clothoid { length_m } => *length_m,
+                Segment::Line { length_m } | Segment::Arc { length_m, .. } | Segment::Clothoid { length_m } => {
+                    *length_m
+                }
             };
             match own.map(|own| (own, own)).or(before.zip(after)) {
                 Some((start_curvature_per_m, end_curvature_per_m)) => {

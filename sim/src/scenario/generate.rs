@@ -14,7 +14,7 @@ pub struct DriveStyle {
     pub length_m: f32,
     /// Bounds of the road.
     pub road: RoadStyle,
-    /// Greatest number of other cars.
+    /// Greatest number of other cars; zero for an empty road, otherwise there is at least one.
     pub max_cars: u8,
     /// The ego's camera.
     pub camera: CameraSettings,
@@ -42,7 +42,7 @@ pub fn generate_drive(seed: Seed, style: &DriveStyle) -> Scenario {
         speed_mps: if stream.chance(0.3) { 0.0 } else { limit_mps * stream.uniform(0.4, 0.9) },
         ..EgoStart::default()
     };
-    let cars = stream.below(usize::from(style.max_cars) + 1);
+    let cars = if style.max_cars == 0 { 0 } else { 1 + stream.below(usize::from(style.max_cars)) };
     let mut actors: Vec<ActorSpec> = Vec::new();
     if cars > 0 && stream.chance(0.75) {
         actors.push(draw_lead(&mut stream, ego, limit_mps));

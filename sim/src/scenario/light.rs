@@ -33,7 +33,11 @@ impl Light {
         Self {
             sun_azimuth_deg: stream.uniform(-180.0, 180.0),
             sun_elevation_deg: stream.uniform(15.0, 75.0),
-            visibility_m: if stream.chance(0.25) { stream.uniform(200.0, 500.0) } else { stream.uniform(800.0, 4000.0) },
+            visibility_m: if stream.chance(0.25) {
+                stream.uniform(200.0, 500.0)
+            } else {
+                stream.uniform(800.0, 4000.0)
+            },
         }
     }
 }

@@ -8,7 +8,11 @@ pub const FORMAT: u32 = 1;
 
 pub(super) fn format<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     let value = u32::deserialize(deserializer)?;
-    if value == FORMAT { Ok(value) } else { Err(D::Error::custom(format!("format = {value}, this version reads format {FORMAT}"))) }
+    if value == FORMAT {
+        Ok(value)
+    } else {
+        Err(D::Error::custom(format!("format = {value}, this version reads format {FORMAT}")))
+    }
 }
 
 macro_rules! bounded {

@@ -1,0 +1,47 @@
+//! Criterion benchmarks of the hot paths. `roadproof bench` prints the table users compare; these watch for regressions.
+
+use criterion::{Criterion, Throughput};
+use roadproof_agent::drivers::ScriptedDriver;
+use roadproof_perception::{PerceptionSettings, Trainer, TrainingSettings};
+use roadproof_sim::{CameraSettings, DriveStyle, Fleet, Seed, Split, generate_drive};
+
+const WORLDS: usize = 32;
+
+/// Fleet steps per second on generated roads with traffic: the ceiling of every training run.
+fn fleet(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("fleet");
+    group.throughput(Throughput::Elements(WORLDS as u64)).sample_size(20);
+    for (name, camera) in [("step/no_camera", false), ("step/camera_84", true)] {
+        let style = DriveStyle { camera: CameraSettings::square(84), length_m: 2000.0, ..DriveStyle::default() };
+        let drives = (0..WORLDS as u64).map(|road| generate_drive(Seed::of_split(Split::Train, 1, road), &style));
+        let mut fleet = Fleet::new(drives.collect(), 1).expect("generated drives can be built");
+        fleet.set_camera(camera);
+        let mut seen = fleet.observe();
+        let driver = ScriptedDriver::default();
+        group.bench_function(name, |bench| {
+            bench.iter(|| {
+                let controls: Vec<_> = seen.measures.iter().map(|measures| driver.act(measures)).collect();
+                fleet.step(&controls, &mut seen);
+            });
+        });
+    }
+    group.finish();
+}
+
+/// Frames per second through perception.
+fn perception(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("perception");
+    let settings = PerceptionSettings::default();
+    let frames: Vec<u8> = (0..settings.width * settings.height * 3 * WORLDS).map(|index| (index % 251) as u8).collect();
+    let perception = Trainer::new(settings, TrainingSettings::default(), 1).expect("default settings").perception();
+    group.throughput(Throughput::Elements(WORLDS as u64)).sample_size(20);
+    group.bench_function("see", |bench| bench.iter(|| perception.see(&frames)));
+    group.finish();
+}
+
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    fleet(&mut criterion);
+    perception(&mut criterion);
+    criterion.final_summary();
+}
