@@ -1,1 +1,21 @@
+//! Whole drives and whole runs: what needs more than one crate, or the program as a user starts it.
 
+mod program;
+
+mod tiny_run;
+
+mod replay;
+
+mod determinism;
+
+mod main_job;
+
+mod interrupted_run;
+
+mod command_line;
+
+mod damaged_run;
+
+mod mangled_scenario;
+
+mod architecture;

@@ -46,7 +46,8 @@ impl Environment {
     /// [`FleetError`] if the settings describe drives that cannot be built.
     pub fn new(settings: &Settings, perception: Perception, roads: u64) -> Result<Self, FleetError> {
         let worlds = settings.learn.worlds;
-        let scenarios: Vec<Scenario> = (0..worlds as u64).map(|world| learning_drive(settings, roads + world)).collect();
+        let scenarios: Vec<Scenario> =
+            (0..worlds as u64).map(|world| learning_drive(settings, roads + world)).collect();
         let decision_s = 1.0 / scenarios[0].decision_hz;
         let mut fleet = Fleet::new(scenarios, settings.threads())?;
         let seen = fleet.observe();

@@ -93,7 +93,8 @@ pub fn evaluate(
 
 impl DriverResult {
     fn new(driver: &str, roads: Vec<Road>) -> Self {
-        let (route_completion, route_completion_std) = mean_and_spread(roads.iter().map(|road| road.score.route_completion));
+        let (route_completion, route_completion_std) =
+            mean_and_spread(roads.iter().map(|road| road.score.route_completion));
         let (driving_score, driving_score_std) = mean_and_spread(roads.iter().map(|road| road.score.driving_score));
         let driven_km = roads.iter().map(|road| road.score.driven_m).sum::<f32>() / 1000.0;
         let per_km = |count: fn(&Infractions) -> f32| {

@@ -70,21 +70,13 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    let mut file = new_file_in(folder).map_err(|cause| FileError::Create {
+    let mut file = new_file_in(folder).map_err(|cause| FileError::Create { cause, path: path.into() })?;
+    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(|cause| FileError::Write {
+        length: bytes.len(),
         cause,
         path: path.into(),
     })?;
-    file.write_all(bytes)
-        .and_then(|()| file.as_file().sync_all())
-        .map_err(|cause| FileError::Write {
-            length: bytes.len(),
-            cause,
-            path: path.into(),
-        })?;
-    file.persist(path).map_err(|failed| FileError::Replace {
-        cause: failed.error,
-        path: path.into(),
-    })?;
+    file.persist(path).map_err(|failed| FileError::Replace { cause: failed.error, path: path.into() })?;
     // The content is safe already; this makes the name outlive a power cut. Some file systems refuse it.
     #[cfg(unix)]
     let _ = fs::File::open(folder).and_then(|folder| folder.sync_all());
@@ -96,10 +88,7 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 /// # Errors
 /// [`FileError::Read`], with the path that the bare error of the operating system lacks.
 pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
-    fs::read(path).map_err(|cause| FileError::Read {
-        cause,
-        path: path.into(),
-    })
+    fs::read(path).map_err(|cause| FileError::Read { cause, path: path.into() })
 }
 
 /// A file that removes itself unless it is persisted.
@@ -120,10 +109,8 @@ mod tests {
     use super::*;
 
     fn names_in(folder: &Path) -> Vec<String> {
-        let mut names: Vec<String> = fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
+        let mut names: Vec<String> =
+            fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
     }
@@ -145,10 +132,7 @@ mod tests {
         fs::create_dir(&occupied).unwrap();
         fs::write(occupied.join("old"), b"old").unwrap();
         let error = write_atomically(&occupied, b"new").unwrap_err();
-        assert!(
-            matches!(&error, FileError::Replace { path, .. } if *path == occupied),
-            "{error}"
-        );
+        assert!(matches!(&error, FileError::Replace { path, .. } if *path == occupied), "{error}");
         assert_eq!(fs::read(occupied.join("old")).unwrap(), b"old");
         assert_eq!(names_in(folder.path()), ["occupied"]);
     }
@@ -158,10 +142,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("absent/report.xml");
         let message = write_atomically(&path, b"").unwrap_err().to_string();
-        assert!(
-            message.starts_with("cannot create a new file ("),
-            "{message}"
-        );
+        assert!(message.starts_with("cannot create a new file ("), "{message}");
         assert!(message.ends_with("absent/report.xml\""), "{message}");
         let message = read(&path).unwrap_err().to_string();
         assert!(message.starts_with("cannot read ("), "{message}");
@@ -180,12 +161,7 @@ mod tests {
     fn the_file_is_as_shared_as_any_other() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
-        let mode = |name: &str| {
-            fs::metadata(folder.path().join(name))
-                .unwrap()
-                .permissions()
-                .mode()
-        };
+        let mode = |name: &str| fs::metadata(folder.path().join(name)).unwrap().permissions().mode();
         write_atomically(&folder.path().join("ours"), b"").unwrap();
         fs::write(folder.path().join("usual"), b"").unwrap();
         assert_eq!(mode("ours"), mode("usual"));

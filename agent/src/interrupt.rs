@@ -48,33 +48,22 @@ pub fn install() -> Result<Interrupt, InterruptError> {
             process::exit(EXIT_CODE);
         }
         // A closed stderr must not keep the second Ctrl-C from being heard.
-        let _ = writeln!(
-            io::stderr(),
-            "\nending at the next clean point; ctrl-c again quits at once"
-        );
+        let _ = writeln!(io::stderr(), "\nending at the next clean point; ctrl-c again quits at once");
     })
     .map_err(|cause| InterruptError::Install { cause })?;
-    Ok(Interrupt {
-        source: Source::CtrlC(requested),
-    })
+    Ok(Interrupt { source: Source::CtrlC(requested) })
 }
 
 impl Interrupt {
     /// An interrupt that is never requested, for tests and for callers without a terminal.
     pub fn never() -> Self {
-        Self {
-            source: Source::Never,
-        }
+        Self { source: Source::Never }
     }
 
     /// An interrupt that is requested from poll number `polls + 1` on, to test that a stage ends where it should.
     /// Polls of all clones count.
     pub fn after(polls: u64) -> Self {
-        Self {
-            source: Source::Polls {
-                left: Arc::new(AtomicU64::new(polls)),
-            },
-        }
+        Self { source: Source::Polls { left: Arc::new(AtomicU64::new(polls)) } }
     }
 
     /// Whether the work should end at the next clean point. Cheap enough for every step.
@@ -82,11 +71,9 @@ impl Interrupt {
         match &self.source {
             Source::Never => false,
             Source::CtrlC(requested) => requested.load(Ordering::Relaxed),
-            Source::Polls { left } => left
-                .try_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
-                    left.checked_sub(1)
-                })
-                .is_err(),
+            Source::Polls { left } => {
+                left.try_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_err()
+            }
         }
     }
 }

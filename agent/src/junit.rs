@@ -70,9 +70,7 @@ pub fn write_junit(path: &Path, suite_name: &str, cases: &[CaseResult]) -> Resul
     suite.set_time(total);
     let mut report = Report::new(suite_name);
     report.set_time(total).add_test_suite(suite);
-    let xml = report
-        .to_string()
-        .map_err(|cause| JunitError::Serialize { cause })?;
+    let xml = report.to_string().map_err(|cause| JunitError::Serialize { cause })?;
     Ok(files::write_atomically(path, xml.as_bytes())?)
 }
 
@@ -81,9 +79,7 @@ fn status(failure: Option<&str>) -> TestCaseStatus {
         return TestCaseStatus::success();
     };
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-    status
-        .set_message(failure.lines().next().unwrap_or_default())
-        .set_description(failure);
+    status.set_message(failure.lines().next().unwrap_or_default()).set_description(failure);
     status
 }
 
@@ -92,26 +88,15 @@ mod tests {
     use super::*;
 
     fn case(name: &str, seconds: f64, failure: Option<&str>) -> CaseResult {
-        CaseResult {
-            family: "cut_in".into(),
-            name: name.into(),
-            seconds,
-            failure: failure.map(String::from),
-        }
+        CaseResult { family: "cut_in".into(), name: name.into(), seconds, failure: failure.map(String::from) }
     }
 
     #[test]
     fn the_report_counts_and_quotes() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("report.xml");
-        let cases = [
-            case("smeared_lens", 1.5, None),
-            case(
-                "night",
-                0.25,
-                Some("min_ttc_s 0.9 < 1.5\nat step <204>\u{1b}"),
-            ),
-        ];
+        let cases =
+            [case("smeared_lens", 1.5, None), case("night", 0.25, Some("min_ttc_s 0.9 < 1.5\nat step <204>\u{1b}"))];
         write_junit(&path, "roadproof", &cases).unwrap();
         let expected = r#"<?xml version="1.0" encoding="UTF-8"?>
 <testsuites name="roadproof" tests="2" failures="1" errors="0" time="1.750">

@@ -7,6 +7,7 @@
 //! 2.5e-4 is for 10^8 frames), a shorter horizon (γ), and an exploration that ends at 3 % rather than 0.1 %.
 
 use crate::action::{ACCELERATION_MPS2, Action, STEER_RAD};
+use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::environment::{Environment, Transition};
 use crate::features::FEATURES;
 use crate::gradients::clip_by_global_norm;
@@ -60,7 +61,7 @@ impl Default for PqnSettings {
         Self {
             worlds: 128,
             rollout: 32,
-            updates: 220,
+            updates: 150,
             epochs: 3,
             minibatches: 8,
             gamma: 0.96,
@@ -83,6 +84,9 @@ pub enum LearnError {
     /// The event file.
     #[error(transparent)]
     Tensorboard(#[from] TensorboardError),
+    /// The checkpoint.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
 }
 
 /// A trained policy.
@@ -91,17 +95,10 @@ pub struct Learned {
     pub policy: QNetwork,
     /// Updates made, from the beginning of the run.
     pub updates: usize,
-    /// Roads driven, from the beginning of the run.
-    pub roads: u64,
 }
 
-/// Where an earlier session of the run stopped.
-pub struct Resume {
-    /// Its network.
-    pub policy: QNetwork,
-    /// Updates it had made.
-    pub updates: usize,
-}
+/// How often what was learnt is saved, so that a crash costs half a minute.
+const UPDATES_PER_CHECKPOINT: usize = 20;
 
 /// Learns until the updates are made, the time is spent, or somebody interrupts.
 ///
@@ -110,14 +107,15 @@ pub struct Resume {
 pub fn learn(
     settings: &Settings,
     environment: &mut Environment,
-    from: Option<Resume>,
+    from: Option<(QNetwork, usize)>,
     limit: Duration,
     interrupt: &Interrupt,
     events: &mut EventWriter,
+    checkpoint: &mut Checkpoint,
 ) -> Result<Learned, LearnError> {
     let start = Instant::now();
     let pqn = settings.learn;
-    let first = from.as_ref().map_or(0, |resume| resume.updates);
+    let first = from.as_ref().map_or(0, |(_, updates)| *updates);
     let mut learner = Pqn::new(pqn, settings.policy, settings.seed, from);
     let per_update = (pqn.worlds * pqn.rollout) as u64;
     let mut stage = Stage::start("learn", pqn.updates as u64 * per_update, "decisions")
@@ -128,7 +126,8 @@ pub fn learn(
     while update < pqn.updates && start.elapsed() < limit && !interrupt.requested() {
         let by_time = start.elapsed().as_secs_f64() / limit.as_secs_f64();
         let by_time = (first as f64 + (pqn.updates - first) as f64 * by_time) / pqn.updates as f64;
-        let progress = (update as f64 / pqn.updates as f64).max(if update > first + 2 { by_time.min(1.0) } else { 0.0 });
+        let progress =
+            (update as f64 / pqn.updates as f64).max(if update > first + 2 { by_time.min(1.0) } else { 0.0 });
         let rollout = learner.drive(environment, progress as f32, &mut recent)?;
         let loss = learner.update(&rollout, pqn.learning_rate * (1.0 - progress).max(0.02));
         update += 1;
@@ -137,10 +136,17 @@ pub fn learn(
         events.scalar("learn/td_loss", step, loss)?;
         events.scalar("learn/reward_per_decision", step, rollout.mean_reward())?;
         recent.log(step, events)?;
+        if update % UPDATES_PER_CHECKPOINT == 0 {
+            checkpoint.save_policy(&learner.network.valid(), update, environment.roads())?;
+        }
     }
     events.flush()?;
+    let policy = learner.network.valid();
+    if update > 0 {
+        checkpoint.save_policy(&policy, update, environment.roads())?;
+    }
     stage.finish(recent.summary());
-    Ok(Learned { policy: learner.network.valid(), updates: update, roads: environment.roads() })
+    Ok(Learned { policy, updates: update })
 }
 
 /// Decisions of all worlds between two updates.
@@ -167,10 +173,10 @@ struct Pqn {
 }
 
 impl Pqn {
-    fn new(settings: PqnSettings, policy: PolicySettings, seed: u64, from: Option<Resume>) -> Self {
+    fn new(settings: PqnSettings, policy: PolicySettings, seed: u64, from: Option<(QNetwork, usize)>) -> Self {
         let device = Device::flex().autodiff();
         let (network, done) = match from {
-            Some(resume) => (resume.policy.train(), resume.updates as u64),
+            Some((policy, updates)) => (policy.train(), updates as u64),
             None => (QNetwork::new(policy, seed, &device), 0),
         };
         let optimizer = AdamConfig::new().with_epsilon(1e-5).init();
@@ -188,7 +194,8 @@ impl Pqn {
         let PqnSettings { rollout: length, epsilon_start, epsilon_end, epsilon_share, .. } = self.settings;
         let epsilon = epsilon_start + (epsilon_end - epsilon_start) * (progress / epsilon_share).min(1.0);
         let actor = self.network.valid();
-        let mut rollout = Rollout { features: Vec::new(), actions: Vec::new(), reward: Vec::new(), targets: Vec::new() };
+        let mut rollout =
+            Rollout { features: Vec::new(), actions: Vec::new(), reward: Vec::new(), targets: Vec::new() };
         let mut heads = actor.heads(environment.features());
         let mut transitions: Vec<(Transition, Vec<f32>)> = Vec::with_capacity(length);
         for _ in 0..length {
@@ -211,7 +218,10 @@ impl Pqn {
         let mut choose = |greedy: usize, count: usize| {
             if self.random.random::<f32>() < epsilon { self.random.random_range(0..count) } else { greedy }
         };
-        Action { steer: choose(best.steer, STEER_RAD.len()), acceleration: choose(best.acceleration, ACCELERATION_MPS2.len()) }
+        Action {
+            steer: choose(best.steer, STEER_RAD.len()),
+            acceleration: choose(best.acceleration, ACCELERATION_MPS2.len()),
+        }
     }
 
     /// Returns from the end of the rollout backwards: reward, plus the discounted mix of the next value and the next return.
@@ -254,7 +264,8 @@ impl Pqn {
         let device = Device::flex().autodiff();
         let features: Vec<f32> =
             batch.iter().flat_map(|&index| &rollout.features[index * FEATURES..][..FEATURES]).copied().collect();
-        let heads = self.network.forward(Tensor::from_data(TensorData::new(features, [batch.len(), FEATURES]), &device));
+        let heads =
+            self.network.forward(Tensor::from_data(TensorData::new(features, [batch.len(), FEATURES]), &device));
         let values: Vec<f32> = heads.clone().inner().into_data().try_to_vec().expect("the network computes in f32");
         let mut gradient = vec![0.0; values.len()];
         let mut loss = 0.0;

@@ -36,6 +36,8 @@ pub mod pictures;
 
 pub mod commands;
 
+pub mod checkpoint;
+
 pub mod run_folder;
 
 pub mod files;

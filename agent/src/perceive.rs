@@ -1,5 +1,6 @@
 //! Stage 2: trains perception on the collected frames and reports how well it sees roads it was not trained on.
 
+use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::collect::Collected;
 use crate::interrupt::Interrupt;
 use crate::progress::Stage;
@@ -17,6 +18,9 @@ pub enum PerceiveError {
     /// The event file.
     #[error(transparent)]
     Tensorboard(#[from] TensorboardError),
+    /// The checkpoint.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
 }
 
 /// A trained perception with its report.
@@ -29,9 +33,6 @@ pub struct Perceived {
     pub steps: usize,
 }
 
-/// Share of the steps over which the learning rate rises.
-const WARM_UP: f64 = 0.02;
-
 /// Trains until the steps are made, the time is spent, or somebody interrupts.
 ///
 /// # Errors
@@ -39,26 +40,26 @@ const WARM_UP: f64 = 0.02;
 pub fn perceive(
     settings: &Settings,
     data: &Collected,
-    from: Option<(&Perception, usize)>,
+    from: Option<(Perception, usize)>,
     limit: Duration,
     interrupt: &Interrupt,
     events: &mut EventWriter,
+    checkpoint: &mut Checkpoint,
 ) -> Result<Perceived, PerceiveError> {
     let start = Instant::now();
     let PerceiveSettings { steps, training } = settings.perceive;
     let (mut trainer, first) = match from {
-        Some((perception, done)) => (Trainer::resume_from(perception, training, settings.seed + done as u64)?, done),
+        Some((perception, done)) => (Trainer::resume_from(&perception, training, settings.seed + done as u64)?, done),
         None => (Trainer::new(settings.perception, training, settings.seed)?, 0),
     };
-    let mut stage =
-        Stage::start("perceive", steps as u64, "steps").with_done(first as u64).with_limit(limit);
+    let mut stage = Stage::start("perceive", steps as u64, "steps").with_done(first as u64).with_limit(limit);
     let mut step = first;
     let mut smooth_loss = None;
     while step < steps && start.elapsed() < limit && !interrupt.requested() {
         let by_time = (first as f64 + (steps - first) as f64 * start.elapsed().as_secs_f64() / limit.as_secs_f64())
             / steps as f64;
         let progress = (step as f64 / steps as f64).max(if step > 50 { by_time.min(1.0) } else { 0.0 });
-        let loss = trainer.train_batch(&data.train, training.learning_rate * schedule(progress));
+        let loss = trainer.train_batch(&data.train, training.learning_rate_at(progress));
         step += 1;
         let smooth = smooth_loss.map_or(loss.total, |smooth: f32| 0.98 * smooth + 0.02 * loss.total);
         smooth_loss = Some(smooth);
@@ -72,22 +73,15 @@ pub fn perceive(
             let report = report(&trainer.perception(), &data.validation);
             stage.note(summary(&report));
             log(&report, step, events)?;
+            checkpoint.save_perception(&trainer.perception(), step)?;
         }
     }
     let perception = trainer.perception();
     let report = report(&perception, &data.validation);
+    checkpoint.save_perception(&perception, step)?;
     log(&report, step, events)?;
     stage.finish(summary(&report));
     Ok(Perceived { perception, report, steps: step })
-}
-
-/// Share of the learning rate at a share of the training: a short rise, then half a cosine to a fiftieth.
-fn schedule(progress: f64) -> f64 {
-    if progress < WARM_UP {
-        return 0.1 + 0.9 * progress / WARM_UP;
-    }
-    let rest = (progress - WARM_UP) / (1.0 - WARM_UP);
-    0.02 + 0.98 * 0.5 * (1.0 + (std::f64::consts::PI * rest).cos())
 }
 
 /// One line for people.

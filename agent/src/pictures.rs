@@ -63,7 +63,11 @@ pub fn class_picture(class: &[u8]) -> Vec<u8> {
 pub fn instance_picture(instance: &[u16]) -> Vec<u8> {
     let colour = |instance: &u16| {
         let mixed = u32::from(*instance).wrapping_mul(0x9e37_79b1);
-        if *instance == 0 { [0; 3] } else { [(mixed >> 24) as u8 | 64, (mixed >> 16) as u8 | 64, (mixed >> 8) as u8 | 64] }
+        if *instance == 0 {
+            [0; 3]
+        } else {
+            [(mixed >> 24) as u8 | 64, (mixed >> 16) as u8 | 64, (mixed >> 8) as u8 | 64]
+        }
     };
     instance.iter().flat_map(colour).collect()
 }

@@ -85,10 +85,7 @@ impl QNetwork {
     pub fn heads(&self, features: &[f32]) -> Vec<f32> {
         let batch = features.len() / FEATURES;
         let input = Tensor::from_data(TensorData::new(features.to_vec(), [batch, FEATURES]), &Device::flex());
-        self.forward(input)
-            .into_data()
-            .try_to_vec()
-            .expect("the network computes in f32")
+        self.forward(input).into_data().try_to_vec().expect("the network computes in f32")
     }
 
     /// Writes the weights as safetensors, beside the file and renamed.

@@ -32,13 +32,7 @@ impl Stage {
     pub fn start(name: &str, total_units: u64, unit_name: &str) -> Self {
         let bar = bar_on_terminal(name, total_units);
         let mut stage = Self {
-            amount: Amount {
-                stage: name.into(),
-                unit_name: unit_name.into(),
-                total: total_units,
-                before: 0,
-                done: 0,
-            },
+            amount: Amount { stage: name.into(), unit_name: unit_name.into(), total: total_units, before: 0, done: 0 },
             limit: None,
             started: Instant::now(),
             shown_at: None,
@@ -178,10 +172,7 @@ impl Amount {
     }
 
     fn last_line(&self, elapsed: Duration, summary: impl Display) -> String {
-        let rate = self
-            .rate(elapsed)
-            .map(|rate| format!(" ({})", self.rate_in_words(rate)))
-            .unwrap_or_default();
+        let rate = self.rate(elapsed).map(|rate| format!(" ({})", self.rate_in_words(rate))).unwrap_or_default();
         let (stage, counted) = (&self.stage, self.counted());
         let ended = format!("{stage}: {counted} in {}{rate}", in_words(elapsed));
         joined(vec![ended], summary)
@@ -246,13 +237,7 @@ mod tests {
     }
 
     fn amount(total: u64, before: u64, done: u64) -> Amount {
-        Amount {
-            stage: "collect".into(),
-            unit_name: "frames".into(),
-            total,
-            before,
-            done,
-        }
+        Amount { stage: "collect".into(), unit_name: "frames".into(), total, before, done }
     }
 
     fn stage_without_terminal() -> Stage {
@@ -294,10 +279,7 @@ mod tests {
     #[test]
     fn an_unknown_total_is_left_out() {
         assert_eq!(amount(0, 0, 0).first_line(), "collect: started");
-        assert_eq!(
-            amount(0, 0, 7).figures(s(0), Some(s(7200)), ""),
-            "7 frames, 2 h 00 min left"
-        );
+        assert_eq!(amount(0, 0, 7).figures(s(0), Some(s(7200)), ""), "7 frames, 2 h 00 min left");
     }
 
     #[test]

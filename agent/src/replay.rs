@@ -90,7 +90,12 @@ pub fn drive_case(case: &Case, driver: &mut Driver) -> anyhow::Result<CaseReport
             failures.extend(judgement.failures());
             closest += &judgement.closest().map_or_else(
                 || format!("{:?}", judgement.outcome),
-                |bound| format!("{:?}, {} = {:.2} (bound {:.2})", judgement.outcome, bound.name, bound.measured, bound.bound),
+                |bound| {
+                    format!(
+                        "{:?}, {} = {:.2} (bound {:.2})",
+                        judgement.outcome, bound.name, bound.measured, bound.bound
+                    )
+                },
             );
         }
         None => failures.push("the recorded actions end before the drive does".to_owned()),

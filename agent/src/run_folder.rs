@@ -19,9 +19,7 @@ pub const SETTINGS_FILE: &str = "settings.ron";
 #[derive(Debug, Error)]
 pub enum RunFolderError {
     /// A new run was to start where files lie already.
-    #[error(
-        "the folder of a new run must be empty, choose another `--out` or continue it with `--resume`: {path:?}"
-    )]
+    #[error("the folder of a new run must be empty, choose another `--out` or continue it with `--resume`: {path:?}")]
     NotEmpty {
         /// The folder as it was given.
         path: PathBuf,
@@ -81,15 +79,9 @@ impl RunFolder {
         if path.exists() && !path.is_dir() {
             return Err(RunFolderError::NotAFolder { path: path.into() });
         }
-        let not_created = |cause| RunFolderError::Create {
-            cause,
-            path: path.into(),
-        };
+        let not_created = |cause| RunFolderError::Create { cause, path: path.into() };
         fs::create_dir_all(path).map_err(not_created)?;
-        let mut entries = fs::read_dir(path).map_err(|cause| RunFolderError::Inspect {
-            cause,
-            path: path.into(),
-        })?;
+        let mut entries = fs::read_dir(path).map_err(|cause| RunFolderError::Inspect { cause, path: path.into() })?;
         if entries.next().is_some() {
             return Err(RunFolderError::NotEmpty { path: path.into() });
         }
@@ -103,10 +95,7 @@ impl RunFolder {
     /// [`RunFolderError::Missing`], [`RunFolderError::NotAFolder`], [`RunFolderError::NotARun`], and
     /// [`RunFolderError::Inspect`] where the permissions forbid to tell.
     pub fn open(path: &Path) -> Result<Self, RunFolderError> {
-        let not_inspected = |cause| RunFolderError::Inspect {
-            cause,
-            path: path.into(),
-        };
+        let not_inspected = |cause| RunFolderError::Inspect { cause, path: path.into() };
         if !path.try_exists().map_err(not_inspected)? {
             return Err(RunFolderError::Missing { path: path.into() });
         }
@@ -132,10 +121,7 @@ impl RunFolder {
     pub fn path(&self, name: &str) -> PathBuf {
         let mut components = Path::new(name).components();
         let inside = components.all(|component| matches!(component, Component::Normal(_)));
-        assert!(
-            inside && !name.is_empty(),
-            "not a name inside a run folder: {name:?}"
-        );
+        assert!(inside && !name.is_empty(), "not a name inside a run folder: {name:?}");
         self.root.join(name)
     }
 
@@ -149,10 +135,7 @@ impl RunFolder {
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), RunFolderError> {
         let path = self.path(name);
         if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent).map_err(|cause| FileError::Create {
-                cause,
-                path: path.clone(),
-            })?;
+            fs::create_dir_all(parent).map_err(|cause| FileError::Create { cause, path: path.clone() })?;
         }
         Ok(files::write_atomically(&path, bytes)?)
     }
@@ -175,9 +158,7 @@ impl RunFolder {
 /// becomes `-`. Two runs of one second get the endings `-2`, `-3` and so on. The clock names the folder and nothing
 /// else.
 pub fn default_path(runs_dir: &Path, name_hint: &str) -> PathBuf {
-    let since_epoch = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     free_path(runs_dir, since_epoch.as_secs(), name_hint)
 }
 
@@ -193,10 +174,7 @@ fn free_path(runs_dir: &Path, unix_s: u64, name_hint: &str) -> PathBuf {
     let name = format!("{}-{hint}", utc_date_time(unix_s));
     let first = runs_dir.join(&name);
     let others = (2u64..).map(|count| runs_dir.join(format!("{name}-{count}")));
-    std::iter::once(first)
-        .chain(others)
-        .find(|path| !path.exists())
-        .expect("some number is free")
+    std::iter::once(first).chain(others).find(|path| !path.exists()).expect("some number is free")
 }
 
 /// `20260131T235959Z`: ISO 8601 in its basic form, which every file system accepts and sorts by time.
@@ -208,18 +186,13 @@ fn utc_date_time(unix_s: u64) -> String {
     // Years begin in March, so that the leap day is the last of its year; eras of 400 years begin in year 0.
     let day = days + 719_468;
     let (era, day_of_era) = (day / 146_097, day % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day_of_month = day_of_year - (153 * month_from_march + 2) / 5 + 1;
     let month = (month_from_march + 2) % 12 + 1;
     let year = era * 400 + year_of_era + u64::from(month <= 2);
-    let (hour, minute, second) = (
-        second_of_day / 3_600,
-        second_of_day / 60 % 60,
-        second_of_day % 60,
-    );
+    let (hour, minute, second) = (second_of_day / 3_600, second_of_day / 60 % 60, second_of_day % 60);
     format!("{year:04}{month:02}{day_of_month:02}T{hour:02}{minute:02}{second:02}Z")
 }
 
@@ -237,15 +210,9 @@ mod tests {
         let opened = RunFolder::open(&path).unwrap();
         assert_eq!(opened, run);
         assert_eq!(opened.read("policies/best.bin").unwrap(), [1, 2, 3]);
-        assert_eq!(
-            opened.path("policies/best.bin"),
-            path.join("policies").join("best.bin")
-        );
+        assert_eq!(opened.path("policies/best.bin"), path.join("policies").join("best.bin"));
         let error = opened.read("absent.bin").unwrap_err();
-        assert!(
-            matches!(error, RunFolderError::File(FileError::Read { .. })),
-            "{error}"
-        );
+        assert!(matches!(error, RunFolderError::File(FileError::Read { .. })), "{error}");
     }
 
     #[test]
@@ -254,14 +221,8 @@ mod tests {
         RunFolder::create(folder.path()).expect("an empty folder will do");
         fs::write(folder.path().join("thesis.tex"), b"years of work").unwrap();
         let message = RunFolder::create(folder.path()).unwrap_err().to_string();
-        assert!(
-            message.contains("`--out`") && message.contains("`--resume`"),
-            "{message}"
-        );
-        assert!(
-            message.ends_with(&format!("{:?}", folder.path())),
-            "{message}"
-        );
+        assert!(message.contains("`--out`") && message.contains("`--resume`"), "{message}");
+        assert!(message.ends_with(&format!("{:?}", folder.path())), "{message}");
     }
 
     #[test]
@@ -269,14 +230,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         fs::write(&path, b"").unwrap();
-        for error in [
-            RunFolder::create(&path).unwrap_err(),
-            RunFolder::open(&path).unwrap_err(),
-        ] {
-            assert!(
-                matches!(error, RunFolderError::NotAFolder { .. }),
-                "{error}"
-            );
+        for error in [RunFolder::create(&path).unwrap_err(), RunFolder::open(&path).unwrap_err()] {
+            assert!(matches!(error, RunFolderError::NotAFolder { .. }), "{error}");
         }
         let error = RunFolder::create(&path.join("below")).unwrap_err();
         assert!(matches!(error, RunFolderError::Create { .. }), "{error}");

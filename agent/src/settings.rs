@@ -73,7 +73,7 @@ pub struct PerceiveSettings {
 
 impl Default for PerceiveSettings {
     fn default() -> Self {
-        Self { steps: 4_200, training: TrainingSettings::default() }
+        Self { steps: 3_600, training: TrainingSettings::default() }
     }
 }
 
@@ -152,8 +152,8 @@ impl Settings {
     /// # Errors
     /// [`SettingsError`] with line and column.
     pub fn read(path: &Path) -> Result<Self, SettingsError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|cause| SettingsError::Read { cause, path: path.to_owned() })?;
+        let text =
+            std::fs::read_to_string(path).map_err(|cause| SettingsError::Read { cause, path: path.to_owned() })?;
         Self::parse(&text, path)
     }
 

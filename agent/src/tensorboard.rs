@@ -115,14 +115,9 @@ impl EventWriter {
 
     /// Without a mark at its very start TensorBoard takes the first restart of a run for its start.
     fn start(folder: &Path, step: u64) -> Result<Self, TensorboardError> {
-        let (file, path) = new_file(folder).map_err(|cause| TensorboardError::Create {
-            cause,
-            folder: folder.into(),
-        })?;
-        let mut writer = Self {
-            file: BufWriter::new(file),
-            path,
-        };
+        let (file, path) =
+            new_file(folder).map_err(|cause| TensorboardError::Create { cause, folder: folder.into() })?;
+        let mut writer = Self { file: BufWriter::new(file), path };
         writer.append(&version_event(wall_time_s()))?;
         writer.append(&start_event(wall_time_s(), step))?;
         writer.flush()?;
@@ -130,16 +125,11 @@ impl EventWriter {
     }
 
     fn append(&mut self, event: &[u8]) -> Result<(), TensorboardError> {
-        self.file
-            .write_all(&record(event))
-            .map_err(|cause| self.not_written(cause))
+        self.file.write_all(&record(event)).map_err(|cause| self.not_written(cause))
     }
 
     fn not_written(&self, cause: io::Error) -> TensorboardError {
-        TensorboardError::Write {
-            cause,
-            path: self.path.clone(),
-        }
+        TensorboardError::Write { cause, path: self.path.clone() }
     }
 }
 
@@ -149,9 +139,7 @@ fn new_file(folder: &Path) -> io::Result<(File, PathBuf)> {
     let seconds = wall_time_s() as u64;
     let mut count = 0;
     loop {
-        let path = folder.join(format!(
-            "events.out.tfevents.{seconds:010}.roadproof.{count:04}"
-        ));
+        let path = folder.join(format!("events.out.tfevents.{seconds:010}.roadproof.{count:04}"));
         match OpenOptions::new().write(true).create_new(true).open(&path) {
             Ok(file) => return Ok((file, path)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => count += 1,
@@ -162,10 +150,7 @@ fn new_file(folder: &Path) -> io::Result<(File, PathBuf)> {
 
 /// Seconds since 1970, which TensorBoard shows beside a point; nothing is computed from it.
 fn wall_time_s() -> f64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs_f64()
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 
 /// The frame around a message: its length, a checksum of the length, the message, a checksum of the message.
@@ -181,27 +166,18 @@ fn record(message: &[u8]) -> Vec<u8> {
 
 /// CRC-32C, disguised because a checksum over data that contains checksums is weak.
 fn masked_crc(bytes: &[u8]) -> u32 {
-    crc32c::crc32c(bytes)
-        .rotate_right(15)
-        .wrapping_add(0xa282_ead8)
+    crc32c::crc32c(bytes).rotate_right(15).wrapping_add(0xa282_ead8)
 }
 
 fn version_event(wall_time_s: f64) -> Vec<u8> {
-    Message::default()
-        .double(1, wall_time_s)
-        .bytes(3, FILE_VERSION.as_bytes())
-        .0
+    Message::default().double(1, wall_time_s).bytes(3, FILE_VERSION.as_bytes()).0
 }
 
 /// The mark of a start, at which the curves of earlier files are cut off.
 fn start_event(wall_time_s: f64, step: u64) -> Vec<u8> {
     const START: u64 = 1;
     let session_log = Message::default().varint(1, START);
-    Message::default()
-        .double(1, wall_time_s)
-        .varint(2, step)
-        .bytes(7, &session_log.0)
-        .0
+    Message::default().double(1, wall_time_s).varint(2, step).bytes(7, &session_log.0).0
 }
 
 fn scalar_event(wall_time_s: f64, step: u64, tag: &str, value: f32) -> Vec<u8> {
@@ -211,43 +187,27 @@ fn scalar_event(wall_time_s: f64, step: u64, tag: &str, value: f32) -> Vec<u8> {
 
 fn image_message(width_px: u32, height_px: u32, png: &[u8]) -> Message {
     const RGB: u64 = 3;
-    Message::default()
-        .varint(1, height_px.into())
-        .varint(2, width_px.into())
-        .varint(3, RGB)
-        .bytes(4, png)
+    Message::default().varint(1, height_px.into()).varint(2, width_px.into()).varint(3, RGB).bytes(4, png)
 }
 
 fn image_event(wall_time_s: f64, step: u64, tag: &str, image: &Message) -> Vec<u8> {
-    let value = Message::default()
-        .bytes(1, tag.as_bytes())
-        .bytes(4, &image.0);
+    let value = Message::default().bytes(1, tag.as_bytes()).bytes(4, &image.0);
     summary_event(wall_time_s, step, &value)
 }
 
 /// A text is a tensor of one string; the metadata names the plugin that shows it.
 fn text_event(wall_time_s: f64, step: u64, tag: &str, text: &str) -> Vec<u8> {
     const DT_STRING: u64 = 7;
-    let tensor = Message::default()
-        .varint(1, DT_STRING)
-        .bytes(2, &[])
-        .bytes(8, text.as_bytes());
+    let tensor = Message::default().varint(1, DT_STRING).bytes(2, &[]).bytes(8, text.as_bytes());
     let plugin = Message::default().bytes(1, b"text");
     let metadata = Message::default().bytes(1, &plugin.0);
-    let value = Message::default()
-        .bytes(1, tag.as_bytes())
-        .bytes(8, &tensor.0)
-        .bytes(9, &metadata.0);
+    let value = Message::default().bytes(1, tag.as_bytes()).bytes(8, &tensor.0).bytes(9, &metadata.0);
     summary_event(wall_time_s, step, &value)
 }
 
 fn summary_event(wall_time_s: f64, step: u64, value: &Message) -> Vec<u8> {
     let summary = Message::default().bytes(1, &value.0);
-    Message::default()
-        .double(1, wall_time_s)
-        .varint(2, step)
-        .bytes(5, &summary.0)
-        .0
+    Message::default().double(1, wall_time_s).varint(2, step).bytes(5, &summary.0).0
 }
 
 /// A protobuf message under construction: each field is its number and wire type, then its value.
@@ -325,10 +285,7 @@ mod tests {
     fn an_image_event_is_that_of_tensorboard() {
         let expected = b"\x09\0\0\0\0\0\0\xf8\x3f\x10\x01\
             \x2a\x12\x0a\x10\x0a\x01b\x22\x0b\x08\x02\x10\x03\x18\x03\x22\x03png";
-        assert_eq!(
-            image_event(1.5, 1, "b", &image_message(3, 2, b"png")),
-            expected
-        );
+        assert_eq!(image_event(1.5, 1, "b", &image_message(3, 2, b"png")), expected);
     }
 
     #[test]
@@ -386,9 +343,7 @@ mod tests {
     #[test]
     fn writers_of_one_second_do_not_share_a_file() {
         let folder = tempfile::tempdir().unwrap();
-        let writers: Vec<EventWriter> = (0..3)
-            .map(|_| EventWriter::create(folder.path()).unwrap())
-            .collect();
+        let writers: Vec<EventWriter> = (0..3).map(|_| EventWriter::create(folder.path()).unwrap()).collect();
         assert!(writers.is_sorted_by(|a, b| a.path() < b.path()));
         let name = writers[0].path().file_name().unwrap().to_str().unwrap();
         assert!(name.starts_with("events.out.tfevents."), "{name}");
@@ -400,9 +355,6 @@ mod tests {
         let path = folder.path().join("file");
         fs::write(&path, b"").unwrap();
         let error = EventWriter::create(&path).unwrap_err();
-        assert!(
-            matches!(&error, TensorboardError::Create { folder, .. } if *folder == path),
-            "{error}"
-        );
+        assert!(matches!(&error, TensorboardError::Create { folder, .. } if *folder == path), "{error}");
     }
 }

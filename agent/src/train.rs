@@ -1,26 +1,27 @@
 //! The main job: collect, perceive, learn, evaluate; a run folder at the end, whatever happens in between.
+//!
+//! # What it makes
+//! See the crate's documentation for the figures over three training seeds.
 
+use crate::checkpoint::Checkpoint;
 use crate::collect::collect;
-use crate::drivers::{Driver, LearnedDriver, PERCEPTION_FILE, POLICY_FILE, RandomDriver, ScriptedDriver};
+use crate::drivers::{Driver, LearnedDriver, RandomDriver, ScriptedDriver};
 use crate::environment::Environment;
 use crate::evaluate::{DriverResult, evaluate};
 use crate::interrupt::Interrupt;
-use crate::learn::{Resume, learn};
+use crate::learn::learn;
 use crate::perceive::perceive;
 use crate::policy::QNetwork;
 use crate::run_folder::{RunFolder, SETTINGS_FILE};
 use crate::settings::Settings;
 use crate::tensorboard::EventWriter;
-use anyhow::Context;
-use roadproof_perception::{Perception, PerceptionReport};
-use serde::{Deserialize, Serialize};
+use roadproof_perception::Perception;
+use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// File with the figures of a run.
 pub const RESULT_FILE: &str = "result.json";
-/// File that says how far a run has come.
-const PROGRESS_FILE: &str = "progress.ron";
 
 /// What `result.json` holds.
 #[derive(Debug, Serialize)]
@@ -31,23 +32,10 @@ pub struct TrainResult {
     pub wall_clock_s: BTreeMap<String, f64>,
     /// Whether every stage ended by work done, so that the same settings give the same bits.
     pub repeatable: bool,
-    /// How well perception sees validation roads.
-    pub perception: Option<PerceptionReport>,
+    /// How well perception sees validation roads, a [`roadproof_perception::PerceptionReport`].
+    pub perception: Option<serde_json::Value>,
     /// The drivers on held-out roads; empty if the run was interrupted before.
     pub drivers: Vec<DriverResult>,
-}
-
-/// How far a run has come.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Progress {
-    perceive_steps: usize,
-    perceived: bool,
-    learn_updates: usize,
-    learned: bool,
-    roads: u64,
-    wall_clock_s: BTreeMap<String, f64>,
-    cut_short: bool,
 }
 
 /// Shares of the wall-clock budget.
@@ -55,120 +43,128 @@ const COLLECT_SHARE: f64 = 0.12;
 const PERCEIVE_SHARE: f64 = 0.40;
 const LEARN_SHARE: f64 = 0.36;
 
+/// A run under way.
+struct Run<'a> {
+    settings: &'a Settings,
+    budget: Duration,
+    interrupt: &'a Interrupt,
+    checkpoint: Checkpoint,
+    events: EventWriter,
+    report: Option<serde_json::Value>,
+}
+
 /// Runs or resumes a training; returns its result.
 ///
 /// # Errors
 /// Anything that keeps the run from going on; what was learnt before is saved.
-pub fn train(settings: &Settings, run: &RunFolder, resumed: bool, interrupt: &Interrupt) -> anyhow::Result<TrainResult> {
-    let mut progress = if resumed { read_progress(run)? } else { Progress::default() };
-    run.write(SETTINGS_FILE, settings.to_ron().as_bytes())?;
-    let step = progress.learn_updates * settings.learn.worlds * settings.learn.rollout + progress.perceive_steps;
+pub fn train(
+    settings: &Settings,
+    folder: &RunFolder,
+    resumed: bool,
+    interrupt: &Interrupt,
+) -> anyhow::Result<TrainResult> {
+    let checkpoint = if resumed { Checkpoint::resume(folder.clone())? } else { Checkpoint::fresh(folder.clone()) };
+    folder.write(SETTINGS_FILE, settings.to_ron().as_bytes())?;
+    let done = &checkpoint.progress;
+    let step = (done.learn_updates * settings.learn.worlds * settings.learn.rollout).max(done.perceive_steps);
     let mut events =
-        if resumed { EventWriter::resume(run.root(), step as u64)? } else { EventWriter::create(run.root())? };
-    events.text("settings", 0, &format!("```\n{}\n```", settings.to_ron()))?;
+        if resumed { EventWriter::resume(folder.root(), step as u64)? } else { EventWriter::create(folder.root())? };
+    events.text("settings", step as u64, &format!("```\n{}\n```", settings.to_ron()))?;
     let budget = Duration::from_secs_f64(60.0 * settings.minutes);
-    let mut result = TrainResult {
+    let report = if resumed { earlier_report(folder) } else { None };
+    let mut run = Run { settings, budget, interrupt, checkpoint, events, report };
+    let drivers = run.stages()?;
+    run.events.flush()?;
+    run.checkpoint.save()?;
+    let progress = &run.checkpoint.progress;
+    let result = TrainResult {
         seed: settings.seed,
-        wall_clock_s: BTreeMap::new(),
-        repeatable: false,
-        perception: None,
-        drivers: Vec::new(),
+        wall_clock_s: progress.wall_clock_s.clone(),
+        repeatable: progress.learned && !progress.cut_short,
+        perception: run.report,
+        drivers,
     };
-    let perception = perceive_stage(settings, run, budget, interrupt, &mut events, &mut progress, &mut result)?;
-    if let Some(perception) = perception {
-        let policy = learn_stage(settings, run, &perception, budget, interrupt, &mut events, &mut progress)?;
-        if progress.learned {
-            let start = Instant::now();
-            result.drivers = evaluate_all(settings, perception, policy, interrupt)?;
-            note_time(&mut progress, "evaluate", start);
-            for driver in &result.drivers {
-                let tag = format!("evaluate/driving_score_{}", driver.driver);
-                events.scalar(&tag, progress.learn_updates as u64, driver.driving_score)?;
-            }
-        }
-    }
-    events.flush()?;
-    result.repeatable = !progress.cut_short && progress.learned && !resumed;
-    result.wall_clock_s = progress.wall_clock_s.clone();
-    write_progress(run, &progress)?;
-    run.write(RESULT_FILE, &serde_json::to_vec_pretty(&result)?)?;
+    folder.write(RESULT_FILE, &serde_json::to_vec_pretty(&result)?)?;
     Ok(result)
 }
 
-/// Stages 1 and 2; `None` if interrupted before perception was done.
-fn perceive_stage(
-    settings: &Settings,
-    run: &RunFolder,
-    budget: Duration,
-    interrupt: &Interrupt,
-    events: &mut EventWriter,
-    progress: &mut Progress,
-    result: &mut TrainResult,
-) -> anyhow::Result<Option<Perception>> {
-    let path = run.path(PERCEPTION_FILE);
-    let earlier = (progress.perceive_steps > 0)
-        .then(|| Perception::load(&path, settings.perception))
-        .transpose()?;
-    if let (true, Some(perception)) = (progress.perceived, &earlier) {
-        return Ok(Some(perception.clone()));
+impl Run<'_> {
+    /// All stages that are left; the drivers' results are empty if somebody interrupts.
+    fn stages(&mut self) -> anyhow::Result<Vec<DriverResult>> {
+        let Some(perception) = self.perceive()? else { return Ok(Vec::new()) };
+        let policy = self.learn(&perception)?;
+        if !self.checkpoint.progress.learned {
+            return Ok(Vec::new());
+        }
+        let start = Instant::now();
+        let results = evaluate_all(self.settings, &perception, &policy, self.interrupt)?;
+        self.checkpoint.note_time("evaluate", start.elapsed().as_secs_f64());
+        let step = self.checkpoint.progress.learn_updates as u64;
+        for result in &results {
+            let tag = format!("evaluate/driving_score_{}", result.driver);
+            self.events.scalar(&tag, step, result.driving_score)?;
+        }
+        Ok(results)
     }
-    let start = Instant::now();
-    let data = collect(settings, budget.mul_f64(COLLECT_SHARE), interrupt)?;
-    note_time(progress, "collect", start);
-    let asked = settings.collect.frames + settings.collect.validation_frames;
-    progress.cut_short |= data.train.len() + data.validation.len() < asked;
-    if data.train.is_empty() || data.validation.is_empty() {
-        anyhow::ensure!(interrupt.requested(), "no frames were collected in the time given: raise `--minutes`");
-        return Ok(None);
-    }
-    let start = Instant::now();
-    let from = earlier.as_ref().map(|perception| (perception, progress.perceive_steps));
-    let limit = budget.mul_f64(PERCEIVE_SHARE);
-    let perceived = perceive(settings, &data, from, limit, interrupt, events)?;
-    note_time(progress, "perceive", start);
-    perceived.perception.save(&path)?;
-    progress.perceive_steps = perceived.steps;
-    progress.perceived = !interrupt.requested();
-    progress.cut_short |= perceived.steps < settings.perceive.steps;
-    result.perception = Some(perceived.report);
-    write_progress(run, progress)?;
-    Ok(progress.perceived.then_some(perceived.perception))
-}
 
-/// Stage 3.
-fn learn_stage(
-    settings: &Settings,
-    run: &RunFolder,
-    perception: &Perception,
-    budget: Duration,
-    interrupt: &Interrupt,
-    events: &mut EventWriter,
-    progress: &mut Progress,
-) -> anyhow::Result<QNetwork> {
-    let path = run.path(POLICY_FILE);
-    let earlier = (progress.learn_updates > 0).then(|| QNetwork::load(&path, settings.policy)).transpose()?;
-    if let (true, Some(policy)) = (progress.learned, &earlier) {
-        return Ok(policy.clone());
+    /// Stages 1 and 2; `None` if interrupted before perception was done.
+    fn perceive(&mut self) -> anyhow::Result<Option<Perception>> {
+        let settings = self.settings;
+        let earlier = self.checkpoint.perception(settings.perception)?;
+        if self.checkpoint.progress.perceived {
+            return Ok(earlier.map(|(perception, _)| perception));
+        }
+        let start = Instant::now();
+        let data = collect(settings, self.budget.mul_f64(COLLECT_SHARE), self.interrupt)?;
+        self.checkpoint.note_time("collect", start.elapsed().as_secs_f64());
+        let asked = settings.collect.frames + settings.collect.validation_frames;
+        self.checkpoint.progress.cut_short |= data.train.len() + data.validation.len() < asked;
+        if data.train.is_empty() || data.validation.is_empty() {
+            anyhow::ensure!(
+                self.interrupt.requested(),
+                "no frames were collected in the time given: raise `--minutes`"
+            );
+            return Ok(None);
+        }
+        let start = Instant::now();
+        let limit = self.budget.mul_f64(PERCEIVE_SHARE);
+        let perceived =
+            perceive(settings, &data, earlier, limit, self.interrupt, &mut self.events, &mut self.checkpoint)?;
+        self.checkpoint.note_time("perceive", start.elapsed().as_secs_f64());
+        self.report = Some(serde_json::to_value(&perceived.report)?);
+        let progress = &mut self.checkpoint.progress;
+        progress.perceived = !self.interrupt.requested();
+        progress.cut_short |= perceived.steps < settings.perceive.steps;
+        self.checkpoint.save()?;
+        Ok(self.checkpoint.progress.perceived.then_some(perceived.perception))
     }
-    let start = Instant::now();
-    let mut environment = Environment::new(settings, perception.clone(), progress.roads)?;
-    let from = earlier.map(|policy| Resume { policy, updates: progress.learn_updates });
-    let learned = learn(settings, &mut environment, from, budget.mul_f64(LEARN_SHARE), interrupt, events)?;
-    note_time(progress, "learn", start);
-    learned.policy.save(&path)?;
-    progress.learn_updates = learned.updates;
-    progress.roads = learned.roads;
-    progress.learned = !interrupt.requested();
-    progress.cut_short |= learned.updates < settings.learn.updates;
-    write_progress(run, progress)?;
-    Ok(learned.policy)
+
+    /// Stage 3.
+    fn learn(&mut self, perception: &Perception) -> anyhow::Result<QNetwork> {
+        let settings = self.settings;
+        let earlier = self.checkpoint.policy(settings.policy)?;
+        if let (true, Some((policy, _))) = (self.checkpoint.progress.learned, &earlier) {
+            return Ok(policy.clone());
+        }
+        let start = Instant::now();
+        let mut environment = Environment::new(settings, perception.clone(), self.checkpoint.progress.roads)?;
+        let limit = self.budget.mul_f64(LEARN_SHARE);
+        let learned =
+            learn(settings, &mut environment, earlier, limit, self.interrupt, &mut self.events, &mut self.checkpoint)?;
+        self.checkpoint.note_time("learn", start.elapsed().as_secs_f64());
+        let progress = &mut self.checkpoint.progress;
+        progress.learned = !self.interrupt.requested();
+        progress.cut_short |= learned.updates < settings.learn.updates;
+        self.checkpoint.save()?;
+        Ok(learned.policy)
+    }
 }
 
 /// Stage 4: the learned driver and the three baselines.
 fn evaluate_all(
     settings: &Settings,
-    perception: Perception,
-    policy: QNetwork,
+    perception: &Perception,
+    policy: &QNetwork,
     interrupt: &Interrupt,
 ) -> anyhow::Result<Vec<DriverResult>> {
     let learned = || Box::new(LearnedDriver::new(perception.clone(), policy.clone(), settings.clone()));
@@ -188,18 +184,9 @@ fn evaluate_all(
     Ok(results)
 }
 
-fn note_time(progress: &mut Progress, stage: &str, start: Instant) {
-    *progress.wall_clock_s.entry(stage.to_owned()).or_insert(0.0) += start.elapsed().as_secs_f64();
-}
-
-fn read_progress(run: &RunFolder) -> anyhow::Result<Progress> {
-    let path = run.path(PROGRESS_FILE);
-    let bytes = run.read(PROGRESS_FILE).context("the run has no record of its progress, it cannot be resumed")?;
-    let text = String::from_utf8(bytes).with_context(|| format!("not text: {path:?}"))?;
-    ron::from_str(&text).with_context(|| format!("not a record of progress: {path:?}"))
-}
-
-fn write_progress(run: &RunFolder, progress: &Progress) -> anyhow::Result<()> {
-    let text = ron::ser::to_string_pretty(progress, ron::ser::PrettyConfig::new())?;
-    Ok(run.write(PROGRESS_FILE, text.as_bytes())?)
+/// Perception's report from an earlier session of the run, if it got that far.
+fn earlier_report(folder: &RunFolder) -> Option<serde_json::Value> {
+    let bytes = folder.read(RESULT_FILE).ok()?;
+    let result: serde_json::Value = serde_json::from_slice(&bytes).ok()?;
+    result.get("perception").filter(|report| !report.is_null()).cloned()
 }

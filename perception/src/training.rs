@@ -24,7 +24,7 @@ pub struct TrainingSettings {
     pub batch: usize,
     /// Adam's largest step; [`learning_rate_at`](Self::learning_rate_at) says when it is taken.
     pub learning_rate: f64,
-    /// Decoupled weight decay, as a fraction of the learning rate: without it, frames are learned by heart.
+    /// Decoupled weight decay, per step and unit of learning rate.
     pub weight_decay: f32,
     /// Weight of the cells' cross-entropy beside the percept's loss.
     pub segmentation_weight: f32,

@@ -83,7 +83,7 @@ impl Measures {
         contact: Option<Contact>,
     ) -> Self {
         let lane_centre_m = road.lane(ego.lane).map_or(0.0, |lane| lane.centre_d_m);
-        let outside_lanes = !road.lane_at(ego.d_m).is_some_and(|lane| !lane.id.is_oncoming());
+        let outside_lanes = road.lane_at(ego.d_m).is_none_or(|lane| lane.id.is_oncoming());
         let (ahead_from_m, ahead_to_m) = CURVATURE_AHEAD_M;
         let first = decision_s == 0.0;
         let advance_m = if first { 0.0 } else { (ego.s_m - self.ego.s_m).max(0.0) };

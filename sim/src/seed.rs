@@ -117,7 +117,7 @@ impl Stream {
     }
 }
 
-/// The finaliser of SplitMix64 (Steele, Lea and Flood 2014): spreads neighbouring numbers over all 64 bits.
+/// The finaliser of `SplitMix64` (Steele, Lea and Flood 2014): spreads neighbouring numbers over all 64 bits.
 fn mix(value: u64) -> u64 {
     let mut z = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

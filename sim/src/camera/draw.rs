@@ -47,7 +47,7 @@ fn draw_props(canvas: &mut Canvas, view: &View, shown: &Shown<'_>) {
 
 /// Whether a sphere is in view and larger than a pixel or so.
 fn visible(view: &View, canvas: &Canvas, middle: Vec3, radius_m: f32, least_px: f32) -> bool {
-    let at = view.to_camera(middle);
+    let at = view.in_camera(middle);
     let (half_width, focal) = (0.5 * canvas.width as f32, view.focal_px);
     // Distance to the side planes, not normalised: `slack` is the sphere's radius along the same vector.
     let slack = radius_m * (focal * focal + half_width * half_width).sqrt();
@@ -97,7 +97,7 @@ fn draw_crown(canvas: &mut Canvas, view: &View, scene: &Scene, prop: &Prop, foot
     let reach = 0.5 * prop.size.x;
     let around =
         [(cos, sin), (-sin, cos), (-cos, -sin), (sin, -cos)].map(|(x, y)| middle + Vec3::new(x, y, 0.0) * reach);
-    let corner = |point: Vec3| Corner { at: view.to_camera(point), first: 0.0, second: 0.0 };
+    let corner = |point: Vec3| Corner { at: view.in_camera(point), first: 0.0, second: 0.0 };
     for index in 0..4 {
         let (a, b) = (around[index], around[(index + 1) % 4]);
         for (tip, from, to) in [(high, b, a), (low, a, b)] {
@@ -187,7 +187,7 @@ impl Block {
             let (material, colour, scale) = side.look(look, skin, along_m, self.size.z);
             let face = Look { material, colour, brightness: scene.brightness(normal), ..look };
             let corner = |across: f32, rise: f32| Corner {
-                at: view.to_camera(middle + right * across + up * rise),
+                at: view.in_camera(middle + right * across + up * rise),
                 first: across * scale.0,
                 second: 0.5 * (rise + 1.0) * scale.1,
             };

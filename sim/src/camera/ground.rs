@@ -76,7 +76,7 @@ fn piece_rows(view: &View, scene: &Scene, row: usize, ego_s_m: f32) -> usize {
 /// Both ends of every strip at one row, left and right.
 fn row_corners(view: &View, scene: &Scene, row: usize) -> [[Corner; 2]; MAX_STRIPS] {
     let row = &scene.rows[row];
-    let centre = view.to_camera(row.centre);
+    let centre = view.in_camera(row.centre);
     let left = Vec3::new(row.left.dot(view.right), row.left.dot(view.down), row.left.dot(view.forward));
     let up = Vec3::new(view.right.z, view.down.z, view.forward.z);
     let mut corners = [[Corner { at: Vec3::ZERO, first: row.s_m, second: 0.0 }; 2]; MAX_STRIPS];

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 /// A lane's number: `0` is the rightmost lane of the ego's direction, higher numbers lie further left; `-1` is the oncoming
 /// lane beside the middle, `-2` the next one out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct LaneId(pub i8);
 

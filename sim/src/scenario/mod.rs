@@ -440,12 +440,6 @@ impl Default for Seed {
     }
 }
 
-impl Default for LaneId {
-    fn default() -> Self {
-        Self(0)
-    }
-}
-
 fn decision_hz() -> f32 {
     10.0
 }

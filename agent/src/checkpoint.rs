@@ -1,0 +1,134 @@
+//! What a run has learnt so far and how far it has come, on disk; saved as it goes, so that little is lost whatever happens.
+
+use crate::drivers::{PERCEPTION_FILE, POLICY_FILE};
+use crate::policy::{PolicySettings, QNetwork};
+use crate::run_folder::{RunFolder, RunFolderError};
+use roadproof_perception::weights::WeightsError;
+use roadproof_perception::{Perception, PerceptionSettings};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// File that says how far a run has come.
+const PROGRESS_FILE: &str = "progress.ron";
+
+/// How far a run has come.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Progress {
+    /// Optimiser steps of perception.
+    pub perceive_steps: usize,
+    /// Whether perception is done.
+    pub perceived: bool,
+    /// Updates of the policy.
+    pub learn_updates: usize,
+    /// Whether the policy is done.
+    pub learned: bool,
+    /// Roads the policy has learnt on.
+    pub roads: u64,
+    /// Seconds spent in each stage.
+    pub wall_clock_s: BTreeMap<String, f64>,
+    /// Whether a stage ended by the clock or was interrupted.
+    pub cut_short: bool,
+}
+
+/// A checkpoint that cannot be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    /// The run folder.
+    #[error(transparent)]
+    Folder(#[from] RunFolderError),
+    /// The weights.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// The record of progress is not one.
+    #[error("not a record of progress: {reason}: {path:?}")]
+    Progress {
+        /// What is wrong with it.
+        reason: String,
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// A run's checkpoint.
+pub struct Checkpoint {
+    run: RunFolder,
+    /// How far the run has come.
+    pub progress: Progress,
+}
+
+impl Checkpoint {
+    /// The checkpoint of a run that begins.
+    #[must_use]
+    pub fn fresh(run: RunFolder) -> Self {
+        Self { run, progress: Progress::default() }
+    }
+
+    /// The checkpoint of a run that goes on.
+    ///
+    /// # Errors
+    /// [`CheckpointError`] if there is no record of its progress, or a damaged one.
+    pub fn resume(run: RunFolder) -> Result<Self, CheckpointError> {
+        let bytes = run.read(PROGRESS_FILE)?;
+        let bad = |reason: String| CheckpointError::Progress { reason, path: run.path(PROGRESS_FILE) };
+        let text = String::from_utf8(bytes).map_err(|error| bad(error.to_string()))?;
+        let progress = ron::from_str(&text).map_err(|error| bad(error.to_string()))?;
+        Ok(Self { run, progress })
+    }
+
+    /// Writes the record of progress.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Folder`].
+    pub fn save(&self) -> Result<(), CheckpointError> {
+        let text = ron::ser::to_string_pretty(&self.progress, ron::ser::PrettyConfig::new())
+            .expect("progress is plain numbers");
+        Ok(self.run.write(PROGRESS_FILE, text.as_bytes())?)
+    }
+
+    /// Writes perception as it is after so many steps.
+    ///
+    /// # Errors
+    /// [`CheckpointError`]; the earlier checkpoint is then still whole.
+    pub fn save_perception(&mut self, perception: &Perception, steps: usize) -> Result<(), CheckpointError> {
+        perception.save(self.run.path(PERCEPTION_FILE))?;
+        self.progress.perceive_steps = steps;
+        self.save()
+    }
+
+    /// Writes the policy as it is after so many updates.
+    ///
+    /// # Errors
+    /// [`CheckpointError`]; the earlier checkpoint is then still whole.
+    pub fn save_policy(&mut self, policy: &QNetwork, updates: usize, roads: u64) -> Result<(), CheckpointError> {
+        policy.save(&self.run.path(POLICY_FILE))?;
+        (self.progress.learn_updates, self.progress.roads) = (updates, roads);
+        self.save()
+    }
+
+    /// Perception as it was saved, with its steps; `None` if none was.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Weights`] for a damaged file.
+    pub fn perception(&self, settings: PerceptionSettings) -> Result<Option<(Perception, usize)>, CheckpointError> {
+        let steps = self.progress.perceive_steps;
+        let load = || Ok((Perception::load(self.run.path(PERCEPTION_FILE), settings)?, steps));
+        (steps > 0).then(load).transpose()
+    }
+
+    /// The policy as it was saved, with its updates; `None` if none was.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Weights`] for a damaged file.
+    pub fn policy(&self, settings: PolicySettings) -> Result<Option<(QNetwork, usize)>, CheckpointError> {
+        let updates = self.progress.learn_updates;
+        let load = || Ok((QNetwork::load(&self.run.path(POLICY_FILE), settings)?, updates));
+        (updates > 0).then(load).transpose()
+    }
+
+    /// Adds to a stage's wall-clock time.
+    pub fn note_time(&mut self, stage: &str, seconds: f64) {
+        *self.progress.wall_clock_s.entry(stage.to_owned()).or_insert(0.0) += seconds;
+    }
+}

@@ -1,0 +1,52 @@
+//! Which crate may know which: the simulator knows no network, perception knows no world, and nobody knows the agent.
+
+use serde_json::Value;
+use std::process::Command;
+
+fn packages() -> Vec<Value> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("cargo starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).expect("metadata is JSON");
+    metadata["packages"].as_array().expect("a list").clone()
+}
+
+/// Names of all dependencies, those of tests and build scripts included.
+fn dependencies(packages: &[Value], package: &str) -> Vec<String> {
+    let package = packages.iter().find(|found| found["name"] == package).expect("the workspace has this package");
+    let dependencies = package["dependencies"].as_array().expect("a list");
+    dependencies.iter().filter_map(|dependency| dependency["name"].as_str()).map(str::to_owned).collect()
+}
+
+/// Expects that no dependency is named like one of these or begins so.
+fn check(packages: &[Value], package: &str, forbidden: &[&str]) {
+    let found = dependencies(packages, package);
+    assert!(!found.is_empty(), "{package}");
+    for name in &found {
+        assert!(!forbidden.iter().any(|start| name.starts_with(start)), "{package} depends on {name}");
+    }
+}
+
+#[test]
+fn the_simulator_knows_no_network_and_no_other_crate() {
+    check(&packages(), "roadproof-sim", &["burn", "cubecl", "roadproof"]);
+}
+
+#[test]
+fn perception_knows_no_world() {
+    check(&packages(), "roadproof-perception", &["bevy", "rapier", "roadproof"]);
+}
+
+#[test]
+fn only_the_tests_know_the_agent() {
+    let packages = packages();
+    let knows = |package: &&Value| {
+        let name = package["name"].as_str().expect("a name");
+        dependencies(&packages, name).iter().any(|dependency| dependency == "roadproof-agent")
+    };
+    let names: Vec<&str> = packages.iter().filter(knows).filter_map(|package| package["name"].as_str()).collect();
+    assert_eq!(names, ["roadproof-tests"]);
+}

@@ -1,0 +1,138 @@
+//! Input that cannot be used: exit code 2, one message that names what and where, and nothing touched.
+
+use crate::program::{refusal, roadproof, run};
+use crate::tiny_run::{SETTINGS, files_in, laid_out, tiny_run};
+use std::path::PathBuf;
+use tempfile::TempDir;
+
+const SCENARIO: &str = r#"// A slow car ahead.
+Scenario(
+    format: 1,
+    title: "A slow car ahead",
+    duration_s: 5.0,
+    road: Straight(length_m: 100.0),
+    actors: [(name: "lead", start: (lane: 0, s_m: 40.0, speed_mps: 5.0))],
+)"#;
+
+fn file(name: &str, text: &str) -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join(name);
+    std::fs::write(&path, text).expect("a file in a temporary folder");
+    (folder, path)
+}
+
+fn check(message: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(message.contains(part), "{part:?} is not in {message:?}");
+    }
+}
+
+#[test]
+fn scenarios_that_cannot_be_used_are_refused_with_their_place() {
+    let cases: [(&str, &str, &[&str]); 9] = [
+        ("title:", "titel:", &["case.ron:4:", "titel"]),
+        ("duration_s: 5.0", "duration_s: -5.0", &["case.ron:5:", "duration_s = -5, allowed is 0.1 to 3600"]),
+        ("duration_s: 5.0", "duration_s: 5.0.0", &["case.ron:5:"]),
+        ("format: 1", "format: 9", &["case.ron:3:", "format = 9"]),
+        ("s_m: 40.0", "s_m: 7.0", &["case.ron", "\"lead\" and the ego overlap"]),
+        ("lane: 0, s_m", "lane: 3, s_m", &["case.ron", "\"lead\" is in lane 3"]),
+        ("length_m: 100.0", "length_m: 4.0", &["case.ron", "the road is 4.0 m long"]),
+        (
+            "Straight(length_m: 100.0)",
+            "Segments(segments: [Arc(length_m: 80.0, radius_m: 6.0, to: Left)])",
+            &["case.ron", "segment 0 has a radius of 6.0 m"],
+        ),
+        (
+            "Straight(length_m: 100.0)",
+            "Segments(segments: [Arc(length_m: 400.0, radius_m: 50.0, to: Left)])",
+            &["case.ron", "the road meets itself"],
+        ),
+    ];
+    for (from, to, parts) in cases {
+        let text = SCENARIO.replacen(from, to, 1);
+        assert_ne!(text, SCENARIO, "{from}");
+        let (_folder, path) = file("case.ron", &text);
+        check(&refusal(roadproof().arg("replay").arg(&path)), parts);
+        check(&refusal(roadproof().arg("snapshot").arg(&path)), parts);
+    }
+    let (_folder, path) = file("case.ron", SCENARIO);
+    // The scenario as it stands is fine: what was refused above was refused for the change.
+    assert_ne!(run(roadproof().arg("replay").arg(&path)).code, Some(2));
+}
+
+#[test]
+fn files_that_are_not_there_or_not_text_are_refused() {
+    check(&refusal(roadproof().args(["replay", "no/such.ron"])), &["no/such.ron"]);
+    let (folder, path) = file("case.ron", SCENARIO);
+    let empty = folder.path().join("empty");
+    std::fs::create_dir(&empty).expect("a folder in a temporary folder");
+    check(&refusal(roadproof().arg("replay").arg(&empty)), &["no scenario files", "empty"]);
+    std::fs::write(&path, [0xff, 0xfe, 0x00, 0x80]).expect("a file in a temporary folder");
+    check(&refusal(roadproof().arg("replay").arg(&path)), &["case.ron"]);
+    std::fs::write(&path, "").expect("a file in a temporary folder");
+    check(&refusal(roadproof().arg("replay").arg(&path)), &["case.ron:1:1"]);
+}
+
+#[test]
+fn a_trace_that_is_none_is_refused_with_its_line() {
+    let (_folder, path) = file("case.ron", SCENARIO);
+    let trace = path.with_extension("trace");
+    std::fs::write(&trace, "something else\n").expect("a file in a temporary folder");
+    check(&refusal(roadproof().arg("replay").arg(&path)), &["case.trace", "line 1"]);
+    std::fs::write(&trace, "roadproof trace 1\n1 2 3\n").expect("a file in a temporary folder");
+    check(&refusal(roadproof().arg("replay").arg(&path)), &["case.trace", "line 2", "1 2 3"]);
+}
+
+#[test]
+fn arguments_out_of_bounds_are_refused() {
+    check(
+        &refusal(roadproof().args(["evaluate", "--driver", "nonsense"])),
+        &["\"nonsense\"", "shipped, scripted, random, blind"],
+    );
+    check(&refusal(roadproof().args(["evaluate", "--driver", "scripted", "--roads", "0"])), &["evaluate.roads = 0"]);
+    check(&refusal(roadproof().args(["evaluate", "--driver", "scenarios"])), &["settings.ron", "\"scenarios\""]);
+    check(&refusal(roadproof().args(["replay", "--driver", "nonsense"])), &["\"nonsense\""]);
+    check(&refusal(roadproof().args(["replay", "scenarios/lane_keeping", "--jobs", "0"])), &["--jobs = 0"]);
+    check(&refusal(roadproof().args(["train", "--minutes", "-1"])), &[]);
+    check(&refusal(roadproof().args(["train", "--resume", "no/such/run"])), &["no/such/run"]);
+    check(&refusal(roadproof().args(["frobnicate"])), &["frobnicate"]);
+}
+
+#[test]
+fn training_settings_that_cannot_be_used_are_refused() {
+    let cases: [(&str, &str, &[&str]); 6] = [
+        ("threads: 2", "threds: 2", &["config.ron:4:", "threds"]),
+        ("seed: 5", "seed: -5", &["config.ron:2:"]),
+        ("updates: 6", "updates: 0", &["learn.updates = 0"]),
+        ("patch: 8", "patch: 7", &["7"]),
+        ("width_px: 32", "width_px: 64", &["32 x 16", "64 x 16"]),
+        ("minutes: 30.0", "minutes: NaN", &["minutes = NaN"]),
+    ];
+    for (from, to, parts) in cases {
+        let text = SETTINGS.replacen(from, to, 1);
+        assert_ne!(text, SETTINGS, "{from}");
+        let (folder, path) = file("config.ron", &text);
+        let out = folder.path().join("run");
+        check(&refusal(roadproof().arg("train").arg("--config").arg(&path).arg("--out").arg(&out)), parts);
+        assert!(!out.exists(), "a folder was made for a run that cannot be");
+    }
+    check(&refusal(roadproof().args(["train", "--config", "no/such.ron"])), &["no/such.ron"]);
+}
+
+#[test]
+fn a_new_run_never_takes_a_folder_with_files_in_it() {
+    let folder = laid_out();
+    let message = refusal(roadproof().arg("train").arg("--out").arg(folder.path()));
+    check(&message, &["must be empty", "--resume", &folder.path().display().to_string()]);
+    assert!(&files_in(folder.path()) == tiny_run(), "the run that was there has changed");
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_refused_before_any_work() {
+    let (_folder, path) = file("a_file", "");
+    let below = path.join("run");
+    check(&refusal(roadproof().arg("train").arg("--out").arg(&below)), &["a_file"]);
+    check(&refusal(roadproof().arg("train").arg("--out").arg(&path)), &["not a folder", "a_file"]);
+    #[cfg(target_os = "linux")]
+    check(&refusal(roadproof().args(["train", "--out", "/proc/roadproof/run"])), &["/proc/roadproof/run"]);
+}

@@ -1,0 +1,99 @@
+//! Runs whose files were damaged: the file at fault is named, and what is still whole stays so.
+
+use crate::program::{refusal, roadproof};
+use crate::tiny_run::{Files, files_in, header_length, laid_out, tiny_run};
+use std::path::Path;
+
+const PERCEPTION: &str = "perception.safetensors";
+const POLICY: &str = "policy.safetensors";
+
+/// Damages a copy of the run, and expects every way to use it to name the file and to leave the folder alone.
+fn check(name: &str, damage: impl FnOnce(&Path)) {
+    let folder = laid_out();
+    damage(&folder.path().join(name));
+    let before = files_in(folder.path());
+    let uses = [vec!["evaluate", "--driver"], vec!["replay", "scenarios/lane_keeping/straight.ron", "--driver"]];
+    for arguments in uses {
+        let message = refusal(roadproof().args(&arguments).arg(folder.path()));
+        assert!(message.contains(name), "{name} is not named in {message:?}");
+        assert_eq!(message.trim_end().lines().count(), 1, "{message}");
+    }
+    assert!(files_in(folder.path()) == before, "the folder has changed");
+}
+
+fn rewrite(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
+    let mut bytes = std::fs::read(path).expect("the file is there");
+    change(&mut bytes);
+    std::fs::write(path, bytes).expect("the file can be written");
+}
+
+#[test]
+fn truncated_weights_are_refused() {
+    for name in [PERCEPTION, POLICY] {
+        check(name, |path| rewrite(path, |bytes| bytes.truncate(bytes.len() / 2)));
+        check(name, |path| rewrite(path, |bytes| bytes.truncate(bytes.len() - 1)));
+        check(name, |path| rewrite(path, |bytes| bytes.truncate(5)));
+        check(name, |path| rewrite(path, Vec::clear));
+    }
+}
+
+#[test]
+fn corrupt_weights_are_refused() {
+    for name in [PERCEPTION, POLICY] {
+        check(name, |path| rewrite(path, |bytes| bytes[..8].fill(0xff)));
+        check(name, |path| rewrite(path, |bytes| bytes[8..40].fill(b'x')));
+        check(name, |path| rewrite(path, |bytes| bytes.fill(0)));
+        check(name, |path| std::fs::write(path, "not weights at all").expect("the file can be written"));
+        check(name, |path| {
+            rewrite(path, |bytes| {
+                let at = header_length(bytes);
+                bytes[at..at + 4].copy_from_slice(&f32::NAN.to_le_bytes());
+            });
+        });
+    }
+}
+
+#[test]
+fn weights_of_another_network_are_refused() {
+    check(POLICY, |path| {
+        std::fs::copy(path.with_file_name(PERCEPTION), path).expect("the file can be copied");
+    });
+    check(PERCEPTION, |path| {
+        let settings = path.with_file_name("settings.ron");
+        let text = std::fs::read_to_string(&settings).expect("the settings are there");
+        let other = text.replacen("stem_channels: 8", "stem_channels: 16", 1);
+        assert_ne!(text, other);
+        std::fs::write(settings, other).expect("the settings can be written");
+    });
+}
+
+#[test]
+fn missing_files_are_named() {
+    for name in ["settings.ron", PERCEPTION, POLICY] {
+        check(name, |path| std::fs::remove_file(path).expect("the file is there"));
+    }
+}
+
+#[test]
+fn damaged_settings_are_refused() {
+    check("settings.ron", |path| rewrite(path, |bytes| bytes.truncate(bytes.len() / 2)));
+}
+
+#[test]
+fn a_damaged_run_is_not_resumed_and_keeps_what_was_saved() {
+    let saved = |folder: &Path| -> Files {
+        let mut files = files_in(folder);
+        files.retain(|name, _| !name.starts_with("events"));
+        files
+    };
+    for name in ["progress.ron", PERCEPTION, POLICY] {
+        let folder = laid_out();
+        rewrite(&folder.path().join(name), |bytes| bytes.truncate(bytes.len() / 2));
+        let before = saved(folder.path());
+        assert_eq!(before.len(), tiny_run().len() - 1);
+        let ended = crate::program::run(roadproof().arg("train").arg("--resume").arg(folder.path()));
+        assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+        assert!(ended.stderr.contains(name) && !ended.stderr.contains("panicked"), "{}", ended.stderr);
+        assert!(saved(folder.path()) == before, "what was saved has changed");
+    }
+}

@@ -1,0 +1,70 @@
+//! Ctrl-C in the middle of a stage: what was learnt is saved, and the run goes on from there.
+#![cfg(unix)]
+
+use crate::program::{Ended, ended, roadproof, run_well};
+use crate::tiny_run::{SETTINGS, files_in, json};
+use roadproof_agent::drivers::LearnedDriver;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use tempfile::TempDir;
+
+/// Starts a run that would take for ever in this stage, and presses Ctrl-C once it says that the stage has begun.
+fn interrupted_in(stage: &str, endless: &str, at: &str) -> (TempDir, Ended) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let config = folder.path().join("config.ron");
+    assert!(SETTINGS.contains(endless), "{endless:?} is not in the settings");
+    std::fs::write(&config, SETTINGS.replace(endless, at)).expect("a file in a temporary folder");
+    let mut command = roadproof();
+    command.arg("train").arg("--config").arg(&config).arg("--out").arg(folder.path().join("run"));
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+    let mut stderr = BufReader::new(child.stderr.take().expect("it is piped"));
+    let mut said = String::new();
+    while !said.contains(&format!("{stage}: started")) {
+        assert_ne!(stderr.read_line(&mut said).expect("the program writes UTF-8"), 0, "ended too early:\n{said}");
+    }
+    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill is there");
+    assert!(killed.success());
+    stderr.read_to_string(&mut said).expect("the program writes UTF-8");
+    let ended = ended(child.wait_with_output().expect("the program ends"));
+    (folder, Ended { stderr: said, ..ended })
+}
+
+/// Goes on with little time, so that the endless stage ends, and expects a whole run.
+fn resumes(run: &Path) {
+    run_well(roadproof().arg("train").arg("--resume").arg(run).args(["--minutes", "0.1"]));
+    let result = json(&files_in(run), "result.json");
+    assert_eq!(result["drivers"].as_array().map(Vec::len), Some(4), "{result}");
+    assert_eq!(result["repeatable"], false, "a run cut short by the clock cannot be repeated");
+    LearnedDriver::load(run).expect("own weights");
+}
+
+fn check_stopped(ended: &Ended, run: &Path) {
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(ended.stdout.contains("roadproof train --resume"), "{}", ended.stdout);
+    let result = json(&files_in(run), "result.json");
+    assert_eq!(result["drivers"].as_array().map(Vec::len), Some(0), "{result}");
+}
+
+#[test]
+fn a_run_interrupted_in_perceive_goes_on() {
+    let (folder, ended) = interrupted_in("perceive", "steps: 20", "steps: 10000000");
+    let run = folder.path().join("run");
+    check_stopped(&ended, &run);
+    let files = files_in(&run);
+    assert!(files.contains_key("perception.safetensors") && !files.contains_key("policy.safetensors"));
+    resumes(&run);
+}
+
+#[test]
+fn a_run_interrupted_in_learn_goes_on_and_keeps_perception() {
+    let (folder, ended) = interrupted_in("learn", "updates: 6", "updates: 10000000");
+    let run = folder.path().join("run");
+    check_stopped(&ended, &run);
+    let before = files_in(&run);
+    assert!(before.contains_key("policy.safetensors"));
+    resumes(&run);
+    let after = files_in(&run);
+    assert!(before["perception.safetensors"] == after["perception.safetensors"], "perception was trained again");
+    assert!(before["policy.safetensors"] != after["policy.safetensors"], "the policy did not learn on");
+}

@@ -1,0 +1,69 @@
+//! The main job, all stages of it, on a tiny scale: what a run leaves behind.
+
+use crate::program::{roadproof, run_well};
+use crate::tiny_run::{json, laid_out, tiny_run, train, weights};
+use roadproof_agent::drivers::LearnedDriver;
+use roadproof_agent::settings::Settings;
+use serde_json::Value;
+
+#[test]
+fn the_result_names_every_driver_with_its_figures() {
+    let result = json(tiny_run(), "result.json");
+    assert_eq!(result["seed"], 5);
+    for stage in ["collect", "perceive", "learn", "evaluate"] {
+        assert!(result["wall_clock_s"][stage].as_f64().is_some_and(|seconds| seconds > 0.0), "{stage}");
+    }
+    let drivers = result["drivers"].as_array().expect("a list");
+    let names: Vec<&Value> = drivers.iter().map(|driver| &driver["driver"]).collect();
+    assert_eq!(names, ["learned", "blind", "random", "scripted"]);
+    for driver in drivers {
+        let within = |figure: &str, bounds: std::ops::RangeInclusive<f64>| {
+            let value = driver[figure].as_f64();
+            assert!(value.is_some_and(|value| bounds.contains(&value)), "{figure} of {}: {value:?}", driver["driver"]);
+        };
+        within("route_completion", 0.0..=1.0);
+        within("driving_score", 0.0..=100.0);
+        assert_eq!(driver["episodes"], 4);
+        let infractions = driver["infractions"].as_object().expect("a table");
+        assert!(infractions.contains_key("collisions_vehicle") && infractions.contains_key("off_road"));
+        assert!(infractions.values().all(|rate| rate.as_f64().is_some_and(|rate| rate >= 0.0)), "{infractions:?}");
+        let outcomes = driver["outcomes"].as_object().expect("a table");
+        assert_eq!(outcomes.values().filter_map(Value::as_u64).sum::<u64>(), 4, "{outcomes:?}");
+    }
+    // Who knows the truth arrives; who throws dice does not.
+    let score = |driver: usize| drivers[driver]["driving_score"].as_f64().unwrap_or(f64::NAN);
+    assert!(score(3) > 60.0 && score(3) > score(2) + 30.0, "scripted {}, random {}", score(3), score(2));
+}
+
+#[test]
+fn the_folder_holds_settings_weights_and_events() {
+    let folder = laid_out();
+    let settings = Settings::read(&folder.path().join("settings.ron")).expect("own settings");
+    assert_eq!((settings.seed, settings.learn.updates), (5, 6));
+    let driver = LearnedDriver::load(folder.path()).expect("own weights");
+    assert_eq!(driver.settings(), &settings);
+    let events = tiny_run().iter().find(|(name, _)| name.starts_with("events.out.tfevents"));
+    let (name, bytes) = events.expect("an event file");
+    for tag in ["perceive/loss", "learn/", "evaluate/driving_score_learned"] {
+        assert!(bytes.windows(tag.len()).any(|window| window == tag.as_bytes()), "{tag} is not in {name}");
+    }
+    let leftover = tiny_run().keys().find(|name| name.starts_with('.'));
+    assert_eq!(leftover, None, "a file that was being written is left over");
+}
+
+#[test]
+fn evaluating_a_run_again_gives_its_figures_again() {
+    let folder = laid_out();
+    let report = folder.path().join("again.json");
+    run_well(roadproof().arg("evaluate").arg("--driver").arg(folder.path()).arg("--json").arg(&report));
+    let again: Value = serde_json::from_slice(&std::fs::read(report).expect("a report")).expect("the report is JSON");
+    assert_eq!(again["drivers"][0], json(tiny_run(), "result.json")["drivers"][0]);
+}
+
+#[test]
+fn written_settings_start_the_same_run() {
+    let written = String::from_utf8(tiny_run()["settings.ron"].clone()).expect("settings are text");
+    let again = train(&written, 2);
+    assert!(weights(&again, "policy.safetensors") == weights(tiny_run(), "policy.safetensors"));
+    assert!(again["settings.ron"] == tiny_run()["settings.ron"]);
+}

@@ -1,1 +1,0 @@
-//! Nothing to link against: this package exists for its tests.
