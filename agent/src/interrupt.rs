@@ -92,7 +92,7 @@ mod tests {
     fn clones_count_polls_together_and_the_request_stays() {
         let interrupt = Interrupt::after(3);
         let other = interrupt.clone();
-        let answers = [&interrupt, &other, &interrupt, &other, &interrupt].map(|i| i.requested());
+        let answers = [&interrupt, &other, &interrupt, &other, &interrupt].map(Interrupt::requested);
         assert_eq!(answers, [false, false, false, true, true]);
     }
 

@@ -136,7 +136,7 @@ pub fn learn(
         events.scalar("learn/td_loss", step, loss)?;
         events.scalar("learn/reward_per_decision", step, rollout.mean_reward())?;
         recent.log(step, events)?;
-        if update % UPDATES_PER_CHECKPOINT == 0 {
+        if update.is_multiple_of(UPDATES_PER_CHECKPOINT) {
             checkpoint.save_policy(&learner.network.valid(), update, environment.roads())?;
         }
     }

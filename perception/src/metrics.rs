@@ -67,7 +67,7 @@ pub fn report(perception: &Perception, validation: &Dataset) -> PerceptionReport
     let mut mean_iou = Mean::default();
     iou.iter().flatten().for_each(|&iou| mean_iou.add(iou as f32));
     PerceptionReport {
-        iou: CLASS_NAMES.iter().map(|name| name.to_string()).zip(iou).collect(),
+        iou: CLASS_NAMES.iter().map(ToString::to_string).zip(iou).collect(),
         mean_iou: mean_iou.value(),
         lane_offset_mae_m: lane_offset.value(),
         heading_mae_rad: heading.value(),
