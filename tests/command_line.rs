@@ -29,7 +29,7 @@ fn check(message: &str, parts: &[&str]) {
 
 #[test]
 fn scenarios_that_cannot_be_used_are_refused_with_their_place() {
-    let cases: [(&str, &str, &[&str]); 9] = [
+    let cases: [(&str, &str, &[&str]); 12] = [
         ("title:", "titel:", &["case.ron:4:", "titel"]),
         ("duration_s: 5.0", "duration_s: -5.0", &["case.ron:5:", "duration_s = -5, allowed is 0.1 to 3600"]),
         ("duration_s: 5.0", "duration_s: 5.0.0", &["case.ron:5:"]),
@@ -46,6 +46,17 @@ fn scenarios_that_cannot_be_used_are_refused_with_their_place() {
             "Straight(length_m: 100.0)",
             "Segments(segments: [Arc(length_m: 400.0, radius_m: 50.0, to: Left)])",
             &["case.ron", "the road meets itself"],
+        ),
+        ("Straight(length_m: 100.0)", "Generated(length_m: 5000.0)", &["case.ron", "5000.0 m long", "20 to 4600 m"]),
+        (
+            "Straight(length_m: 100.0)",
+            "Generated(length_m: 200.0, style: (max_slope: -1.0))",
+            &["case.ron:", "max_slope = -1, allowed is 0 to 0.1"],
+        ),
+        (
+            "duration_s: 5.0",
+            "duration_s: 5.0, camera: (mount_m: (0.4, inf, 1.3))",
+            &["case.ron", "camera.mount_m", "inf"],
         ),
     ];
     for (from, to, parts) in cases {
@@ -100,13 +111,14 @@ fn arguments_out_of_bounds_are_refused() {
 
 #[test]
 fn training_settings_that_cannot_be_used_are_refused() {
-    let cases: [(&str, &str, &[&str]); 6] = [
+    let cases: [(&str, &str, &[&str]); 7] = [
         ("threads: 2", "threds: 2", &["config.ron:4:", "threds"]),
         ("seed: 5", "seed: -5", &["config.ron:2:"]),
         ("updates: 6", "updates: 0", &["learn.updates = 0"]),
         ("patch: 8", "patch: 7", &["7"]),
         ("width_px: 32", "width_px: 64", &["32 x 16", "64 x 16"]),
         ("minutes: 30.0", "minutes: NaN", &["minutes = NaN"]),
+        ("updates: 6", "updates: 6, gamma: NaN", &["learn.gamma = NaN, allowed is 0 to 1"]),
     ];
     for (from, to, parts) in cases {
         let text = SETTINGS.replacen(from, to, 1);

@@ -35,6 +35,7 @@ fn resumes(run: &Path) {
     run_well(roadproof().arg("train").arg("--resume").arg(run).args(["--minutes", "0.1"]));
     let result = json(&files_in(run), "result.json");
     assert_eq!(result["drivers"].as_array().map(Vec::len), Some(4), "{result}");
+    assert!(result["perception"]["frames"].is_u64(), "the report on perception is lost: {result}");
     assert_eq!(result["repeatable"], false, "a run cut short by the clock cannot be repeated");
     LearnedDriver::load(run).expect("own weights");
 }

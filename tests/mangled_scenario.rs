@@ -7,7 +7,8 @@ use roadproof_sim::{Controls, Episode, parse, scenario};
 use std::path::Path;
 
 /// Numbers at and beyond the edges of what fields allow.
-const NUMBERS: [&str; 18] = [
+const NUMBERS: [&str; 19] = [
+    "5000.0",
     "0",
     "-0.0",
     "-1",

@@ -103,16 +103,16 @@ fn fleet(plan: &Plan, size_px: Option<u16>, cars: usize, threads: usize) -> Resu
 
 /// A generated road with exactly so many cars on it.
 fn bench_drive(index: u64, cars: usize, camera: CameraSettings) -> roadproof_sim::Scenario {
-    let style = DriveStyle { max_cars: 0, camera, ..DriveStyle::default() };
+    let style = DriveStyle { max_cars: 0, length_m: 600.0, camera, ..DriveStyle::default() };
     let mut scenario = generate_drive(Seed::of_split(Split::Train, u64::MAX, index), &style);
     let lanes = scenario.build_road().map_or(1, |road| road.cross_section.lanes);
     for car in 0..cars {
         let lane = roadproof_sim::road::LaneId((car % usize::from(lanes)) as i8);
-        let s_m = 40.0 + 12.0 * (car / usize::from(lanes)) as f32 * (24.0 / cars as f32).max(1.0);
+        let s_m = 40.0 + 12.0 * (car / usize::from(lanes)) as f32;
         scenario.actors.push(ActorSpec {
             name: format!("car {car}"),
             kind: ActorKind::Car,
-            start: ActorStart { lane, s_m: s_m.min(style.length_m), speed_mps: 8.0 },
+            start: ActorStart { lane, s_m, speed_mps: 8.0 },
             desired_speed_mps: None,
             idm: Idm::default(),
             colour: None,

@@ -87,6 +87,12 @@ pub enum LearnError {
     /// The checkpoint.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// The network left the numbers.
+    #[error("learning diverged at update {update}: lower `learn.learning_rate`")]
+    Diverged {
+        /// The update.
+        update: usize,
+    },
 }
 
 /// A trained policy.
@@ -131,6 +137,9 @@ pub fn learn(
         let rollout = learner.drive(environment, progress as f32, &mut recent)?;
         let loss = learner.update(&rollout, pqn.learning_rate * (1.0 - progress).max(0.02));
         update += 1;
+        if !loss.is_finite() {
+            return Err(LearnError::Diverged { update });
+        }
         let step = update as u64 * per_update;
         stage.set(step, format_args!("{}, loss {loss:.4}", recent.summary()));
         events.scalar("learn/td_loss", step, loss)?;
@@ -306,10 +315,13 @@ impl Recent {
     }
 
     fn mean(&self, value: impl Fn(&(Outcome, Score)) -> f32) -> f32 {
-        self.ended.iter().map(value).sum::<f32>() / self.ended.len().max(1) as f32
+        self.ended.iter().map(value).fold(0.0, |sum, value| sum + value) / self.ended.len().max(1) as f32
     }
 
     fn summary(&self) -> String {
+        if self.ended.is_empty() {
+            return "no drive has ended yet".to_owned();
+        }
         format!(
             "completion {:.2}, score {:.1}, collisions {:.2}, off road {:.2} (last {} drives)",
             self.mean(|(_, score)| score.route_completion),

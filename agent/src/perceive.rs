@@ -21,6 +21,12 @@ pub enum PerceiveError {
     /// The checkpoint.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// The network left the numbers.
+    #[error("training diverged at step {step}: lower `perceive.training.learning_rate`")]
+    Diverged {
+        /// The step.
+        step: usize,
+    },
 }
 
 /// A trained perception with its report.
@@ -61,6 +67,9 @@ pub fn perceive(
         let progress = (step as f64 / steps as f64).max(if step > 50 { by_time.min(1.0) } else { 0.0 });
         let loss = trainer.train_batch(&data.train, training.learning_rate_at(progress));
         step += 1;
+        if !loss.total.is_finite() {
+            return Err(PerceiveError::Diverged { step });
+        }
         let smooth = smooth_loss.map_or(loss.total, |smooth: f32| 0.98 * smooth + 0.02 * loss.total);
         smooth_loss = Some(smooth);
         stage.set(step as u64, format_args!("loss {smooth:.3}"));
@@ -80,6 +89,7 @@ pub fn perceive(
     let report = report(&perception, &data.validation);
     checkpoint.save_perception(&perception, step)?;
     log(&report, step, events)?;
+    stage.note(classes(&report));
     stage.finish(summary(&report));
     Ok(Perceived { perception, report, steps: step })
 }
@@ -98,6 +108,15 @@ pub fn summary(report: &PerceptionReport) -> String {
         number(report.lead_accuracy.map(|share| 100.0 * share), 1),
         number(report.mean_iou, 3),
     )
+}
+
+/// Intersection over union of each class, for people.
+fn classes(report: &PerceptionReport) -> String {
+    let each = report
+        .iou
+        .iter()
+        .map(|(name, iou)| format!("{name} {}", iou.map_or("-".to_owned(), |iou| format!("{iou:.3}"))));
+    format!("IoU: {}", each.collect::<Vec<_>>().join(", "))
 }
 
 fn log(report: &PerceptionReport, step: usize, events: &mut EventWriter) -> Result<(), TensorboardError> {

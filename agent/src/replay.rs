@@ -54,7 +54,8 @@ impl CaseReport {
     #[must_use]
     pub fn line(&self) -> String {
         let verdict = if self.failures.is_empty() { "ok  " } else { "FAIL" };
-        format!("{verdict}   {:<44} {}", format!("{}/{}", self.family, self.name), self.closest)
+        let place = if self.family.is_empty() { self.name.clone() } else { format!("{}/{}", self.family, self.name) };
+        format!("{verdict}   {place:<36} {}", self.closest)
     }
 }
 

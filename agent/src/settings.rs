@@ -188,6 +188,41 @@ impl Settings {
         if self.threads == 0 { cores() } else { self.threads }
     }
 
+    /// Every real number of the settings that neither the scenario reader nor a network checks, with its bounds.
+    fn numbers(&self) -> Vec<(&'static str, f64, f64, f64)> {
+        let (learn, reward, training) = (&self.learn, &self.reward, &self.perceive.training);
+        let number = |field, value: f32, low, high| (field, f64::from(value), low, high);
+        vec![
+            ("minutes", self.minutes, 0.05, 100_000.0),
+            number("drive.length_m", self.drive.length_m, 100.0, 2000.0),
+            number("collect.drive_s", self.collect.drive_s, 1.0, 600.0),
+            number("collect.gust", self.collect.gust, 0.0, 1.0),
+            ("perceive.training.learning_rate", training.learning_rate, 0.0, 1.0),
+            number("perceive.training.segmentation_weight", training.segmentation_weight, 0.0, 1000.0),
+            number("perceive.training.weight_decay", training.weight_decay, 0.0, 10.0),
+            number("perceive.training.gain_change", training.gain_change, 0.0, 1.0),
+            number("perceive.training.offset_change", training.offset_change, 0.0, 1.0),
+            number("perceive.training.noise", training.noise, 0.0, 1.0),
+            number("learn.gamma", learn.gamma, 0.0, 1.0),
+            number("learn.lambda", learn.lambda, 0.0, 1.0),
+            ("learn.learning_rate", learn.learning_rate, 0.0, 1.0),
+            number("learn.clip_norm", learn.clip_norm, 1e-6, 1e9),
+            number("learn.epsilon_start", learn.epsilon_start, 0.0, 1.0),
+            number("learn.epsilon_end", learn.epsilon_end, 0.0, 1.0),
+            number("learn.epsilon_share", learn.epsilon_share, 1e-6, 1.0),
+            number("reward.progress", reward.progress, -100.0, 100.0),
+            number("reward.overspeed", reward.overspeed, -100.0, 100.0),
+            number("reward.lane_offset", reward.lane_offset, -100.0, 100.0),
+            number("reward.heading", reward.heading, -100.0, 100.0),
+            number("reward.close_gap", reward.close_gap, -100.0, 100.0),
+            number("reward.time_to_collision", reward.time_to_collision, -100.0, 100.0),
+            number("reward.acceleration", reward.acceleration, -100.0, 100.0),
+            number("reward.steer_change", reward.steer_change, -100.0, 100.0),
+            number("reward.outside_lanes", reward.outside_lanes, -100.0, 100.0),
+            number("reward.failure", reward.failure, -1000.0, 1000.0),
+        ]
+    }
+
     /// Checks the values that types and the scenario reader do not.
     ///
     /// # Errors
@@ -214,11 +249,11 @@ impl Settings {
                 return value(field, count.to_string(), format!("{low} to {high}"));
             }
         }
-        if !(0.05..=100_000.0).contains(&self.minutes) {
-            return value("minutes", self.minutes.to_string(), "0.05 to 100000".to_owned());
-        }
-        if !(100.0..=2000.0).contains(&self.drive.length_m) {
-            return value("drive.length_m", self.drive.length_m.to_string(), "100 to 2000".to_owned());
+        for (field, number, low, high) in self.numbers() {
+            // A number that is not one is in no range.
+            if !(low..=high).contains(&number) {
+                return value(field, number.to_string(), format!("{low} to {high}"));
+            }
         }
         let camera = &self.drive.camera;
         let frame = (usize::from(camera.width_px), usize::from(camera.height_px));
@@ -261,6 +296,9 @@ mod tests {
         assert!(message("(seed: 1,\n  sede: 2)").contains(":2:"), "{}", message("(seed: 1,\n  sede: 2)"));
         assert!(message("(minutes: -1.0)").contains("minutes = -1"));
         assert!(message("(learn: (worlds: 0))").contains("learn.worlds = 0, allowed is 1 to 4096"));
+        assert!(message("(learn: (gamma: NaN))").contains("learn.gamma = NaN, allowed is 0 to 1"));
+        assert!(message("(collect: (drive_s: -1.0))").contains("collect.drive_s = -1"));
+        assert!(message("(drive: (road: (max_curvature_per_m: -1.0)))").contains("max_curvature_per_m = -1"));
         assert!(message("(perception: (width: 80))").contains("the camera's 160 x 48"));
     }
 }

@@ -64,6 +64,9 @@ pub fn train(
     interrupt: &Interrupt,
 ) -> anyhow::Result<TrainResult> {
     let checkpoint = if resumed { Checkpoint::resume(folder.clone())? } else { Checkpoint::fresh(folder.clone()) };
+    // A damaged checkpoint is refused before anything in the folder is touched.
+    checkpoint.perception(settings.perception)?;
+    checkpoint.policy(settings.policy)?;
     folder.write(SETTINGS_FILE, settings.to_ron().as_bytes())?;
     let done = &checkpoint.progress;
     let step = (done.learn_updates * settings.learn.worlds * settings.learn.rollout).max(done.perceive_steps);

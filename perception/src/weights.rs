@@ -75,10 +75,16 @@ impl Perception {
 /// # Errors
 /// [`WeightsError::Write`] if the folder does not exist or cannot be written to.
 pub fn save_module(network: &impl ModuleSnapshot, path: &Path) -> Result<(), WeightsError> {
-    SafetensorsStore::from_file(path)
-        .overwrite(true)
-        .collect_from(network)
-        .map_err(|error| WeightsError::Write { reason: error.to_string(), path: path.into() })
+    let failed = |reason: String| WeightsError::Write { reason, path: path.into() };
+    // One entry only: several would be written in hash order, and equal weights would be unequal files.
+    let mut store = SafetensorsStore::from_bytes(None).clear_metadata().metadata("producer", "roadproof");
+    store.collect_from(network).map_err(|error| failed(error.to_string()))?;
+    let bytes = store.get_bytes().map_err(|error| failed(error.to_string()))?;
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".partial");
+    std::fs::write(&beside, bytes)
+        .and_then(|()| std::fs::rename(&beside, path))
+        .map_err(|error| failed(error.to_string()))
 }
 
 /// Reads the weights of any network into one of the same shape.

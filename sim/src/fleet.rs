@@ -21,12 +21,12 @@ use std::sync::Arc;
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum FleetError {
     /// A scenario whose parts do not fit together.
-    #[error("world {world}: {source}")]
+    #[error("world {world}: {cause}")]
     Check {
         /// Its place in the fleet.
         world: usize,
         /// What is wrong.
-        source: CheckError,
+        cause: CheckError,
     },
     /// Frames of one fleet share a size.
     #[error("world {world} has a camera of {found:?} pixels, the fleet's is {expected:?}")]
@@ -264,7 +264,7 @@ impl Shard {
     fn reset(&mut self, world: usize, scenario: Scenario) -> Result<(), FleetError> {
         let slot = world - self.first;
         let faults = FaultState::new(scenario.seed);
-        let bundle = WorldBundle::new(Arc::new(scenario)).map_err(|source| FleetError::Check { world, source })?;
+        let bundle = WorldBundle::new(Arc::new(scenario)).map_err(|cause| FleetError::Check { world, cause })?;
         if let Some(entity) = self.entities[slot].take() {
             self.world.despawn(entity);
         }

@@ -1,6 +1,7 @@
 //! Roads from a seed: straights, arcs and clothoids, S-bends, gentle hills, lanes, paint and speed limits.
 
 use super::{CrossSection, CurvePiece, Dash, HillWave, Road, SpeedLimit};
+use crate::scenario::range;
 use crate::seed::{Purpose, Seed, Stream};
 use serde::{Deserialize, Serialize};
 
@@ -9,12 +10,16 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields, default)]
 pub struct RoadStyle {
     /// Tightest curvature.
+    #[serde(deserialize_with = "range::max_curvature_per_m")]
     pub max_curvature_per_m: f32,
     /// Sideways acceleration that curves are laid out for, at the speed limit.
+    #[serde(deserialize_with = "range::comfort_lateral_mps2")]
     pub comfort_lateral_mps2: f32,
     /// Steepest grade.
+    #[serde(deserialize_with = "range::max_slope")]
     pub max_slope: f32,
     /// Most lanes in the ego's direction.
+    #[serde(deserialize_with = "range::max_lanes")]
     pub max_lanes: u8,
 }
 

@@ -147,6 +147,8 @@ pub enum RoadError {
 pub const MIN_LENGTH_M: f32 = 20.0;
 /// Longest road whose coordinates keep a millimetre in single precision.
 pub const MAX_LENGTH_M: f32 = 5000.0;
+/// Longest road that may be asked for from a seed: the last bends are drawn whole, up to 400 m more than asked for.
+pub const MAX_GENERATED_LENGTH_M: f32 = 4600.0;
 
 impl Road {
     /// Builds a road of these pieces.
@@ -160,7 +162,7 @@ impl Road {
         markings: Vec<Marking>,
         speed_limits: Vec<SpeedLimit>,
     ) -> Result<Self, RoadError> {
-        let length_m: f32 = pieces.iter().map(|piece| piece.length_m).sum();
+        let length_m = pieces.iter().fold(0.0, |sum, piece| sum + piece.length_m);
         if !(MIN_LENGTH_M..=MAX_LENGTH_M).contains(&length_m) {
             return Err(RoadError::Length { length_m, min_m: MIN_LENGTH_M, max_m: MAX_LENGTH_M });
         }

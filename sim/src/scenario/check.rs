@@ -7,8 +7,11 @@ use crate::road::{self, CrossSection, CurvePiece, Dash, HillWave, LaneId, Road, 
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum CheckError {
     /// The road cannot be built.
-    #[error("the road cannot be built: {0}")]
-    Road(#[from] RoadError),
+    #[error("the road cannot be built: {cause}")]
+    Road {
+        /// Why not.
+        cause: RoadError,
+    },
     /// A lane that the road does not have.
     #[error("{who} is in lane {lane}, the road has lanes {first} to {last}")]
     NoSuchLane {
@@ -67,11 +70,27 @@ pub enum CheckError {
         /// The limit.
         max_pixels: u32,
     },
+    /// A camera that is not on the car.
+    #[error("camera.mount_m = {mount_m:?}, each number may be -{max_m} to {max_m}")]
+    CameraMount {
+        /// The mount asked for.
+        mount_m: (f32, f32, f32),
+        /// The bound.
+        max_m: f32,
+    },
     /// A vehicle that cannot be built.
     #[error("ego vehicle: {0}")]
     Vehicle(String),
 }
 
+impl From<RoadError> for CheckError {
+    fn from(cause: RoadError) -> Self {
+        Self::Road { cause }
+    }
+}
+
+/// A camera is at most so far from the car's middle in each direction.
+const MAX_MOUNT_M: f32 = 10.0;
 /// Clearance between two cars at the start.
 const CLEARANCE_M: f32 = 0.5;
 
@@ -90,6 +109,10 @@ impl Scenario {
                 max_pixels: crate::camera::MAX_PIXELS,
             });
         }
+        let (x, y, z) = self.camera.mount_m;
+        if [x, y, z].iter().any(|offset_m| !(-MAX_MOUNT_M..=MAX_MOUNT_M).contains(offset_m)) {
+            return Err(CheckError::CameraMount { mount_m: self.camera.mount_m, max_m: MAX_MOUNT_M });
+        }
         self.ego.vehicle.check().map_err(CheckError::Vehicle)?;
         self.check_places(&road)?;
         self.check_scripts(&road)
@@ -102,8 +125,8 @@ impl Scenario {
     pub fn build_road(&self) -> Result<Road, CheckError> {
         match &self.road {
             RoadSpec::Generated { length_m, seed, style } => {
-                if *length_m < road::MIN_LENGTH_M {
-                    let (min_m, max_m) = (road::MIN_LENGTH_M, road::MAX_LENGTH_M);
+                let (min_m, max_m) = (road::MIN_LENGTH_M, road::MAX_GENERATED_LENGTH_M);
+                if !(min_m..=max_m).contains(length_m) {
                     return Err(RoadError::Length { length_m: *length_m, min_m, max_m }.into());
                 }
                 Ok(road::generate(seed.unwrap_or(self.seed), *length_m, style))

@@ -58,6 +58,10 @@ bounded! {
     sun_azimuth_deg: f32 = -360.0 to 360.0;
     sun_elevation_deg: f32 = 5.0 to 90.0;
     visibility_m: f32 = 30.0 to 100000.0;
+    max_curvature_per_m: f32 = 0.0005 to 0.04;
+    comfort_lateral_mps2: f32 = 0.5 to 6.0;
+    max_slope: f32 = 0.0 to 0.1;
+    max_lanes: u8 = 1 to 3;
     width_px: u16 = 8 to 2048;
     height_px: u16 = 8 to 2048;
     fov_deg: f32 = 10.0 to 150.0;

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The file or folder cannot be read.
-    #[error("cannot read the scenario: {source}: {path:?}")]
+    #[error("cannot read the scenario: {cause}: {path:?}")]
     Io {
         /// What the system said.
-        source: std::io::Error,
+        cause: std::io::Error,
         /// The file.
         path: PathBuf,
     },
@@ -28,10 +28,10 @@ pub enum ReadError {
         path: PathBuf,
     },
     /// The text is a scenario that cannot be built.
-    #[error("{path}: {source}", path = path.display())]
+    #[error("{path}: {cause}", path = path.display())]
     Check {
         /// What contradicts what.
-        source: CheckError,
+        cause: CheckError,
         /// The file.
         path: PathBuf,
     },
@@ -48,7 +48,7 @@ pub enum ReadError {
 /// # Errors
 /// [`ReadError`] with file, line and column where there is one.
 pub fn read(path: &Path) -> Result<Scenario, ReadError> {
-    let text = std::fs::read_to_string(path).map_err(|source| ReadError::Io { source, path: path.to_owned() })?;
+    let text = std::fs::read_to_string(path).map_err(|cause| ReadError::Io { cause, path: path.to_owned() })?;
     parse(&text, path)
 }
 
@@ -63,7 +63,7 @@ pub fn parse(text: &str, path: &Path) -> Result<Scenario, ReadError> {
         column: error.span.start.col,
         path: path.to_owned(),
     })?;
-    scenario.check().map_err(|source| ReadError::Check { source, path: path.to_owned() })?;
+    scenario.check().map_err(|cause| ReadError::Check { cause, path: path.to_owned() })?;
     Ok(scenario)
 }
 
@@ -92,7 +92,7 @@ pub fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, ReadError> {
 }
 
 fn collect(path: &Path, found: &mut Vec<PathBuf>) -> Result<(), ReadError> {
-    let io_error = |source| ReadError::Io { source, path: path.to_owned() };
+    let io_error = |cause| ReadError::Io { cause, path: path.to_owned() };
     let metadata = std::fs::metadata(path).map_err(io_error)?;
     if metadata.is_file() {
         found.push(path.to_owned());
