@@ -11,6 +11,11 @@ use tempfile::TempDir;
 
 /// Starts a run that would take for ever in this stage, and presses Ctrl-C once it says that the stage has begun.
 fn interrupted_in(stage: &str, endless: &str, at: &str) -> (TempDir, Ended) {
+    stopped_in(stage, "-INT", endless, at)
+}
+
+/// The same with any signal.
+fn stopped_in(stage: &str, signal: &str, endless: &str, at: &str) -> (TempDir, Ended) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let config = folder.path().join("config.ron");
     assert!(SETTINGS.contains(endless), "{endless:?} is not in the settings");
@@ -23,7 +28,7 @@ fn interrupted_in(stage: &str, endless: &str, at: &str) -> (TempDir, Ended) {
     while !said.contains(&format!("{stage}: started")) {
         assert_ne!(stderr.read_line(&mut said).expect("the program writes UTF-8"), 0, "ended too early:\n{said}");
     }
-    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill is there");
+    let killed = Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill is there");
     assert!(killed.success());
     stderr.read_to_string(&mut said).expect("the program writes UTF-8");
     let ended = ended(child.wait_with_output().expect("the program ends"));
@@ -45,6 +50,25 @@ fn check_stopped(ended: &Ended, run: &Path) {
     assert!(ended.stdout.contains("roadproof train --resume"), "{}", ended.stdout);
     let result = json(&files_in(run), "result.json");
     assert_eq!(result["drivers"].as_array().map(Vec::len), Some(0), "{result}");
+}
+
+#[test]
+fn a_run_interrupted_in_collect_begins_anew() {
+    let (folder, ended) = interrupted_in("collect", "frames: 64", "frames: 1000000");
+    let run = folder.path().join("run");
+    check_stopped(&ended, &run);
+    let files = files_in(&run);
+    assert!(!files.contains_key("perception.safetensors"), "perception was trained on what there was");
+    let progress = String::from_utf8_lossy(&files["progress.ron"]);
+    assert!(progress.contains("cut_short: false"), "nothing was learnt yet: {progress}");
+    resumes(&run);
+}
+
+#[test]
+fn a_run_killed_in_its_first_stage_goes_on() {
+    let (folder, ended) = stopped_in("collect", "-KILL", "frames: 64", "frames: 1000000");
+    assert_eq!(ended.code, None, "{}", ended.stderr);
+    resumes(&folder.path().join("run"));
 }
 
 #[test]

@@ -14,7 +14,8 @@ fn fleet(criterion: &mut Criterion) {
     for (name, camera) in [("step/no_camera", false), ("step/camera_84", true)] {
         let style = DriveStyle { camera: CameraSettings::square(84), length_m: 2000.0, ..DriveStyle::default() };
         let drives = (0..WORLDS as u64).map(|road| generate_drive(Seed::of_split(Split::Train, 1, road), &style));
-        let mut fleet = Fleet::new(drives.collect(), 1).expect("generated drives can be built");
+        let drives: Vec<_> = drives.collect();
+        let mut fleet = Fleet::new(drives.clone(), 1).expect("generated drives can be built");
         fleet.set_camera(camera);
         let mut seen = fleet.observe();
         let driver = ScriptedDriver::default();
@@ -22,6 +23,13 @@ fn fleet(criterion: &mut Criterion) {
             bench.iter(|| {
                 let controls: Vec<_> = seen.measures.iter().map(|measures| driver.act(measures)).collect();
                 fleet.step(&controls, &mut seen);
+                // A world whose drive has ended costs nothing: start anew, as in training.
+                let ended: Vec<usize> = (0..WORLDS).filter(|&world| seen.verdicts[world].outcome.is_some()).collect();
+                if !ended.is_empty() {
+                    let again = ended.iter().map(|&world| (world, drives[world].clone()));
+                    fleet.reset(again.collect()).expect("it could be built before");
+                    fleet.show(&ended, &mut seen);
+                }
             });
         });
     }

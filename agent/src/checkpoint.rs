@@ -28,8 +28,11 @@ pub struct Progress {
     pub roads: u64,
     /// Seconds spent in each stage.
     pub wall_clock_s: BTreeMap<String, f64>,
-    /// Whether a stage ended by the clock or was interrupted.
+    /// Whether the clock had a say in what was learnt, or a stage was broken off: the run is then not repeatable.
     pub cut_short: bool,
+    /// How well perception sees, as JSON; `None` until it is trained.
+    #[serde(default)]
+    pub perception_report: Option<String>,
 }
 
 /// A checkpoint that cannot be written or read.
@@ -73,7 +76,11 @@ impl Checkpoint {
         let bytes = run.read(PROGRESS_FILE)?;
         let bad = |reason: String| CheckpointError::Progress { reason, path: run.path(PROGRESS_FILE) };
         let text = String::from_utf8(bytes).map_err(|error| bad(error.to_string()))?;
-        let progress = ron::from_str(&text).map_err(|error| bad(error.to_string()))?;
+        let mut progress: Progress = ron::from_str(&text).map_err(|error| bad(error.to_string()))?;
+        // Whoever goes on in the middle of a stage begins with a fresh optimiser and other random numbers.
+        let within = |amount: usize, done: bool| amount > 0 && !done;
+        progress.cut_short |= within(progress.perceive_steps, progress.perceived);
+        progress.cut_short |= within(progress.learn_updates, progress.learned);
         Ok(Self { run, progress })
     }
 
@@ -83,7 +90,7 @@ impl Checkpoint {
     /// [`CheckpointError::Folder`].
     pub fn save(&self) -> Result<(), CheckpointError> {
         let text = ron::ser::to_string_pretty(&self.progress, ron::ser::PrettyConfig::new())
-            .expect("progress is plain numbers");
+            .expect("progress is plain numbers and text");
         Ok(self.run.write(PROGRESS_FILE, text.as_bytes())?)
     }
 

@@ -42,3 +42,32 @@ impl ModuleVisitor for Scaled {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::nn::{Linear, LinearConfig};
+
+    /// Gradients of a layer whose eight weights and two biases all have a gradient of `slope`, clipped.
+    fn clipped(slope: f32, norm: f32) -> Vec<f32> {
+        let device = Device::flex().autodiff();
+        let layer: Linear = LinearConfig::new(4, 2).init(&device);
+        let loss = (layer.forward(Tensor::<2>::ones([1, 4], &device)) * slope).sum();
+        let gradients = GradientsParams::from_grads(loss.backward(), &layer);
+        let gradients = clip_by_global_norm(&layer, gradients, norm);
+        let bias = layer.bias.as_ref().expect("a layer has biases unless it is told not to");
+        let weight: Vec<f32> =
+            gradients.get::<2>(layer.weight.id).expect("a gradient").into_data().try_to_vec().expect("f32");
+        let bias: Vec<f32> = gradients.get::<1>(bias.id).expect("a gradient").into_data().try_to_vec().expect("f32");
+        [weight, bias].concat()
+    }
+
+    #[test]
+    fn all_gradients_share_one_norm() {
+        // Ten numbers of 2 have a norm of sqrt(40).
+        assert_eq!(clipped(2.0, 7.0), [2.0; 10], "below the norm nothing changes");
+        let scaled = clipped(2.0, 1.0);
+        let norm = scaled.iter().map(|value| value * value).sum::<f32>().sqrt();
+        assert!((norm - 1.0).abs() < 1e-5 && scaled.iter().all(|value| (value - scaled[0]).abs() < 1e-6), "{scaled:?}");
+    }
+}

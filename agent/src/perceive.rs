@@ -37,6 +37,8 @@ pub struct Perceived {
     pub report: PerceptionReport,
     /// Optimiser steps made, from the beginning of the run.
     pub steps: usize,
+    /// Whether the clock was ahead of the work, so that the learning rate followed it: such a run is not repeatable.
+    pub hurried: bool,
 }
 
 /// Trains until the steps are made, the time is spent, or somebody interrupts.
@@ -61,10 +63,13 @@ pub fn perceive(
     let mut stage = Stage::start("perceive", steps as u64, "steps").with_done(first as u64).with_limit(limit);
     let mut step = first;
     let mut smooth_loss = None;
+    let mut hurried = false;
     while step < steps && start.elapsed() < limit && !interrupt.requested() {
         let by_time = (first as f64 + (steps - first) as f64 * start.elapsed().as_secs_f64() / limit.as_secs_f64())
             / steps as f64;
-        let progress = (step as f64 / steps as f64).max(if step > 50 { by_time.min(1.0) } else { 0.0 });
+        let by_work = step as f64 / steps as f64;
+        let progress = by_work.max(if step > 50 { by_time.min(1.0) } else { 0.0 });
+        hurried |= progress > by_work;
         let loss = trainer.train_batch(&data.train, training.learning_rate_at(progress));
         step += 1;
         if !loss.total.is_finite() {
@@ -91,7 +96,7 @@ pub fn perceive(
     log(&report, step, events)?;
     stage.note(classes(&report));
     stage.finish(summary(&report));
-    Ok(Perceived { perception, report, steps: step })
+    Ok(Perceived { perception, report, steps: step, hurried })
 }
 
 /// One line for people.

@@ -5,6 +5,7 @@ use crate::policy::PolicySettings;
 use crate::reward::RewardSettings;
 use roadproof_perception::{PerceptionSettings, TrainingSettings};
 use roadproof_sim::DriveStyle;
+use roadproof_sim::scenario::{CheckError, check_camera};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -15,7 +16,7 @@ pub struct Settings {
     /// Where all randomness of the run starts.
     pub seed: u64,
     /// Wall-clock budget of the run. A stage ends when its work is done or its share of this is spent; only a run whose
-    /// stages all end by work done is repeatable to the bit.
+    /// work stays ahead of the clock in every stage is repeatable to the bit.
     pub minutes: f64,
     /// Threads that simulate; zero takes as many as there are cores. Results do not depend on it.
     pub threads: usize,
@@ -111,6 +112,9 @@ impl Default for Settings {
     }
 }
 
+/// Most bytes of frames that perception's data may have.
+const MAX_FRAME_BYTES: usize = 16_000_000_000;
+
 /// Settings that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
@@ -143,6 +147,24 @@ pub enum SettingsError {
         value: String,
         /// What is allowed.
         allowed: String,
+    },
+    /// A camera that no drive can have.
+    #[error("drive.camera: {cause}")]
+    Camera {
+        /// What is wrong with it.
+        cause: CheckError,
+    },
+    /// More data than fits into memory.
+    #[error(
+        "collect.frames + collect.validation_frames = {frames}, at {frame_bytes} bytes each allowed is at most {max}"
+    )]
+    TooManyFrames {
+        /// Frames asked for.
+        frames: usize,
+        /// Size of each.
+        frame_bytes: usize,
+        /// How many frames of this size are allowed.
+        max: usize,
     },
 }
 
@@ -226,7 +248,7 @@ impl Settings {
     /// Checks the values that types and the scenario reader do not.
     ///
     /// # Errors
-    /// [`SettingsError::Value`] for the first that is out of bounds.
+    /// [`SettingsError`] for the first that is out of bounds.
     pub fn check(&self) -> Result<(), SettingsError> {
         let value = |field, value: String, allowed: String| Err(SettingsError::Value { field, value, allowed });
         let counts = [
@@ -236,6 +258,9 @@ impl Settings {
             ("collect.every", self.collect.every, 1, 1000),
             ("perceive.steps", self.perceive.steps, 1, 10_000_000),
             ("perceive.training.batch", self.perceive.training.batch, 1, 65_536),
+            ("perception.stem_channels", self.perception.stem_channels, 1, 4096),
+            ("perception.merge_channels", self.perception.merge_channels, 1, 4096),
+            ("perception.hidden", self.perception.hidden, 1, 4096),
             ("policy.hidden", self.policy.hidden, 1, 4096),
             ("learn.worlds", self.learn.worlds, 1, 4096),
             ("learn.rollout", self.learn.rollout, 1, 4096),
@@ -256,6 +281,12 @@ impl Settings {
             }
         }
         let camera = &self.drive.camera;
+        check_camera(camera).map_err(|cause| SettingsError::Camera { cause })?;
+        let (frames, frame_bytes) = (self.collect.frames + self.collect.validation_frames, 3 * camera.pixels());
+        let max = MAX_FRAME_BYTES / frame_bytes.max(1);
+        if frames > max {
+            return Err(SettingsError::TooManyFrames { frames, frame_bytes, max });
+        }
         let frame = (usize::from(camera.width_px), usize::from(camera.height_px));
         if frame != (self.perception.width, self.perception.height) {
             let expected = format!("the camera's {} x {}", frame.0, frame.1);
@@ -292,7 +323,7 @@ mod tests {
 
     #[test]
     fn mistakes_are_named() {
-        let message = |text| read(text).expect_err("must be refused").to_string();
+        let message = |text: &str| read(text).expect_err("must be refused").to_string();
         assert!(message("(seed: 1,\n  sede: 2)").contains(":2:"), "{}", message("(seed: 1,\n  sede: 2)"));
         assert!(message("(minutes: -1.0)").contains("minutes = -1"));
         assert!(message("(learn: (worlds: 0))").contains("learn.worlds = 0, allowed is 1 to 4096"));
@@ -300,5 +331,25 @@ mod tests {
         assert!(message("(collect: (drive_s: -1.0))").contains("collect.drive_s = -1"));
         assert!(message("(drive: (road: (max_curvature_per_m: -1.0)))").contains("max_curvature_per_m = -1"));
         assert!(message("(perception: (width: 80))").contains("the camera's 160 x 48"));
+    }
+
+    #[test]
+    fn what_no_memory_holds_is_refused() {
+        let message = |text: &str| read(text).expect_err("must be refused").to_string();
+        for field in ["hidden", "stem_channels", "merge_channels"] {
+            let refused = message(&format!("(perception: ({field}: 4097))"));
+            assert_eq!(refused, format!("perception.{field} = 4097, allowed is 1 to 4096"));
+        }
+        let frames = message("(collect: (frames: 2000000))");
+        assert!(frames.contains("= 2004000, at 23040 bytes each allowed is at most 694444"), "{frames}");
+    }
+
+    #[test]
+    fn the_camera_is_checked_as_in_a_scenario() {
+        let message = |text: &str| read(text).expect_err("must be refused").to_string();
+        let mount = message("(drive: (camera: (mount_m: (0.4, inf, 1.3))))");
+        assert!(mount.contains("drive.camera: camera.mount_m = (0.4, inf, 1.3)"), "{mount}");
+        let size = message("(drive: (camera: (width_px: 2048, height_px: 2048)))");
+        assert!(size.contains("drive.camera: the camera has 2048 x 2048 pixels"), "{size}");
     }
 }

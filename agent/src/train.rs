@@ -50,7 +50,6 @@ struct Run<'a> {
     interrupt: &'a Interrupt,
     checkpoint: Checkpoint,
     events: EventWriter,
-    report: Option<serde_json::Value>,
 }
 
 /// Runs or resumes a training; returns its result.
@@ -68,14 +67,14 @@ pub fn train(
     checkpoint.perception(settings.perception)?;
     checkpoint.policy(settings.policy)?;
     folder.write(SETTINGS_FILE, settings.to_ron().as_bytes())?;
+    checkpoint.save()?;
     let done = &checkpoint.progress;
-    let step = (done.learn_updates * settings.learn.worlds * settings.learn.rollout).max(done.perceive_steps);
+    let step = decisions(settings, done.learn_updates).max(done.perceive_steps as u64);
     let mut events =
-        if resumed { EventWriter::resume(folder.root(), step as u64)? } else { EventWriter::create(folder.root())? };
-    events.text("settings", step as u64, &format!("```\n{}\n```", settings.to_ron()))?;
+        if resumed { EventWriter::resume(folder.root(), step)? } else { EventWriter::create(folder.root())? };
+    events.text("settings", step, &format!("```\n{}\n```", settings.to_ron()))?;
     let budget = Duration::from_secs_f64(60.0 * settings.minutes);
-    let report = if resumed { earlier_report(folder) } else { None };
-    let mut run = Run { settings, budget, interrupt, checkpoint, events, report };
+    let mut run = Run { settings, budget, interrupt, checkpoint, events };
     let drivers = run.stages()?;
     run.events.flush()?;
     run.checkpoint.save()?;
@@ -84,11 +83,16 @@ pub fn train(
         seed: settings.seed,
         wall_clock_s: progress.wall_clock_s.clone(),
         repeatable: progress.learned && !progress.cut_short,
-        perception: run.report,
+        perception: progress.perception_report.as_deref().map(serde_json::from_str).transpose()?,
         drivers,
     };
     folder.write(RESULT_FILE, &serde_json::to_vec_pretty(&result)?)?;
     Ok(result)
+}
+
+/// Decisions of all worlds together in so many updates, the unit of time of everything about the policy.
+fn decisions(settings: &Settings, updates: usize) -> u64 {
+    (updates * settings.learn.worlds * settings.learn.rollout) as u64
 }
 
 impl Run<'_> {
@@ -102,7 +106,7 @@ impl Run<'_> {
         let start = Instant::now();
         let results = evaluate_all(self.settings, &perception, &policy, self.interrupt)?;
         self.checkpoint.note_time("evaluate", start.elapsed().as_secs_f64());
-        let step = self.checkpoint.progress.learn_updates as u64;
+        let step = decisions(self.settings, self.checkpoint.progress.learn_updates);
         for result in &results {
             let tag = format!("evaluate/driving_score_{}", result.driver);
             self.events.scalar(&tag, step, result.driving_score)?;
@@ -120,24 +124,26 @@ impl Run<'_> {
         let start = Instant::now();
         let data = collect(settings, self.budget.mul_f64(COLLECT_SHARE), self.interrupt)?;
         self.checkpoint.note_time("collect", start.elapsed().as_secs_f64());
-        let asked = settings.collect.frames + settings.collect.validation_frames;
-        self.checkpoint.progress.cut_short |= data.train.len() + data.validation.len() < asked;
-        if data.train.is_empty() || data.validation.is_empty() {
-            anyhow::ensure!(
-                self.interrupt.requested(),
-                "no frames were collected in the time given: raise `--minutes`"
-            );
+        if self.interrupt.requested() {
+            // Nothing is lost but time: whoever goes on collects the same frames.
             return Ok(None);
         }
+        let asked = settings.collect.frames + settings.collect.validation_frames;
+        self.checkpoint.progress.cut_short |= data.train.len() + data.validation.len() < asked;
+        anyhow::ensure!(
+            !data.train.is_empty() && !data.validation.is_empty(),
+            "no frames were collected in the time given: raise `--minutes`"
+        );
         let start = Instant::now();
         let limit = self.budget.mul_f64(PERCEIVE_SHARE);
         let perceived =
             perceive(settings, &data, earlier, limit, self.interrupt, &mut self.events, &mut self.checkpoint)?;
         self.checkpoint.note_time("perceive", start.elapsed().as_secs_f64());
-        self.report = Some(serde_json::to_value(&perceived.report)?);
+        let report = serde_json::to_string(&perceived.report)?;
         let progress = &mut self.checkpoint.progress;
         progress.perceived = !self.interrupt.requested();
-        progress.cut_short |= perceived.steps < settings.perceive.steps;
+        progress.perception_report = Some(report);
+        progress.cut_short |= perceived.hurried || perceived.steps < settings.perceive.steps;
         self.checkpoint.save()?;
         Ok(self.checkpoint.progress.perceived.then_some(perceived.perception))
     }
@@ -157,7 +163,7 @@ impl Run<'_> {
         self.checkpoint.note_time("learn", start.elapsed().as_secs_f64());
         let progress = &mut self.checkpoint.progress;
         progress.learned = !self.interrupt.requested();
-        progress.cut_short |= learned.updates < settings.learn.updates;
+        progress.cut_short |= learned.hurried || learned.updates < settings.learn.updates;
         self.checkpoint.save()?;
         Ok(learned.policy)
     }
@@ -185,11 +191,4 @@ fn evaluate_all(
         }
     }
     Ok(results)
-}
-
-/// Perception's report from an earlier session of the run, if it got that far.
-fn earlier_report(folder: &RunFolder) -> Option<serde_json::Value> {
-    let bytes = folder.read(RESULT_FILE).ok()?;
-    let result: serde_json::Value = serde_json::from_slice(&bytes).ok()?;
-    result.get("perception").filter(|report| !report.is_null()).cloned()
 }

@@ -105,3 +105,31 @@ impl Episode {
         Some(judge_drive(&self.expect, outcome, self.score(), &self.extremes))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::Outcome;
+    use crate::scenario;
+    use std::path::Path;
+
+    #[test]
+    fn a_fast_car_meets_what_was_far_at_the_start_of_its_decision() {
+        let drive = |decision_hz: f32, substeps: u8| {
+            let text = format!(
+                "Scenario(format: 1, title: \"t\", duration_s: 4.0, decision_hz: {decision_hz:?}, substeps: {substeps}, \
+                 road: Straight(length_m: 400.0), ego: (s_m: 20.0, speed_mps: 55.0), \
+                 actors: [(name: \"stopped\", start: (lane: 0, s_m: 48.0, speed_mps: 0.0))])"
+            );
+            let mut episode = Episode::new(scenario::parse(&text, Path::new("t.ron")).unwrap()).unwrap();
+            while episode.verdict().outcome.is_none() {
+                episode.step(Controls::default());
+            }
+            episode.verdict().outcome
+        };
+        for (decision_hz, substeps) in [(1.0, 10), (1.0, 20), (2.0, 10), (10.0, 4)] {
+            let outcome = drive(decision_hz, substeps);
+            assert_eq!(outcome, Some(Outcome::Collision), "{decision_hz} decisions of {substeps} steps");
+        }
+    }
+}

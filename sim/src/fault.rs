@@ -26,7 +26,7 @@ pub enum Fault {
         #[serde(deserialize_with = "range::probability")]
         probability: f32,
     },
-    /// The driver gets the last frame from before the fault again and again.
+    /// The driver gets the last frame it got before the fault again and again.
     Frozen {},
 }
 
@@ -34,14 +34,15 @@ pub enum Fault {
 #[derive(Clone, Debug)]
 pub(crate) struct FaultState {
     stream: Stream,
-    last_good: Vec<u8>,
+    /// What the driver got last, other faults included; kept as it is during a freeze.
+    delivered: Vec<u8>,
     scratch: Vec<f32>,
 }
 
 impl FaultState {
     /// The memory of a fresh drive.
     pub fn new(seed: Seed) -> Self {
-        Self { stream: seed.stream(Purpose::Fault), last_good: Vec::new(), scratch: Vec::new() }
+        Self { stream: seed.stream(Purpose::Fault), delivered: Vec::new(), scratch: Vec::new() }
     }
 
     /// Applies every fault whose span holds this time, in file order.
@@ -51,10 +52,6 @@ impl FaultState {
         }
         let active = |perturbation: &&Perturbation| perturbation.during_s.contains(time_s);
         let frozen = |perturbation: &Perturbation| matches!(perturbation.fault, Fault::Frozen {});
-        if !perturbations.iter().filter(active).any(frozen) {
-            self.last_good.clear();
-            self.last_good.extend_from_slice(rgb);
-        }
         for perturbation in perturbations.iter().filter(active) {
             match perturbation.fault {
                 Fault::Noise { sigma } => add_noise(&mut self.stream, sigma, rgb),
@@ -65,9 +62,13 @@ impl FaultState {
                     }
                 }
                 // A fault from the first frame on has nothing to repeat but that frame.
-                Fault::Frozen {} if self.last_good.is_empty() => self.last_good.extend_from_slice(rgb),
-                Fault::Frozen {} => rgb.copy_from_slice(&self.last_good),
+                Fault::Frozen {} if self.delivered.is_empty() => self.delivered.extend_from_slice(rgb),
+                Fault::Frozen {} => rgb.copy_from_slice(&self.delivered),
             }
+        }
+        if !perturbations.iter().filter(active).any(frozen) {
+            self.delivered.clear();
+            self.delivered.extend_from_slice(rgb);
         }
     }
 }
@@ -151,6 +152,24 @@ mod tests {
                 assert_eq!(inside, clean);
             }
         }
+    }
+
+    #[test]
+    fn a_freeze_repeats_what_the_driver_got() {
+        let during = |from_s, to_s, fault| Perturbation { during_s: Span(from_s, to_s), fault };
+        let faults = [during(0.0, 1.0, Fault::Noise { sigma: 40.0 }), during(1.0, 3.0, Fault::Frozen {})];
+        let mut state = FaultState::new(Seed(1));
+        let mut got = vec![128; 60];
+        state.apply(&faults, 0.5, 5, &mut got);
+        assert_ne!(got, vec![128; 60]);
+        for time_s in [1.5, 2.5] {
+            let mut frozen = vec![7; 60];
+            state.apply(&faults, time_s, 5, &mut frozen);
+            assert_eq!(frozen, got, "at {time_s} s");
+        }
+        let mut after = vec![7; 60];
+        state.apply(&faults, 3.5, 5, &mut after);
+        assert_eq!(after, vec![7; 60]);
     }
 
     #[test]

@@ -162,7 +162,7 @@ impl Fleet {
         seen
     }
 
-    /// One decision of every world; worlds whose drive has ended stay as they are.
+    /// One decision of every world; worlds whose drive has ended stay as they are, their frames in `seen` included.
     ///
     /// # Panics
     /// If `controls` or the buffers are not of the fleet's size.
@@ -237,11 +237,14 @@ impl Fleet {
         let views = split(seen, &sizes);
         let work: Vec<_> = self.shards.iter_mut().zip(views).collect();
         in_parallel(work, |(shard, mut view)| {
+            // A frame after the last would differ from it by what its sensor faults draw.
+            let still = |shard: &Shard, slot| controls.is_some() && shard.component::<Verdict>(slot).outcome.is_some();
+            let drawn: Vec<bool> = (0..shard.entities.len()).map(|slot| with_camera && !still(shard, slot)).collect();
             if let Some(controls) = controls {
                 shard.decide(&controls[shard.first..][..shard.entities.len()]);
             }
-            for slot in 0..shard.entities.len() {
-                shard.show(slot, slot, view.reborrow(), with_camera);
+            for (slot, drawn) in drawn.into_iter().enumerate() {
+                shard.show(slot, slot, view.reborrow(), drawn);
             }
         });
     }
@@ -423,7 +426,7 @@ fn check_camera(world: usize, scenario: &Scenario, camera: &CameraSettings) -> R
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::{DriveStyle, generate_drive};
+    use crate::scenario::{DriveStyle, Perturbation, Span, generate_drive};
     use crate::seed::{Seed, Split};
 
     fn drive(index: u64) -> Scenario {
@@ -491,6 +494,21 @@ mod tests {
             }
         }
         assert!(shown(&fleet, &seen, 4) == expected);
+    }
+
+    #[test]
+    fn a_world_that_has_ended_keeps_its_last_frame() {
+        let fault = crate::fault::Fault::Noise { sigma: 30.0 };
+        let perturbations = vec![Perturbation { during_s: Span(0.0, 100.0), fault }];
+        let ends = Scenario { duration_s: 0.5, perturbations, ..drive(3) };
+        let mut fleet = Fleet::new(vec![drive(4), ends], 1).unwrap();
+        let mut seen = fleet.observe();
+        let first = shown(&fleet, &seen, 1);
+        steps(&mut fleet, &mut seen, 5);
+        assert!(seen.verdicts[1].outcome.is_some() && shown(&fleet, &seen, 1) != first);
+        let (last, other) = (shown(&fleet, &seen, 1), shown(&fleet, &seen, 0));
+        steps(&mut fleet, &mut seen, 3);
+        assert!(shown(&fleet, &seen, 1) == last && shown(&fleet, &seen, 0) != other);
     }
 
     #[test]

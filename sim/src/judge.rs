@@ -85,3 +85,59 @@ impl Verdict {
         };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::Contact;
+    use crate::scenario;
+    use crate::vehicle::EgoState;
+    use std::path::Path;
+
+    /// The verdict after so many equal decisions of a tenth of a second, of a drive that lasts a minute.
+    fn verdict(measures: &Measures, decisions: usize) -> Verdict {
+        let text = "Scenario(format: 1, title: \"t\", duration_s: 60.0, road: Straight(length_m: 300.0))";
+        let road = scenario::parse(text, Path::new("t.ron")).unwrap().build_road().unwrap();
+        let mut verdict = Verdict::default();
+        (0..decisions).for_each(|_| verdict.judge(measures, &road, 60.0, 0.1));
+        verdict
+    }
+
+    /// A car that drives in its lane, 50 m down the road.
+    fn driving() -> Measures {
+        let ego = EgoState { s_m: 50.0, d_m: -1.75, speed_mps: 10.0, ..EgoState::default() };
+        Measures { ego, time_s: 5.0, start_s_m: 5.0, route_completion: 0.2, ..Measures::default() }
+    }
+
+    #[test]
+    fn every_outcome_has_its_reason() {
+        let with_ego = |change: fn(&mut EgoState)| {
+            let mut measures = driving();
+            change(&mut measures.ego);
+            measures
+        };
+        let contact = Some(Contact { class: Class::Tree, index: 0, closing_speed_mps: 3.0 });
+        let standing = with_ego(|ego| ego.speed_mps = 0.0);
+        let cases = [
+            (driving(), None),
+            (Measures { route_completion: 1.0, ..driving() }, Some(Outcome::Arrived)),
+            (Measures { contact, ..driving() }, Some(Outcome::Collision)),
+            (with_ego(|ego| ego.d_m = -7.0), Some(Outcome::OffRoad)),
+            (with_ego(|ego| ego.d_m = 7.0), Some(Outcome::OffRoad)),
+            (with_ego(|ego| ego.s_m = -6.0), Some(Outcome::OffRoad)),
+            (Measures { heading_rad: -2.5, ..driving() }, Some(Outcome::WrongWay)),
+            (standing, Some(Outcome::Blocked)),
+            (Measures { gap_m: Some(5.0), ..standing }, None),
+            (Measures { time_s: 60.0, ..driving() }, Some(Outcome::TimeUp)),
+        ];
+        let decisions = (BLOCKED_S * 10.0) as usize + 1;
+        for (measures, outcome) in cases {
+            let verdict = verdict(&measures, decisions);
+            assert_eq!(verdict.outcome, outcome, "{measures:?}");
+            assert_eq!(verdict.truncated(), outcome == Some(Outcome::TimeUp));
+            assert_eq!(verdict.terminated(), outcome.is_some_and(|outcome| outcome != Outcome::TimeUp));
+            assert_eq!(verdict.contact_class, measures.contact.map(|contact| contact.class));
+        }
+        assert_eq!(verdict(&standing, decisions / 2).outcome, None, "half the time is no block");
+    }
+}

@@ -1,7 +1,7 @@
 //! What a decision led to, as numbers without opinions.
 
 use crate::math::wrap_angle;
-use crate::road::{LaneId, Road};
+use crate::road::Road;
 use crate::scene::Class;
 use crate::traffic::Traffic;
 use crate::vehicle::EgoState;
@@ -58,7 +58,7 @@ pub struct Measures {
     pub contact: Option<Contact>,
     /// Mean speed of the other cars of the ego's direction within 100 m.
     pub traffic_speed_mps: Option<f32>,
-    /// Greatest `s` reached, as a share of the route; completion never falls.
+    /// Where on the road the drive began, which is where the route begins.
     pub(crate) start_s_m: f32,
 }
 
@@ -113,12 +113,6 @@ impl Measures {
             start_s_m: self.start_s_m,
             ego,
         }
-    }
-
-    /// The ego's lane.
-    #[must_use]
-    pub fn lane(&self) -> LaneId {
-        self.ego.lane
     }
 }
 

@@ -17,8 +17,10 @@ use rapier3d::prelude::{
     RigidBodyVelocity, SoftBodySet,
 };
 
-/// Other cars further away than this are moved without physics: nothing can touch them.
+/// Other cars that stay further away than this during a decision are moved without physics: nothing can touch them.
 const PHYSICS_RANGE_M: f32 = 25.0;
+/// Neither the ego nor another car gains speed faster than this.
+const MAX_ACCELERATION_MPS2: f32 = 15.0;
 /// Distance between the rows of the ground's mesh.
 const GROUND_ROW_M: f32 = 3.0;
 /// The ground reaches this far beyond the paved strip.
@@ -122,7 +124,7 @@ impl Physics {
     /// One decision: `substeps` physics steps of `dt_s`, other cars moving along.
     pub fn step(&mut self, controls: Controls, road: &Road, traffic: &mut Traffic, dt_s: f32, substeps: u8) {
         self.parameters.dt = dt_s;
-        self.enable_near_cars(road, traffic);
+        self.enable_near_cars(road, traffic, dt_s * f32::from(substeps));
         for _ in 0..substeps {
             traffic.advance(dt_s);
             self.place_cars(road, traffic);
@@ -201,15 +203,19 @@ impl Physics {
         body.set_angvel(body.angvel() + Vec3::Z * yaw_rate_rad_per_s, true);
     }
 
-    fn enable_near_cars(&mut self, road: &Road, traffic: &Traffic) {
+    /// Enables the cars that may come near during a decision: the range grows by what both can drive in it.
+    fn enable_near_cars(&mut self, road: &Road, traffic: &Traffic, decision_s: f32) {
         let ego = self.bodies[self.ego].translation();
+        let ego_mps = self.bodies[self.ego].linvel().length();
         for (handle, car) in self.cars.iter().zip(traffic.cars()) {
             let body = &mut self.bodies[*handle];
             if body.is_dynamic() {
                 continue;
             }
             let pose = car.pose(road);
-            let near = pose.translation.distance_squared(ego) < PHYSICS_RANGE_M * PHYSICS_RANGE_M;
+            let closing_mps = ego_mps + car.speed_mps + 2.0 * MAX_ACCELERATION_MPS2 * decision_s;
+            let reach_m = PHYSICS_RANGE_M + closing_mps * decision_s;
+            let near = pose.translation.distance_squared(ego) < reach_m * reach_m;
             if near && !body.is_enabled() {
                 body.set_position(pose, false);
             }

@@ -106,8 +106,9 @@ impl Scorer {
 impl SpeedTest {
     /// `1 − p`, where `p` is the ego's share of the traffic's mean speed; zero where there was no traffic to speak of.
     fn shortfall(&self) -> f32 {
-        const SECONDS_OF_TRAFFIC: u32 = 20;
-        if self.count < SECONDS_OF_TRAFFIC || self.traffic_mps <= 0.0 {
+        // Fewer decisions among traffic than this are chance encounters, whose mean speed says little.
+        const DECISIONS_OF_TRAFFIC: u32 = 20;
+        if self.count < DECISIONS_OF_TRAFFIC || self.traffic_mps <= 0.0 {
             return 0.0;
         }
         (1.0 - self.ego_mps / self.traffic_mps).max(0.0)

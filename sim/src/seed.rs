@@ -24,6 +24,9 @@ pub enum Split {
 }
 
 /// What a stream of random numbers is for; two purposes of one seed never share numbers.
+///
+/// All who draw for one purpose begin the same stream: light and colours share the numbers of [`Purpose::Appearance`],
+/// what stands beside the road and the paint of other cars those of [`Purpose::Scenery`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// Shape of the road.

@@ -4,7 +4,6 @@
 
 use crate::math::Vec3;
 use crate::measure::Measures;
-use crate::scene::Class;
 use crate::traffic::Traffic;
 use crate::vehicle::Controls;
 use std::fmt::Write as _;
@@ -204,8 +203,6 @@ pub struct Extremes {
     pub max_decel_mps2: f32,
     /// Time at the end.
     pub time_s: f32,
-    /// Contact class, if there was one.
-    pub contact: Option<Class>,
 }
 
 impl Default for Extremes {
@@ -217,7 +214,6 @@ impl Default for Extremes {
             max_speed_mps: 0.0,
             max_decel_mps2: 0.0,
             time_s: 0.0,
-            contact: None,
         }
     }
 }
@@ -233,7 +229,6 @@ impl Extremes {
             self.max_decel_mps2 = self.max_decel_mps2.max(-measures.ego.acceleration_mps2);
         }
         self.time_s = measures.time_s;
-        self.contact = measures.contact.map(|contact| contact.class);
     }
 }
 

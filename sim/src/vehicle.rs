@@ -1,6 +1,6 @@
 //! The ego car: its data, and rapier's ray-cast vehicle that turns controls into forces.
 
-use crate::math::{Vec3, tan};
+use crate::math::Vec3;
 use crate::road::LaneId;
 use crate::scenario::range;
 use rapier3d::control::{DynamicRayCastVehicleController, WheelTuning};
@@ -128,12 +128,6 @@ impl VehicleSettings {
     #[must_use]
     pub fn steer_for_curvature(&self, curvature_per_m: f32) -> f32 {
         crate::math::atan2(curvature_per_m * self.wheelbase_m, 1.0)
-    }
-
-    /// The curvature that a steering angle follows without slip.
-    #[must_use]
-    pub fn curvature_for_steer(&self, steer_rad: f32) -> f32 {
-        tan(steer_rad) / self.wheelbase_m
     }
 
     fn spring_per_mass(&self) -> f32 {

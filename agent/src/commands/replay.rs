@@ -7,6 +7,7 @@ use crate::replay::{Case, CaseReport, bless, drive_case};
 use anyhow::Context;
 use clap::Args;
 use rayon::prelude::*;
+use roadproof_sim::CameraSettings;
 use std::path::{Path, PathBuf};
 
 #[derive(Args, Debug)]
@@ -44,7 +45,10 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
         .iter()
         .map(|path| Case::read(path, arguments.driver == "scripted" && !arguments.bless))
         .collect::<anyhow::Result<_>>()?;
-    super::evaluate::driver(&arguments.driver, None)?;
+    let (driver, settings) = super::evaluate::driver(&arguments.driver, None)?;
+    if matches!(driver, Driver::Learned(_) | Driver::Blind(_)) {
+        check_cameras(&cases, &settings.drive.camera)?;
+    }
     anyhow::ensure!(arguments.jobs != Some(0), "--jobs = 0, allowed is 1 or more");
     let pool = rayon::ThreadPoolBuilder::new().num_threads(arguments.jobs.unwrap_or(0)).build()?;
     let new_driver = || super::evaluate::driver(&arguments.driver, None).map(|(driver, _)| driver);
@@ -73,6 +77,17 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     let failed = reports.iter().filter(|report| !report.failures.is_empty()).count();
     println!("{} passed, {failed} failed", reports.len() - failed);
     Ok(failed == 0)
+}
+
+/// A network sees nothing meaningful through any other camera than the one it was trained with.
+fn check_cameras(cases: &[Case], trained: &CameraSettings) -> anyhow::Result<()> {
+    match cases.iter().find(|case| case.scenario.camera != *trained) {
+        None => Ok(()),
+        Some(Case { scenario, path, .. }) => anyhow::bail!(
+            "the scenario's camera is {:?}, the driver was trained with {trained:?}: {path:?}",
+            scenario.camera
+        ),
+    }
 }
 
 fn write_traces(folder: &Path, reports: &[CaseReport]) -> anyhow::Result<()> {

@@ -52,8 +52,13 @@ impl Eyes {
     ///
     /// # Shapes
     /// - `rgb`: `worlds × frame`, `features`: `worlds × FEATURES`
+    ///
+    /// # Panics
+    /// If there is not one frame of perception's size for each world.
     pub fn look(&mut self, seen: &Observations, rgb: &[u8], decision_s: f32, features: &mut [f32]) -> Vec<Percept> {
         let percepts = self.perception.see(rgb);
+        assert_eq!(percepts.len(), seen.measures.len(), "one percept for each world");
+        assert_eq!(percepts.len(), self.memories.len(), "one memory for each world");
         let rows = features.chunks_exact_mut(FEATURES);
         for (((percept, memory), measures), row) in
             percepts.iter().zip(&mut self.memories).zip(&seen.measures).zip(rows)

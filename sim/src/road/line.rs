@@ -3,7 +3,7 @@
 //! `s` runs along the line in metres, `d` to its left. The line goes on straight beyond both ends, so that a camera near
 //! the end still sees a road and a car may start just before it.
 
-use crate::math::{Vec2, sin_cos, sin_cos_f64, wrap_angle};
+use crate::math::{Vec2, sin_cos, sin_cos_f64};
 
 /// A piece of the line over which curvature changes linearly: straight, arc or clothoid.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -192,12 +192,6 @@ impl ReferenceLine {
             }
         }
         None
-    }
-
-    /// Direction of the line at `s` seen from a heading, wrapped.
-    #[must_use]
-    pub fn relative_heading(&self, heading_rad: f32, s_m: f32) -> f32 {
-        wrap_angle(heading_rad - self.point(s_m).heading_rad)
     }
 }
 

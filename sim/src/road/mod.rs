@@ -5,7 +5,7 @@
 mod generate;
 mod line;
 
-use crate::math::{Vec2, Vec3, sin_cos};
+use crate::math::{Vec2, Vec3};
 pub use generate::{RoadStyle, generate};
 pub use line::{CurvePiece, HillWave, LinePoint, RUN_IN_M, RUN_OUT_M, ReferenceLine};
 use serde::{Deserialize, Serialize};
@@ -215,13 +215,6 @@ impl Road {
     pub fn surface_point(&self, s_m: f32, d_m: f32) -> Vec3 {
         let position: Vec2 = self.line.to_world(s_m, d_m);
         Vec3::new(position.x, position.y, self.line.height_m(s_m))
-    }
-
-    /// Unit vector along the road at `s`, rising with it.
-    #[must_use]
-    pub fn tangent(&self, s_m: f32) -> Vec3 {
-        let (sin, cos) = sin_cos(self.line.point(s_m).heading_rad);
-        Vec3::new(cos, sin, self.line.slope(s_m)).normalize()
     }
 
     /// The speed limit at `s`.

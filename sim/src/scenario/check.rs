@@ -1,6 +1,7 @@
 //! What no single field can know: whether the parts of a scenario fit together.
 
 use super::{Action, RoadSpec, Scenario, Segment, Side};
+use crate::camera::{CameraSettings, MAX_PIXELS};
 use crate::road::{self, CrossSection, CurvePiece, Dash, HillWave, LaneId, Road, RoadError, SpeedLimit};
 
 /// Parts of a scenario that contradict each other.
@@ -78,6 +79,19 @@ pub enum CheckError {
         /// The bound.
         max_m: f32,
     },
+    /// A physics step in which cars drive through each other.
+    #[error(
+        "a physics step lasts 1 / (decision_hz x substeps) = 1 / ({decision_hz} x {substeps}) s, \
+         allowed are at most {max_s} s"
+    )]
+    LongStep {
+        /// Decisions per second.
+        decision_hz: f32,
+        /// Physics steps per decision.
+        substeps: u8,
+        /// The limit.
+        max_s: f32,
+    },
     /// A vehicle that cannot be built.
     #[error("ego vehicle: {0}")]
     Vehicle(String),
@@ -91,8 +105,45 @@ impl From<RoadError> for CheckError {
 
 /// A camera is at most so far from the car's middle in each direction.
 const MAX_MOUNT_M: f32 = 10.0;
-/// Clearance between two cars at the start.
+/// Clearance between two cars behind each other at the start; side by side there may be none.
 const CLEARANCE_M: f32 = 0.5;
+/// Least physics steps per second.
+const MIN_STEP_HZ: f32 = 10.0;
+
+/// Checks what no single field of a camera can know.
+///
+/// # Errors
+/// [`CheckError::CameraTooLarge`] and [`CheckError::CameraMount`].
+pub fn check_camera(camera: &CameraSettings) -> Result<(), CheckError> {
+    let pixels = u32::from(camera.width_px) * u32::from(camera.height_px);
+    if pixels > MAX_PIXELS {
+        let CameraSettings { width_px, height_px, .. } = *camera;
+        return Err(CheckError::CameraTooLarge { width_px, height_px, max_pixels: MAX_PIXELS });
+    }
+    let (x, y, z) = camera.mount_m;
+    if [x, y, z].iter().any(|offset_m| !(-MAX_MOUNT_M..=MAX_MOUNT_M).contains(offset_m)) {
+        return Err(CheckError::CameraMount { mount_m: camera.mount_m, max_m: MAX_MOUNT_M });
+    }
+    Ok(())
+}
+
+/// A car's body on the road before anything moves, for the test that no two share a place.
+struct Standing {
+    who: String,
+    lane: LaneId,
+    s_m: f32,
+    d_m: f32,
+    length_m: f32,
+    width_m: f32,
+}
+
+impl Standing {
+    fn overlaps(&self, other: &Self) -> bool {
+        let along_m = 0.5 * (self.length_m + other.length_m) + CLEARANCE_M;
+        let across_m = 0.5 * (self.width_m + other.width_m);
+        (self.s_m - other.s_m).abs() < along_m && (self.d_m - other.d_m).abs() < across_m
+    }
+}
 
 impl Scenario {
     /// Checks that the parts fit together.
@@ -101,18 +152,15 @@ impl Scenario {
     /// [`CheckError`] for the first contradiction found.
     pub fn check(&self) -> Result<(), CheckError> {
         let road = self.build_road()?;
-        let pixels = u32::from(self.camera.width_px) * u32::from(self.camera.height_px);
-        if pixels > crate::camera::MAX_PIXELS {
-            return Err(CheckError::CameraTooLarge {
-                width_px: self.camera.width_px,
-                height_px: self.camera.height_px,
-                max_pixels: crate::camera::MAX_PIXELS,
+        // Compared by its inverse, in which ten steps a second are exactly ten.
+        if self.decision_hz * f32::from(self.substeps) < MIN_STEP_HZ {
+            return Err(CheckError::LongStep {
+                decision_hz: self.decision_hz,
+                substeps: self.substeps,
+                max_s: 1.0 / MIN_STEP_HZ,
             });
         }
-        let (x, y, z) = self.camera.mount_m;
-        if [x, y, z].iter().any(|offset_m| !(-MAX_MOUNT_M..=MAX_MOUNT_M).contains(offset_m)) {
-            return Err(CheckError::CameraMount { mount_m: self.camera.mount_m, max_m: MAX_MOUNT_M });
-        }
+        check_camera(&self.camera)?;
         self.ego.vehicle.check().map_err(CheckError::Vehicle)?;
         self.check_places(&road)?;
         self.check_scripts(&road)
@@ -173,32 +221,34 @@ impl Scenario {
     }
 
     fn check_places(&self, road: &Road) -> Result<(), CheckError> {
-        let ego_length_m = self.ego.vehicle.length_m;
-        let mut cars = vec![("the ego".to_owned(), self.ego.lane, self.ego.s_m, ego_length_m)];
+        let (ego, vehicle) = (&self.ego, &self.ego.vehicle);
+        let place = |who: String, lane: LaneId, s_m: f32, offset_m: f32, (length_m, width_m): (f32, f32)| {
+            check_lane(road, &who, lane)?;
+            if s_m > road.length_m() {
+                return Err(CheckError::BeyondRoad { who, s_m, length_m: road.length_m() });
+            }
+            let d_m = road.lane(lane).map_or(0.0, |lane| lane.centre_d_m) + offset_m;
+            Ok(Standing { who, lane, s_m, d_m, length_m, width_m })
+        };
+        let size_m = (vehicle.length_m, vehicle.width_m);
+        let mut cars = vec![place("the ego".to_owned(), ego.lane, ego.s_m, ego.offset_m, size_m)?];
         for actor in &self.actors {
-            let name = format!("{:?}", actor.name);
-            if cars.iter().any(|(other, ..)| *other == name) {
+            let who = format!("{:?}", actor.name);
+            if cars.iter().any(|other| other.who == who) {
                 return Err(CheckError::SameName { name: actor.name.clone() });
             }
-            cars.push((name, actor.start.lane, actor.start.s_m, actor.kind.size_m().0));
-        }
-        for (index, (who, lane, s_m, length_m)) in cars.iter().enumerate() {
-            check_lane(road, who, *lane)?;
-            if *s_m > road.length_m() {
-                return Err(CheckError::BeyondRoad { who: who.clone(), s_m: *s_m, length_m: road.length_m() });
+            let (length_m, width_m, _) = actor.kind.size_m();
+            let car = place(who, actor.start.lane, actor.start.s_m, 0.0, (length_m, width_m))?;
+            if let Some(other) = cars.iter().find(|other| car.overlaps(other)) {
+                return Err(CheckError::Overlap {
+                    first: car.who,
+                    second: other.who.clone(),
+                    first_s_m: car.s_m,
+                    second_s_m: other.s_m,
+                    lane: car.lane.0,
+                });
             }
-            for (other, other_lane, other_s_m, other_length_m) in &cars[..index] {
-                let needed_m = 0.5 * (length_m + other_length_m) + CLEARANCE_M;
-                if lane == other_lane && (s_m - other_s_m).abs() < needed_m {
-                    return Err(CheckError::Overlap {
-                        first: who.clone(),
-                        second: other.clone(),
-                        first_s_m: *s_m,
-                        second_s_m: *other_s_m,
-                        lane: lane.0,
-                    });
-                }
-            }
+            cars.push(car);
         }
         Ok(())
     }
@@ -269,4 +319,37 @@ fn curve_pieces(segments: &[Segment]) -> Result<Vec<CurvePiece>, CheckError> {
             }
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::scenario;
+    use std::path::Path;
+
+    /// What is wrong with a drive on a straight of two narrow lanes; empty if nothing is.
+    fn complaint(parts: &str) -> String {
+        let text = format!(
+            "Scenario(format: 1, title: \"t\", duration_s: 60.0, \
+             road: Straight(length_m: 300.0, lanes: 2, lane_width_m: 2.5), {parts})"
+        );
+        scenario::parse(&text, Path::new("t.ron")).err().map_or_else(String::new, |error| error.to_string())
+    }
+
+    #[test]
+    fn bodies_may_not_overlap_across_lanes() {
+        let truck = "actors: [(name: \"truck\", kind: Truck, start: (lane: 1, s_m: 22.0, speed_mps: 0.0))]";
+        let beside = |offset_m: &str| complaint(&format!("ego: (s_m: 20.0, offset_m: {offset_m}), {truck}"));
+        assert_eq!(beside("0.0"), "");
+        let overlap = "\"truck\" and the ego overlap at the start (s = 22 m and 20 m in lane 1)";
+        assert!(beside("2.0").contains(overlap), "{}", beside("2.0"));
+        assert_eq!(beside("-2.0"), "");
+    }
+
+    #[test]
+    fn a_physics_step_lasts_a_tenth_of_a_second_at_most() {
+        assert_eq!(complaint("decision_hz: 1.0, substeps: 10"), "");
+        assert_eq!(complaint("decision_hz: 10.0, substeps: 1"), "");
+        let long = complaint("decision_hz: 2.0, substeps: 4");
+        assert!(long.contains("1 / (2 x 4) s, allowed are at most 0.1 s"), "{long}");
+    }
 }

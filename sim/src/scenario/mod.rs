@@ -8,7 +8,7 @@ mod light;
 pub(crate) mod range;
 mod read;
 
-pub use check::CheckError;
+pub use check::{CheckError, check_camera};
 pub use generate::{DriveStyle, generate_drive};
 pub use light::Light;
 pub use range::{FORMAT, Span};
