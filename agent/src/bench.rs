@@ -101,14 +101,14 @@ fn fleet(plan: &Plan, size_px: Option<u16>, cars: usize, threads: usize) -> Resu
     Ok(Figure { name, per_second: steps as f64 / start.elapsed().as_secs_f64() })
 }
 
-/// A generated road with exactly so many cars on it.
+/// A generated road of 600 m with exactly so many cars on it, spread along it over all lanes of both directions.
 fn bench_drive(index: u64, cars: usize, camera: CameraSettings) -> roadproof_sim::Scenario {
     let style = DriveStyle { max_cars: 0, length_m: 600.0, camera, ..DriveStyle::default() };
     let mut scenario = generate_drive(Seed::of_split(Split::Train, u64::MAX, index), &style);
-    let lanes = scenario.build_road().map_or(1, |road| road.cross_section.lanes);
-    for car in 0..cars {
-        let lane = roadproof_sim::road::LaneId((car % usize::from(lanes)) as i8);
-        let s_m = 40.0 + 12.0 * (car / usize::from(lanes)) as f32;
+    let lanes = scenario.build_road().map_or_else(|_| Vec::new(), |road| road.lanes);
+    let apart_m = 540.0 / cars.max(1) as f32;
+    for (car, lane) in (0..cars).zip(lanes.iter().map(|lane| lane.id).rev().cycle()) {
+        let s_m = 30.0 + apart_m * car as f32;
         scenario.actors.push(ActorSpec {
             name: format!("car {car}"),
             kind: ActorKind::Car,

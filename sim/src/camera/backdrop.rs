@@ -27,6 +27,7 @@ impl<'a> Backdrop<'a> {
         }
     }
 
+    #[inline(always)]
     pub fn shade(&self, out: &mut Run<'_>) {
         out.instance.fill(NO_INSTANCE);
         let at_row = self.rise[1] * out.row as f32 + self.rise[2];

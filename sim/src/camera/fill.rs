@@ -6,6 +6,7 @@
 
 use super::View;
 use super::paint::Paint;
+use super::wide::{Wide, run_wide};
 use crate::math::Vec3;
 use crate::scene::Class;
 
@@ -128,18 +129,7 @@ impl Canvas {
         };
         self.surfaces.push(surface);
         let number = self.surfaces.len() as u32;
-        for row in top..bottom {
-            let (left, right) = self.spans[row];
-            let (first, last) = (centre_after(left, self.width), centre_after(right, self.width));
-            if first < last {
-                let at_row = inverse_depth[1] * row as f32 + inverse_depth[2];
-                let (depths, numbers) = (
-                    &mut self.inverse_depth[row * self.width..][first..last],
-                    &mut self.surface[row * self.width..][first..last],
-                );
-                fill_span(depths, numbers, at_row + inverse_depth[0] * first as f32, inverse_depth[0], number);
-            }
-        }
+        run_wide(Filling { canvas: self, top, bottom, inverse_depth, number });
     }
 
     /// Left and right end of the polygon in each row of pixel centres; the rows it covers.
@@ -195,7 +185,34 @@ fn centre_after(x: f32, count: usize) -> usize {
     (below + i32::from((below as f32) < x)) as usize
 }
 
+/// Fills the rows of one polygon.
+struct Filling<'a> {
+    canvas: &'a mut Canvas,
+    top: usize,
+    bottom: usize,
+    inverse_depth: [f32; 3],
+    number: u32,
+}
+
+impl Wide for Filling<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let Self { canvas, top, bottom, inverse_depth, number } = self;
+        for row in top..bottom {
+            let (left, right) = canvas.spans[row];
+            let (first, last) = (centre_after(left, canvas.width), centre_after(right, canvas.width));
+            if first < last {
+                let at_row = inverse_depth[1] * row as f32 + inverse_depth[2];
+                let depths = &mut canvas.inverse_depth[row * canvas.width..][first..last];
+                let numbers = &mut canvas.surface[row * canvas.width..][first..last];
+                fill_span(depths, numbers, at_row + inverse_depth[0] * first as f32, inverse_depth[0], number);
+            }
+        }
+    }
+}
+
 /// Keeps the nearer surface in each pixel of a span.
+#[inline(always)]
 fn fill_span(depths: &mut [f32], numbers: &mut [u32], start: f32, step: f32, number: u32) {
     for (index, (depth, surface)) in (0_i32..).zip(depths.iter_mut().zip(numbers)) {
         let candidate = start + step * index as f32;

@@ -9,6 +9,7 @@ mod ground;
 mod paint;
 mod shade;
 mod texture;
+mod wide;
 
 use crate::math::{Quat, Vec3, pitch_rotation, tan};
 use crate::scenario::range;

@@ -15,6 +15,7 @@ pub(super) struct Footprint {
 }
 
 impl Footprint {
+    #[inline(always)]
     pub fn new(over_depth: [f32; 3], inverse_depth: [f32; 3], row: usize) -> Self {
         let (value, inverse) = (Along::row(over_depth, row), Along::row(inverse_depth, row));
         Self {
@@ -32,6 +33,7 @@ impl Footprint {
     }
 
     /// An upper bound between two pixels.
+    #[inline(always)]
     fn bound(self, columns: (f32, f32), farthest_m: f32) -> f32 {
         let per_row = self.per_row.over_depth(columns.0).abs().max(self.per_row.over_depth(columns.1).abs());
         (self.per_column + per_row) * farthest_m * farthest_m
@@ -46,6 +48,7 @@ pub(super) struct Paint {
 
 impl Paint {
     /// Finds the paint in a run of road pixels; `false` if there is none, and then `shares` is not written.
+    #[inline(always)]
     pub fn cover(&mut self, markings: &[Marking], ground: &Ground, out: &Run<'_>) -> bool {
         let last = out.depth_m.len() - 1;
         let columns = (out.column as f32, (out.column + last) as f32);
@@ -82,6 +85,7 @@ impl Paint {
         painted
     }
 
+    #[inline(always)]
     fn add(&mut self, index: usize, marking: &Marking, share: f32) {
         let [white, yellow] = self.shares[index];
         self.shares[index][usize::from(marking.yellow)] += share.min(1.0 - white - yellow);
@@ -90,6 +94,7 @@ impl Paint {
 
 impl Ground {
     /// Share of a pixel that a line covers: box filters across and along it.
+    #[inline(always)]
     fn share(&self, marking: &Marking, column: f32, depth_m: f32) -> f32 {
         let d_m = self.d.over_depth(column) * depth_m;
         let width_m = self.width.at(column, depth_m).max(LEAST_M);
@@ -111,6 +116,7 @@ const LEAST_M: f32 = 1e-3;
 
 impl Dash {
     /// Painted share of a stretch around `s`.
+    #[inline(always)]
     fn share(self, s_m: f32, length_m: f32) -> f32 {
         let painted_to = |s_m: f32| {
             let periods = floor(s_m / self.period_m);

@@ -4,12 +4,35 @@ use super::backdrop::Backdrop;
 use super::fill::{Canvas, Material, Surface};
 use super::paint::{Footprint, Paint};
 use super::texture::Grain;
+use super::wide::{Wide, run_wide};
 use super::{Frame, View};
 use crate::math::{floor, nearest_index};
 use crate::scene::{Class, Scene};
 
 /// Writes colour, depth, class and instance of a filled canvas.
 pub(super) fn shade(canvas: &mut Canvas, view: &View, scene: &Scene, ground_m: f32, frame: &mut Frame<'_>) {
+    run_wide(Shading { canvas, view, scene, ground_m, frame });
+}
+
+/// The work of [`shade`].
+struct Shading<'a, 'b> {
+    canvas: &'a mut Canvas,
+    view: &'a View,
+    scene: &'a Scene,
+    ground_m: f32,
+    frame: &'a mut Frame<'b>,
+}
+
+impl Wide for Shading<'_, '_> {
+    #[inline(always)]
+    fn run(self) {
+        let Self { canvas, view, scene, ground_m, frame } = self;
+        shade_rows(canvas, view, scene, ground_m, frame);
+    }
+}
+
+#[inline(always)]
+fn shade_rows(canvas: &mut Canvas, view: &View, scene: &Scene, ground_m: f32, frame: &mut Frame<'_>) {
     let width = canvas.width;
     let backdrop = Backdrop::new(view, scene, ground_m);
     let mut paint = std::mem::take(&mut canvas.paint);
@@ -54,7 +77,7 @@ pub(super) struct Run<'a> {
 }
 
 /// Pixels shaded together; loops over a fixed few are what compilers turn into vector instructions.
-const BLOCK: usize = 4;
+const BLOCK: usize = 8;
 type Lanes = [f32; BLOCK];
 
 impl Run<'_> {
@@ -126,6 +149,7 @@ pub(super) struct Along {
 }
 
 impl Along {
+    #[inline(always)]
     pub fn row(over_depth: [f32; 3], row: usize) -> Self {
         Self { per_column: over_depth[0], start: over_depth[1] * row as f32 + over_depth[2] }
     }
@@ -136,6 +160,7 @@ impl Along {
     }
 }
 
+#[inline(always)]
 fn shade_run(surface: &Surface, scene: &Scene, paint: &mut Paint, out: &mut Run<'_>) {
     out.class.fill(surface.class as u8);
     out.instance.fill(surface.instance);
@@ -160,6 +185,7 @@ fn shade_run(surface: &Surface, scene: &Scene, paint: &mut Paint, out: &mut Run<
 }
 
 /// Asphalt with its paint, each line counted by the share of the pixel it covers.
+#[inline(always)]
 fn shade_road(surface: &Surface, scene: &Scene, lit: [f32; 3], paint: &mut Paint, out: &mut Run<'_>) {
     let (ground, grain) = (Ground::new(surface, out.row), Grain::tile());
     if !paint.cover(&scene.markings, &ground, out) {
@@ -191,6 +217,7 @@ fn shade_road(surface: &Surface, scene: &Scene, lit: [f32; 3], paint: &mut Paint
     }
 }
 
+#[inline(always)]
 fn shade_terrain(surface: &Surface, scene: &Scene, lit: [f32; 3], out: &mut Run<'_>) {
     let (ground, grain) = (Ground::new(surface, out.row), Grain::tile());
     out.shades(scene, lit, |columns, depths_m| ground.grass(grain, columns, depths_m));
@@ -206,6 +233,7 @@ pub(super) struct Ground {
 }
 
 impl Ground {
+    #[inline(always)]
     fn new(surface: &Surface, row: usize) -> Self {
         Self {
             s: Along::row(surface.first_over_depth, row),
