@@ -5,7 +5,7 @@ use crate::interrupt::Interrupt;
 use crate::progress::Stage;
 use crate::settings::Settings;
 use roadproof_sim::score::Infractions;
-use roadproof_sim::{Fleet, FleetError, Outcome, Score, Seed, Split, generate_drive};
+use roadproof_sim::{Fleet, FleetError, Outcome, Score, Seed, generate_drive};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -26,6 +26,8 @@ pub struct DriverResult {
     pub driving_score_std: f32,
     /// Infractions per kilometre driven, all roads together.
     pub infractions: BTreeMap<&'static str, f32>,
+    /// Standard deviation over roads of each road's own infractions per kilometre.
+    pub infractions_std: BTreeMap<&'static str, f32>,
     /// Kilometres driven.
     pub driven_km: f32,
     /// How the drives ended.
@@ -57,7 +59,7 @@ pub fn evaluate(
 ) -> Result<Option<DriverResult>, FleetError> {
     let roads = settings.evaluate.roads;
     let seeds: Vec<Seed> =
-        (0..roads as u64).map(|road| Seed::of_split(Split::HeldOut, settings.evaluate.seed, road)).collect();
+        (0..roads as u64).map(|road| Seed::of_split(settings.evaluate.split, settings.evaluate.seed, road)).collect();
     let scenarios: Vec<_> = seeds.iter().map(|seed| generate_drive(*seed, &settings.drive)).collect();
     let decision_s = 1.0 / scenarios[0].decision_hz;
     let mut fleet = Fleet::new(scenarios, settings.threads())?;
@@ -91,6 +93,17 @@ pub fn evaluate(
     Ok(Some(result))
 }
 
+/// What is counted per kilometre, by the name it has in results.
+const INFRACTIONS: [(&str, fn(&Infractions) -> f32); 7] = [
+    ("collisions_vehicle", |infractions| infractions.collisions_vehicle),
+    ("collisions_static", |infractions| infractions.collisions_static),
+    ("outside_lanes_m", |infractions| infractions.outside_lanes_m),
+    ("off_road", |infractions| infractions.off_road),
+    ("blocked", |infractions| infractions.blocked),
+    ("timeouts", |infractions| infractions.timeouts),
+    ("minimum_speed", |infractions| infractions.minimum_speed),
+];
+
 impl DriverResult {
     fn new(driver: &str, roads: Vec<Road>) -> Self {
         let (route_completion, route_completion_std) =
@@ -100,15 +113,12 @@ impl DriverResult {
         let per_km = |count: fn(&Infractions) -> f32| {
             roads.iter().map(|road| count(&road.score.infractions)).sum::<f32>() / driven_km.max(0.001)
         };
-        let infractions = BTreeMap::from([
-            ("collisions_vehicle", per_km(|infractions| infractions.collisions_vehicle)),
-            ("collisions_static", per_km(|infractions| infractions.collisions_static)),
-            ("outside_lanes_m", per_km(|infractions| infractions.outside_lanes_m)),
-            ("off_road", per_km(|infractions| infractions.off_road)),
-            ("blocked", per_km(|infractions| infractions.blocked)),
-            ("timeouts", per_km(|infractions| infractions.timeouts)),
-            ("minimum_speed", per_km(|infractions| infractions.minimum_speed)),
-        ]);
+        let infractions = INFRACTIONS.iter().map(|&(name, count)| (name, per_km(count))).collect();
+        let spread = |count: fn(&Infractions) -> f32| {
+            let each = |road: &Road| 1000.0 * count(&road.score.infractions) / road.score.driven_m.max(1.0);
+            mean_and_spread(roads.iter().map(each)).1
+        };
+        let infractions_std = INFRACTIONS.iter().map(|&(name, count)| (name, spread(count))).collect();
         let mut outcomes = BTreeMap::new();
         for road in &roads {
             *outcomes.entry(format!("{:?}", road.outcome)).or_insert(0) += 1;
@@ -121,6 +131,7 @@ impl DriverResult {
             driving_score,
             driving_score_std,
             infractions,
+            infractions_std,
             driven_km,
             outcomes,
             roads,
@@ -148,19 +159,24 @@ pub fn table(results: &[DriverResult]) -> String {
         "hits cars /km",
         "hits static /km",
         "off road /km",
-        "outside lanes m/km",
+        "blocked /km",
+        "timed out /km",
     ]);
     for result in results {
-        let per_km = |name| result.infractions.get(name).copied().unwrap_or(0.0);
+        let rate = |name| {
+            let of = |map: &BTreeMap<&'static str, f32>| map.get(name).copied().unwrap_or(0.0);
+            format!("{:.2} ± {:.1}", of(&result.infractions), of(&result.infractions_std))
+        };
         table.add_row([
             result.driver.clone(),
             format!("{:.1} ± {:.1}", result.driving_score, result.driving_score_std),
             format!("{:.1} ± {:.1} %", 100.0 * result.route_completion, 100.0 * result.route_completion_std),
             format!("{} of {}", result.outcomes.get("Arrived").copied().unwrap_or(0), result.episodes),
-            format!("{:.2}", per_km("collisions_vehicle")),
-            format!("{:.2}", per_km("collisions_static")),
-            format!("{:.2}", per_km("off_road")),
-            format!("{:.1}", per_km("outside_lanes_m")),
+            rate("collisions_vehicle"),
+            rate("collisions_static"),
+            rate("off_road"),
+            rate("blocked"),
+            rate("timeouts"),
         ]);
     }
     format!("{table}")

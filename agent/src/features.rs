@@ -4,6 +4,34 @@ use crate::lead::LeadTracker;
 use roadproof_perception::Percept;
 use roadproof_sim::Measures;
 
+/// What a car knows of itself without a camera, and the speed limit its map gives. Nothing else of the ground truth reaches
+/// the policy.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Odometry {
+    /// Speed along the body's axis.
+    pub speed_mps: f32,
+    /// Change of that speed.
+    pub acceleration_mps2: f32,
+    /// Turning speed about the up axis.
+    pub yaw_rate_rad_per_s: f32,
+    /// Steering angle of the front wheels.
+    pub steer_rad: f32,
+    /// The speed limit.
+    pub speed_limit_mps: f32,
+}
+
+impl From<&Measures> for Odometry {
+    fn from(measures: &Measures) -> Self {
+        Self {
+            speed_mps: measures.ego.speed_mps,
+            acceleration_mps2: measures.ego.acceleration_mps2,
+            yaw_rate_rad_per_s: measures.ego.yaw_rate_rad_per_s,
+            steer_rad: measures.ego.steer_rad,
+            speed_limit_mps: measures.speed_limit_mps,
+        }
+    }
+}
+
 /// Numbers in one policy input.
 pub const FEATURES: usize = 24;
 /// Percepts remembered, the newest first.
@@ -23,12 +51,11 @@ impl Memory {
     /// - `features`: [`FEATURES`]
     ///
     /// # Units
-    /// Everything is scaled to about `-1..=1`. Of `ego` only what a car measures itself is read: speed, acceleration, yaw
-    /// rate, steering angle and the speed limit its map gives.
-    pub fn observe(&mut self, percept: &Percept, ego: &Measures, dt_s: f32, features: &mut [f32]) {
+    /// Everything is scaled to about `-1..=1`.
+    pub fn observe(&mut self, percept: &Percept, ego: Odometry, dt_s: f32, features: &mut [f32]) {
         self.percepts.rotate_right(1);
         self.percepts[0] = Some(*percept);
-        let speed_mps = ego.ego.speed_mps;
+        let speed_mps = ego.speed_mps;
         self.lead.observe(percept, speed_mps, dt_s);
         let mut values = features.iter_mut();
         let mut push = |value: f32| {
@@ -56,11 +83,11 @@ impl Memory {
         push(speed_mps / 15.0);
         push(limit_mps / 15.0);
         push((limit_mps - speed_mps) / 3.0);
-        push(ego.ego.steer_rad / 0.05);
-        push(ego.ego.yaw_rate_rad_per_s / 0.2);
-        push(ego.ego.acceleration_mps2 / 4.0);
+        push(ego.steer_rad / 0.05);
+        push(ego.yaw_rate_rad_per_s / 0.2);
+        push(ego.acceleration_mps2 / 4.0);
         push(speed_mps * percept.heading_rad);
-        push(20.0 * (percept.curvature_per_m - ego.ego.yaw_rate_rad_per_s / speed_mps.max(2.0)));
+        push(20.0 * (percept.curvature_per_m - ego.yaw_rate_rad_per_s / speed_mps.max(2.0)));
         push(f32::from(u8::from(speed_mps < 0.5)));
     }
 }
@@ -73,7 +100,7 @@ mod tests {
     fn every_feature_is_written_and_bounded() {
         let mut features = [f32::NAN; FEATURES];
         let percept = Percept { lane_offset_m: 100.0, gap_m: 5.0, lead_probability: 1.0, ..Percept::default() };
-        Memory::default().observe(&percept, &Measures::default(), 0.1, &mut features);
+        Memory::default().observe(&percept, Odometry::default(), 0.1, &mut features);
         assert!(features.iter().all(|value| (-4.0..=4.0).contains(value)), "{features:?}");
         assert_eq!(features[0], 4.0);
     }

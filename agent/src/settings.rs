@@ -4,8 +4,8 @@ use crate::learn::PqnSettings;
 use crate::policy::PolicySettings;
 use crate::reward::RewardSettings;
 use roadproof_perception::{PerceptionSettings, TrainingSettings};
-use roadproof_sim::DriveStyle;
 use roadproof_sim::scenario::{CheckError, check_camera};
+use roadproof_sim::{DriveStyle, Split};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 pub struct Settings {
     /// Where all randomness of the run starts.
     pub seed: u64,
-    /// Wall-clock budget of the run. A stage ends when its work is done or its share of this is spent; only a run whose
+    /// Wall-clock budget of the run; the evaluation at its end, well under a minute, is never cut. A stage ends when its work is done or its share of this is spent; only a run whose
     /// work stays ahead of the clock in every stage is repeatable to the bit.
     pub minutes: f64,
     /// Threads that simulate; zero takes as many as there are cores. Results do not depend on it.
@@ -86,11 +86,13 @@ pub struct EvaluateSettings {
     pub roads: usize,
     /// Seed of the held-out roads; the same for every run, so that runs can be compared.
     pub seed: u64,
+    /// Which roads: held-out ones for figures, validation ones for choosing settings.
+    pub split: Split,
 }
 
 impl Default for EvaluateSettings {
     fn default() -> Self {
-        Self { roads: 60, seed: 0 }
+        Self { roads: 60, seed: 0, split: Split::HeldOut }
     }
 }
 

@@ -6,6 +6,7 @@ use crate::files::write_atomically;
 use crate::interrupt;
 use crate::settings::Settings;
 use clap::Args;
+use roadproof_sim::Split;
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -22,15 +23,27 @@ pub(super) struct Arguments {
     /// The run whose driver `blind` covers the eyes of [default: shipped].
     #[arg(long, value_name = "RUN")]
     blind_run: Option<PathBuf>,
-    /// Held-out roads [default: 60].
+    /// How many roads [default: 60].
     #[arg(long)]
     roads: Option<usize>,
-    /// Seed of the held-out roads [default: 0].
+    /// Held-out roads give figures; choose settings on validation roads, or the figures mean nothing.
+    #[arg(long, value_enum, default_value_t = Roads::HeldOut)]
+    split: Roads,
+    /// Seed of the roads [default: 0].
     #[arg(long)]
     seed: Option<u64>,
     /// Write the result there as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+}
+
+/// Which roads to drive.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Roads {
+    /// Roads that nothing else drives.
+    HeldOut,
+    /// Roads of the family that perception is checked on.
+    Validation,
 }
 
 /// What `--json` writes; the same shape as a run's `result.json`.
@@ -45,6 +58,10 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     let start = std::time::Instant::now();
     let (mut driver, mut settings) = driver(&arguments.driver, arguments.blind_run.as_deref())?;
     settings.evaluate.roads = arguments.roads.unwrap_or(settings.evaluate.roads);
+    settings.evaluate.split = match arguments.split {
+        Roads::HeldOut => Split::HeldOut,
+        Roads::Validation => Split::Validation,
+    };
     settings.evaluate.seed = arguments.seed.unwrap_or(settings.evaluate.seed);
     settings.check()?;
     let Some(result) = evaluate(&mut driver, &settings, &interrupt::install()?)? else {

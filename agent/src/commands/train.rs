@@ -19,7 +19,7 @@ pub(super) struct Arguments {
     /// Where all randomness starts [default: 1].
     #[arg(long)]
     seed: Option<u64>,
-    /// Wall-clock budget of the whole run [default: 9].
+    /// Wall-clock budget of the run, the evaluation at its end not counted [default: 9].
     #[arg(long)]
     minutes: Option<f64>,
     /// Run folder, which must not exist yet [default: runs/<time>-<seed>].

@@ -63,7 +63,7 @@ impl Eyes {
         for (((percept, memory), measures), row) in
             percepts.iter().zip(&mut self.memories).zip(&seen.measures).zip(rows)
         {
-            memory.observe(percept, measures, decision_s, row);
+            memory.observe(percept, measures.into(), decision_s, row);
         }
         percepts
     }
@@ -74,7 +74,7 @@ impl Eyes {
         for (&world, percept) in worlds.iter().zip(self.perception.see(&frames)) {
             self.memories[world] = Memory::default();
             let row = &mut features[world * FEATURES..][..FEATURES];
-            self.memories[world].observe(&percept, &seen.measures[world], decision_s, row);
+            self.memories[world].observe(&percept, (&seen.measures[world]).into(), decision_s, row);
         }
     }
 

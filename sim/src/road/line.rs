@@ -38,7 +38,7 @@ pub struct LinePoint {
     pub curvature_per_m: f32,
 }
 
-/// The reference line, sampled every [`SPACING_M`] and integrated exactly in between.
+/// The reference line, sampled every metre and integrated exactly in between.
 #[derive(Clone, Debug)]
 pub struct ReferenceLine {
     length_m: f32,
