@@ -228,6 +228,7 @@ fn chord(heading: f64, curvature: f64, slope: f64, u: f64) -> (f64, f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::road::MAX_LENGTH_M;
 
     fn s_bend() -> ReferenceLine {
         let piece =
@@ -261,6 +262,23 @@ mod tests {
                 let (found_s, found_d) = line.locate(line.to_world(s, d));
                 assert!((found_s - s).abs() < 1e-3 && (found_d - d).abs() < 1e-3, "{s} {d}: {found_s} {found_d}");
             }
+        }
+    }
+
+    #[test]
+    fn the_longest_roads_keep_the_millimetre() {
+        // A weave as long as a road may be: coordinates are largest, and single precision coarsest, at its end.
+        let bend = |start, end| CurvePiece { length_m: 50.0, start_curvature_per_m: start, end_curvature_per_m: end };
+        let weave = [bend(0.0, 0.01), bend(0.01, -0.01), bend(-0.01, 0.0)];
+        let pieces: Vec<CurvePiece> = weave.iter().copied().cycle().take(MAX_LENGTH_M as usize / 50).collect();
+        let line = ReferenceLine::new(&pieces, vec![]);
+        let mut s = 0.0;
+        while s < line.length_m() {
+            for d in [-9.0, -1.75, 0.0, 8.0] {
+                let (found_s, found_d) = line.to_line(line.to_world(s, d), s + 2.0);
+                assert!((found_s - s).abs() < 1e-3 && (found_d - d).abs() < 1e-3, "{s} {d}: {found_s} {found_d}");
+            }
+            s += 7.3;
         }
     }
 
