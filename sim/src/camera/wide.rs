@@ -7,7 +7,7 @@ pub(super) trait Wide {
     fn run(self);
 }
 
-/// Does the work, compiled for AVX2 where the processor has it. Measured: a frame of 84×84 takes 0.89 of the time.
+/// Does the work, compiled for AVX2 where the processor has it.
 #[inline]
 pub(super) fn run_wide(work: impl Wide) {
     #[cfg(target_arch = "x86_64")]
