@@ -14,8 +14,8 @@ use crate::trace::state_digest;
 use crate::traffic::Traffic;
 use crate::vehicle::Controls;
 use bevy::prelude::{Entity, World};
-use rayon::prelude::*;
-use std::sync::Arc;
+use rayon::ThreadPool;
+use std::sync::{Arc, Mutex};
 
 /// A fleet that cannot be built.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -41,11 +41,25 @@ pub enum FleetError {
     /// Nothing to drive.
     #[error("a fleet needs at least one world")]
     Empty,
+    /// The system gives no more threads.
+    #[error("cannot start {threads} threads: {reason}")]
+    Threads {
+        /// Threads asked for.
+        threads: usize,
+        /// What the system said.
+        reason: String,
+    },
 }
 
-/// Many worlds in a few shards, one per thread.
+/// Shards per thread: whoever is done first takes another, since worlds and cores differ in speed from step to step.
+const SHARDS_PER_THREAD: usize = 4;
+
+/// Many worlds in a few shards, spread over threads.
 pub struct Fleet {
     shards: Vec<Shard>,
+    threads: usize,
+    /// The fleet's own threads, where rayon's are fewer than asked for.
+    pool: Option<ThreadPool>,
     worlds: usize,
     camera: CameraSettings,
     with_camera: bool,
@@ -102,21 +116,23 @@ impl Observations {
 }
 
 impl Fleet {
-    /// Builds one world per scenario, spread over `threads` shards.
+    /// Builds one world per scenario, stepped by so many threads.
     ///
     /// # Errors
     /// [`FleetError`] for the first scenario that does not fit.
     pub fn new(scenarios: Vec<Scenario>, threads: usize) -> Result<Self, FleetError> {
         let worlds = scenarios.len();
         let camera = scenarios.first().ok_or(FleetError::Empty)?.camera;
-        let per_shard = worlds.div_ceil(threads.clamp(1, worlds));
+        let threads = threads.clamp(1, worlds);
+        let shards = if threads == 1 { 1 } else { (SHARDS_PER_THREAD * threads).min(worlds) };
+        let per_shard = worlds.div_ceil(shards);
         let mut shards: Vec<Shard> =
             (0..worlds.div_ceil(per_shard)).map(|shard| Shard::new(shard * per_shard)).collect();
         for (world, scenario) in scenarios.iter().enumerate() {
             check_camera(world, scenario, &camera)?;
             shards[world / per_shard].entities.push(None);
         }
-        let mut fleet = Self { shards, worlds, camera, with_camera: true };
+        let mut fleet = Self { shards, threads, pool: own_threads(threads)?, worlds, camera, with_camera: true };
         fleet.reset(scenarios.into_iter().enumerate().collect())?;
         Ok(fleet)
     }
@@ -183,7 +199,7 @@ impl Fleet {
             by_shard[world / per_shard].push((world, scenario));
         }
         let work: Vec<_> = self.shards.iter_mut().zip(by_shard).collect();
-        in_parallel(work, |(shard, scenarios)| {
+        in_parallel(self.threads, self.pool.as_ref(), work, |(shard, scenarios)| {
             scenarios.into_iter().try_for_each(|(world, scenario)| shard.reset(world, scenario))
         })
         .into_iter()
@@ -236,7 +252,7 @@ impl Fleet {
         let sizes: Vec<usize> = self.shards.iter().map(|shard| shard.entities.len()).collect();
         let views = split(seen, &sizes);
         let work: Vec<_> = self.shards.iter_mut().zip(views).collect();
-        in_parallel(work, |(shard, mut view)| {
+        in_parallel(self.threads, self.pool.as_ref(), work, |(shard, mut view)| {
             // A frame after the last would differ from it by what its sensor faults draw.
             let still = |shard: &Shard, slot| controls.is_some() && shard.component::<Verdict>(slot).outcome.is_some();
             let drawn: Vec<bool> = (0..shard.entities.len()).map(|slot| with_camera && !still(shard, slot)).collect();
@@ -408,13 +424,51 @@ fn cut<'a, T>(rest: &mut &'a mut [T], count: usize) -> &'a mut [T] {
     first
 }
 
-/// Runs each piece of work, on this thread if there is only one.
-fn in_parallel<W: Send, R: Send>(work: Vec<W>, run: impl Fn(W) -> R + Send + Sync) -> Vec<R> {
-    if work.len() == 1 {
-        work.into_iter().map(run).collect()
-    } else {
-        work.into_par_iter().with_max_len(1).map(run).collect()
+/// Runs each piece of work and returns what came of each, in order.
+///
+/// The calling thread takes part: it need not wait for others to wake up, only for the last piece that one of them has begun.
+fn in_parallel<W: Send, R: Send>(
+    threads: usize,
+    pool: Option<&ThreadPool>,
+    work: Vec<W>,
+    run: impl Fn(W) -> R + Send + Sync,
+) -> Vec<R> {
+    if threads == 1 {
+        return work.into_iter().map(run).collect();
     }
+    const UNBROKEN: &str = "a thread that panics while it holds the lock ends the process";
+    let queue = Mutex::new(work.into_iter().enumerate());
+    let results = Mutex::new(Vec::new());
+    let take_part = || {
+        loop {
+            let next = queue.lock().expect(UNBROKEN).next();
+            let Some((index, piece)) = next else { break };
+            let result = run(piece);
+            results.lock().expect(UNBROKEN).push((index, result));
+        }
+    };
+    match pool {
+        Some(pool) => pool.in_place_scope(|scope| with_helpers(scope, threads - 1, &take_part)),
+        None => rayon::in_place_scope(|scope| with_helpers(scope, threads - 1, &take_part)),
+    }
+    let mut results = results.into_inner().expect(UNBROKEN);
+    results.sort_unstable_by_key(|(index, _)| *index);
+    results.into_iter().map(|(_, result)| result).collect()
+}
+
+fn with_helpers<'scope>(scope: &rayon::Scope<'scope>, helpers: usize, take_part: &'scope (impl Fn() + Sync)) {
+    (0..helpers).for_each(|_| scope.spawn(|_| take_part()));
+    take_part();
+}
+
+/// A pool of threads to help the calling one; `None` if rayon's has enough of them.
+fn own_threads(threads: usize) -> Result<Option<ThreadPool>, FleetError> {
+    let helpers = threads - 1;
+    if helpers <= rayon::current_num_threads() {
+        return Ok(None);
+    }
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(helpers).build();
+    pool.map(Some).map_err(|error| FleetError::Threads { threads, reason: error.to_string() })
 }
 
 fn check_camera(world: usize, scenario: &Scenario, camera: &CameraSettings) -> Result<(), FleetError> {

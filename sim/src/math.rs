@@ -48,20 +48,34 @@ pub fn wrap_angle(angle_rad: f32) -> f32 {
     angle_rad - turns * std::f32::consts::TAU
 }
 
-/// The greatest whole number not above `x`, for magnitudes below 2³¹.
-///
-/// Without SSE 4.1, which builds for every x86-64 may not use, the standard library's is a function call.
-#[inline(always)]
-pub(crate) fn floor(x: f32) -> f32 {
-    let towards_zero = x as i32 as f32;
-    if towards_zero > x { towards_zero - 1.0 } else { towards_zero }
+/// Cosine and sine of a small angle, up to a quarter of a radian, to the last place or so; far cheaper than [`sin_cos`].
+#[must_use]
+pub(crate) fn small_direction(angle_rad: f32) -> Vec2 {
+    let square = angle_rad * angle_rad;
+    let cos = 1.0 - square * (0.5 - square * (1.0 / 24.0 - square * (1.0 / 720.0)));
+    let sin = angle_rad * (1.0 - square * (1.0 / 6.0 - square * (1.0 / 120.0)));
+    Vec2::new(cos, sin)
 }
 
-/// The nearest whole number modulo 2²², for magnitudes below 2²²: an addition puts it into the lowest bits of the sum.
-#[inline(always)]
-pub(crate) fn nearest_index(x: f32) -> u32 {
-    const THREE_HALVES_OF_2_POW_23: f32 = 12_582_912.0;
-    (x + THREE_HALVES_OF_2_POW_23).to_bits() & 0x003f_ffff
+/// Cosine and sine of half the angle, within `-π..=π`, of a unit vector against the x axis.
+fn half_angle(direction: Vec2) -> Vec2 {
+    if direction.x >= 0.0 {
+        let cos = (0.5 * (1.0 + direction.x)).sqrt();
+        Vec2::new(cos, 0.5 * direction.y / cos)
+    } else {
+        let sin = (0.5 * (1.0 - direction.x)).sqrt().copysign(direction.y);
+        Vec2::new(0.5 * direction.y / sin, sin)
+    }
+}
+
+/// Rotation that turns the x axis to a direction in the ground plane, given as a unit vector, and then tilts it up by a
+/// slope, metres per metre.
+#[must_use]
+pub(crate) fn rotation_along(direction: Vec2, slope: f32) -> Quat {
+    let level = half_angle(direction);
+    let cos = 1.0 / (1.0 + slope * slope).sqrt();
+    let tilt = half_angle(Vec2::new(cos, slope * cos));
+    Quat::from_xyzw(0.0, 0.0, level.y, level.x) * Quat::from_xyzw(0.0, -tilt.y, 0.0, tilt.x)
 }
 
 /// Rotation about the up axis.
@@ -76,4 +90,23 @@ pub(crate) fn yaw_rotation(yaw_rad: f32) -> Quat {
 pub(crate) fn pitch_rotation(pitch_rad: f32) -> Quat {
     let (sin, cos) = sin_cos(0.5 * pitch_rad);
     Quat::from_xyzw(0.0, sin, 0.0, cos)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cheap_rotations_are_those_of_the_angles() {
+        for step in -100..=100 {
+            let small = 0.0025 * step as f32;
+            let (sin, cos) = sin_cos(small);
+            assert!(small_direction(small).distance(Vec2::new(cos, sin)) < 2e-7, "{small}");
+            let (yaw, pitch) = (0.031_415 * step as f32, 0.004 * (step % 37) as f32);
+            let (sin, cos) = sin_cos(yaw);
+            let expected = yaw_rotation(yaw) * pitch_rotation(-pitch);
+            let found = rotation_along(Vec2::new(cos, sin), tan(pitch));
+            assert!(found.dot(expected).abs() > 1.0 - 1e-6, "{yaw} {pitch}");
+        }
+    }
 }

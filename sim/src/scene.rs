@@ -2,7 +2,7 @@
 //!
 //! Built once per drive from the road, the seed and the light; the camera and the window read the same description.
 
-use crate::math::{Vec3, exp, nearest_index, sin_cos};
+use crate::math::{Vec3, sin_cos};
 use crate::road::{self, Marking, Road};
 use crate::scenario::Light;
 use crate::seed::{Purpose, Seed, Stream};
@@ -122,6 +122,8 @@ pub struct Scene {
     pub rows: Vec<Row>,
     /// Strips of ground from left to right.
     pub strips: Vec<Strip>,
+    /// The same where kerbs are too small to be seen: terrain, road, terrain.
+    pub far_strips: Vec<Strip>,
     /// Paint.
     pub markings: Vec<Marking>,
     /// Things beside the road by rising `s`.
@@ -130,17 +132,15 @@ pub struct Scene {
     pub palette: Palette,
     /// Unit vector to the sun.
     pub sun: Vec3,
-    /// Share of clear sight every [`HAZE_STEP_M`] of depth, see [`Scene::clarity`].
-    haze: Box<[f32; HAZE_STEPS]>,
+    /// How often haze halves what is seen of a colour, per metre of depth.
+    pub halvings_per_m: f32,
 }
 
 /// Terrain is drawn this far from the reference line, or to where a bend would fold it.
 const TERRAIN_REACH_M: f32 = 45.0;
-const KERB_WIDTH_M: f32 = 0.25;
+/// Width of a kerb's top.
+pub(crate) const KERB_WIDTH_M: f32 = 0.25;
 const KERB_HEIGHT_M: f32 = 0.12;
-const HAZE_STEP_M: f32 = 0.5;
-/// A power of two, so that the mask of an index is its bound.
-const HAZE_STEPS: usize = 1024;
 
 impl Scene {
     /// Builds the scene of a drive.
@@ -150,50 +150,26 @@ impl Scene {
         let (sin_azimuth, cos_azimuth) = sin_cos(light.sun_azimuth_deg.to_radians());
         let (sin_elevation, cos_elevation) = sin_cos(light.sun_elevation_deg.to_radians());
         let rows = rows(road);
+        let strips = strips(road);
         let palette = Palette::draw(&mut seed.stream(Purpose::Appearance));
         // Meteorological optical range: contrast falls to 5 %, so exp(-3 z / range) of it is left (Koschmieder 1924).
-        let per_step = exp(-3.0 * HAZE_STEP_M / light.visibility_m);
-        let mut haze = Box::new([1.0; HAZE_STEPS]);
-        for step in 1..HAZE_STEPS {
-            haze[step] = haze[step - 1] * per_step;
-        }
+        let halvings_per_m = 3.0 * std::f32::consts::LOG2_E / light.visibility_m;
         Self {
             props: props(road, &rows, &mut stream),
-            strips: strips(road),
+            far_strips: far_strips(&strips),
+            strips,
             markings: road.markings.clone(),
             palette,
             sun: Vec3::new(cos_azimuth * cos_elevation, sin_azimuth * cos_elevation, sin_elevation),
-            haze,
+            halvings_per_m,
             rows,
         }
-    }
-
-    /// Share of an object's own colour that reaches the camera from this depth; the rest is haze.
-    #[must_use]
-    pub fn clarity(&self, depth_m: f32) -> f32 {
-        self.clarities(&[depth_m])[0]
-    }
-
-    /// The same for several depths at once.
-    #[inline(always)]
-    pub(crate) fn clarities<const N: usize>(&self, depths_m: &[f32; N]) -> [f32; N] {
-        let last = (HAZE_STEPS - 1) as f32;
-        let mut steps = [0; N];
-        for (step, depth_m) in steps.iter_mut().zip(depths_m) {
-            let along = depth_m * (1.0 / HAZE_STEP_M);
-            *step = nearest_index(if along < last { along } else { last });
-        }
-        let mut shares = [0.0; N];
-        for (share, step) in shares.iter_mut().zip(steps) {
-            *share = self.haze[step as usize % HAZE_STEPS];
-        }
-        shares
     }
 
     /// Brightness of a face with this unit normal: a share of sky light and the sun's cosine.
     #[must_use]
     pub fn brightness(&self, normal: Vec3) -> f32 {
-        0.62 + 0.43 * normal.dot(self.sun).max(0.0)
+        brightness_towards(normal.dot(self.sun))
     }
 
     /// Index of the row at or before `s`.
@@ -215,6 +191,11 @@ impl Scene {
     pub fn first_prop(&self, from_s_m: f32) -> usize {
         self.props.partition_point(|prop| prop.s_m < from_s_m)
     }
+}
+
+/// Brightness of a face whose unit normal has this cosine with the direction to the sun.
+pub(crate) fn brightness_towards(sun_cosine: f32) -> f32 {
+    0.62 + 0.43 * sun_cosine.max(0.0)
 }
 
 impl Palette {
@@ -250,8 +231,8 @@ fn rows(road: &Road) -> Vec<Row> {
     (0..count)
         .map(|index| {
             let s_m = index as f32 * ROW_M - road::RUN_IN_M;
-            let (sin, cos) = sin_cos(road.line.point(s_m).heading_rad);
-            Row { s_m, centre: road.surface_point(s_m, 0.0), left: Vec3::new(-sin, cos, 0.0) }
+            let left = road.line.point(s_m).direction.perp();
+            Row { s_m, centre: road.surface_point(s_m, 0.0), left: left.extend(0.0) }
         })
         .collect()
 }
@@ -281,6 +262,13 @@ fn strips(road: &Road) -> Vec<Strip> {
             strip((right, 0.0), (-reach, 0.0), Class::Terrain),
         ]
     }
+}
+
+/// Strips without kerbs: terrain comes down to the edge of the road.
+fn far_strips(strips: &[Strip]) -> Vec<Strip> {
+    let road = strips.iter().find(|strip| strip.class == Class::Road);
+    let (Some(road), [first, .., last]) = (road, strips) else { return strips.to_vec() };
+    vec![Strip { right: road.left, ..*first }, *road, Strip { left: road.right, ..*last }]
 }
 
 /// Draws buildings, trees and signs, keeping every one of them off every part of the road.

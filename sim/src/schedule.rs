@@ -148,10 +148,13 @@ fn decide_traffic(mut worlds: Query<(&Stage, &Measures, &Verdict, &mut Traffic)>
     }
 }
 
-fn step_physics(mut worlds: Query<(&Stage, &Asked, &Verdict, &mut Physics, &mut Traffic)>) {
-    for (stage, asked, _, mut physics, mut traffic) in worlds.iter_mut().filter(|world| world.2.outcome.is_none()) {
+fn step_physics(mut worlds: Query<(&Stage, &Asked, &Verdict, &Measures, &mut Physics, &mut Traffic)>) {
+    for (stage, asked, _, measures, mut physics, mut traffic) in
+        worlds.iter_mut().filter(|world| world.2.outcome.is_none())
+    {
         let substeps = stage.scenario.substeps;
-        physics.step(asked.0, &stage.road, &mut traffic, stage.decision_s() / f32::from(substeps), substeps);
+        let dt_s = stage.decision_s() / f32::from(substeps);
+        physics.step(asked.0, &stage.road, &mut traffic, measures.ego.s_m, dt_s, substeps);
     }
 }
 

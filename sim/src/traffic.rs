@@ -2,7 +2,7 @@
 //!
 //! They move along the lane graph without physics until the ego touches them.
 
-use crate::math::{Vec3, atan2, pitch_rotation, yaw_rotation};
+use crate::math::rotation_along;
 use crate::road::{LaneId, Road};
 use crate::scenario::{Action, ActorKind, ActorSpec, Idm, Trigger};
 use crate::seed::{Purpose, Seed};
@@ -44,7 +44,7 @@ pub struct Car {
     pub colour: [u8; 3],
     /// Whether the ego has touched it; physics moves it since.
     pub hit: bool,
-    hit_pose: Option<Pose>,
+    pose: Pose,
     sideways_mps: f32,
     desired_mps: f32,
     idm: Idm,
@@ -96,11 +96,12 @@ impl Traffic {
     #[must_use]
     pub fn new(actors: &[ActorSpec], road: &Road, seed: Seed) -> Self {
         let mut stream = seed.stream(Purpose::Scenery);
-        let cars = actors.iter().map(|actor| {
+        let mut cars: Vec<Car> = Vec::with_capacity(actors.len());
+        for actor in actors {
             let (length_m, width_m, height_m) = actor.kind.size_m();
             let drawn = draw_paint(&mut stream);
             let colour = actor.colour.map_or(drawn, |(r, g, b)| [r, g, b]);
-            Car {
+            let mut car = Car {
                 s_m: actor.start.s_m,
                 d_m: road.lane(actor.start.lane).map_or(0.0, |lane| lane.centre_d_m),
                 speed_mps: actor.start.speed_mps,
@@ -111,15 +112,17 @@ impl Traffic {
                 height_m,
                 colour,
                 hit: false,
-                hit_pose: None,
+                pose: Pose::IDENTITY,
                 sideways_mps: 0.0,
                 desired_mps: actor.desired_speed_mps.unwrap_or(actor.start.speed_mps),
                 idm: actor.idm,
                 lane_change: None,
                 script: actor.script.iter().map(|&action| ScriptStep::new(action)).collect(),
-            }
-        });
-        Self { cars: cars.collect() }
+            };
+            car.place(road);
+            cars.push(car);
+        }
+        Self { cars }
     }
 
     /// The cars, in file order.
@@ -157,6 +160,15 @@ impl Traffic {
         }
     }
 
+    /// Puts a car where it has driven to; physics puts those it moves itself.
+    pub(crate) fn place(&mut self, index: usize, road: &Road) -> Pose {
+        let car = &mut self.cars[index];
+        if !car.hit {
+            car.place(road);
+        }
+        car.pose
+    }
+
     /// Hands a car over to physics.
     pub(crate) fn hit(&mut self, index: usize) {
         self.cars[index].hit = true;
@@ -165,25 +177,30 @@ impl Traffic {
     /// Where physics has moved a car that was hit.
     pub(crate) fn set_hit_pose(&mut self, index: usize, pose: Pose, speed_mps: f32) {
         let car = &mut self.cars[index];
-        car.hit_pose = Some(pose);
+        car.pose = pose;
         car.speed_mps = speed_mps;
     }
 }
 
 impl Car {
-    /// Position and rotation of the middle of its body.
+    /// Position and rotation of the middle of its body, as of the last decision.
     #[must_use]
-    pub fn pose(&self, road: &Road) -> Pose {
-        if let Some(pose) = self.hit_pose {
-            return pose;
-        }
-        let surface = road.surface_point(self.s_m, self.d_m);
-        let drift_rad = atan2(self.sideways_mps, self.speed_mps.max(1.0));
-        let backwards = if self.lane.is_oncoming() { std::f32::consts::PI } else { 0.0 };
-        let heading_rad = road.line.point(self.s_m).heading_rad + drift_rad * self.direction() + backwards;
-        let slope_rad = self.direction() * atan2(road.line.slope(self.s_m), 1.0);
-        let rotation = yaw_rotation(heading_rad) * pitch_rotation(-slope_rad);
-        Pose::from_parts(surface + Vec3::Z * (0.5 * self.height_m), rotation)
+    pub fn pose(&self) -> Pose {
+        self.pose
+    }
+
+    fn place(&mut self, road: &Road) {
+        let point = road.line.point(self.s_m);
+        let (height_m, slope) = road.line.height_and_slope(self.s_m);
+        let left = point.direction.perp();
+        let ahead = point.direction * self.direction();
+        let forward = if self.sideways_mps == 0.0 {
+            ahead
+        } else {
+            (ahead * self.speed_mps.max(1.0) + left * self.sideways_mps).normalize()
+        };
+        let middle = (point.position + left * self.d_m).extend(height_m + 0.5 * self.height_m);
+        self.pose = Pose::from_parts(middle, rotation_along(forward, self.direction() * slope));
     }
 
     /// `1` along the reference line, `-1` against it.

@@ -2,6 +2,7 @@
 
 use crate::drivers::ScriptedDriver;
 use crate::pictures::{class_picture, depth_picture, instance_picture, write_png};
+use anyhow::Context;
 use clap::Args;
 use roadproof_sim::Episode;
 use std::path::PathBuf;
@@ -40,6 +41,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     }
     let (width, height) = (u32::from(camera.width_px), u32::from(camera.height_px));
     let seen = episode.seen();
+    std::fs::create_dir_all(&arguments.out).with_context(|| format!("cannot create the folder {:?}", arguments.out))?;
     let pictures = [
         ("rgb.png", seen.rgb.clone()),
         ("depth.png", depth_picture(&seen.depth_m)),

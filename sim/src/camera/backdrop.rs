@@ -1,9 +1,11 @@
 //! What is seen where nothing is drawn: the sky, and terrain out to the horizon.
 
-use super::shade::{Run, write_rgb};
+use super::lanes::{Lanes, choose, columns_from, store};
+use super::pixels::{Pixels, Run, clarity};
 use super::{FAR_M, NO_INSTANCE, View};
 use crate::math::Vec3;
 use crate::scene::{Class, Scene};
+use fearless_simd::prelude::*;
 
 /// Sky, and terrain beyond what is drawn.
 pub(super) struct Backdrop<'a> {
@@ -23,34 +25,48 @@ impl<'a> Backdrop<'a> {
             scene,
             eye_over_ground_m: (view.eye.z - ground_m).max(0.1),
             rise: [x, y, start],
-            terrain: scene.palette.terrain.map(|channel| channel * brightness),
+            terrain: scene.palette.terrain.map(|channel| (channel * brightness).min(255.0)),
         }
     }
 
     #[inline(always)]
-    pub fn shade(&self, out: &mut Run<'_>) {
-        out.instance.fill(NO_INSTANCE);
-        let at_row = self.rise[1] * out.row as f32 + self.rise[2];
-        let start = out.column;
-        let rise = |index: usize| at_row + self.rise[0] * (start + index) as i32 as f32;
-        let least = rise(0).min(rise(out.depth_m.len() - 1));
+    pub fn shade<S: Simd>(&self, simd: S, run: Run, pixels: &mut Pixels) {
+        let (zenith, haze) = (self.scene.palette.zenith, self.scene.palette.horizon);
+        let at_row = self.rise[1] * run.row as i32 as f32 + self.rise[2];
+        let rise_at = |column: usize| at_row + self.rise[0] * column as i32 as f32;
         let horizon = -self.eye_over_ground_m / FAR_M;
-        out.class.fill(Class::Sky as u8);
-        out.depth_m.fill(FAR_M);
-        let palette = &self.scene.palette;
-        for (index, rgb) in out.rgb.iter_mut().enumerate() {
-            let share = 2.2 * rise(index);
-            let share = if share > 0.0 { share } else { 0.0 };
-            write_rgb(rgb, palette.zenith, palette.horizon, if share < 1.0 { share } else { 1.0 });
+        let all_sky = rise_at(run.start).min(rise_at(run.end - 1)) >= horizon;
+        for at in run.blocks() {
+            let rise = columns_from(simd, at) * self.rise[0] + at_row;
+            let high = (rise * 2.2).max(0.0).min(1.0);
+            let mut depth_m = Lanes::splat(simd, FAR_M);
+            let mut colour = [
+                high * (zenith[0] - haze[0]) + haze[0],
+                high * (zenith[1] - haze[1]) + haze[1],
+                high * (zenith[2] - haze[2]) + haze[2],
+            ];
+            if !all_sky {
+                let below = rise.simd_lt(horizon);
+                let ground_m = Lanes::splat(simd, -self.eye_over_ground_m) / rise;
+                let clear = clarity(ground_m, self.scene);
+                let ground = [
+                    clear * (self.terrain[0] - haze[0]) + haze[0],
+                    clear * (self.terrain[1] - haze[1]) + haze[1],
+                    clear * (self.terrain[2] - haze[2]) + haze[2],
+                ];
+                depth_m = below.select(ground_m, depth_m);
+                colour = choose(below, ground, colour);
+            }
+            store(depth_m, &mut pixels.depth_m, at);
+            pixels.set_name(at, Class::Sky as u8, NO_INSTANCE);
+            pixels.set_clear(at, colour);
         }
-        if least >= horizon {
-            return;
-        }
-        for (index, rgb) in out.rgb.iter_mut().enumerate().filter(|(index, _)| rise(*index) < horizon) {
-            let depth_m = self.eye_over_ground_m / -rise(index);
-            out.depth_m[index] = depth_m;
-            out.class[index] = Class::Terrain as u8;
-            write_rgb(rgb, self.terrain, palette.horizon, self.scene.clarity(depth_m));
+        if !all_sky {
+            for column in run.start..run.end {
+                if pixels.depth_m[column] < FAR_M {
+                    pixels.class[column] = Class::Terrain as u8;
+                }
+            }
         }
     }
 }

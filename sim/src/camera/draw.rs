@@ -5,9 +5,10 @@ use super::ground::draw_ground;
 use super::{CameraSettings, FIRST_PROP_INSTANCE, Frame, View, shade};
 use crate::math::{Vec3, sin_cos};
 use crate::road::Road;
-use crate::scene::{Class, Prop, Scene};
+use crate::scene::{Class, Prop, Scene, brightness_towards};
 use crate::traffic::{Car, Traffic};
 use crate::vehicle::EgoState;
+use rapier3d::prelude::Pose;
 
 /// How far the camera looks along the road.
 pub(super) const SIGHT_M: f32 = 190.0;
@@ -25,104 +26,123 @@ pub(crate) struct Shown<'a> {
 pub(crate) fn draw_frame(canvas: &mut Canvas, settings: &CameraSettings, shown: &Shown<'_>, frame: &mut Frame<'_>) {
     let view = View::on_ego(settings, shown.ego, shown.centre_of_mass_m);
     canvas.clear(usize::from(settings.width_px), usize::from(settings.height_px));
-    draw_cars(canvas, &view, shown);
+    let lit_view = LitView { view: &view, sun_in_camera: view.rotated(shown.scene.sun) };
+    draw_cars(canvas, &lit_view, shown);
     draw_ground(canvas, &view, shown.scene, shown.ego.s_m);
-    draw_props(canvas, &view, shown);
+    draw_props(canvas, &lit_view, shown);
     shade::shade(canvas, &view, shown.scene, shown.road.line.height_m(shown.ego.s_m), frame);
 }
 
-fn draw_props(canvas: &mut Canvas, view: &View, shown: &Shown<'_>) {
+fn draw_props(canvas: &mut Canvas, lit_view: &LitView<'_>, shown: &Shown<'_>) {
     let from_s_m = shown.ego.s_m - 15.0;
     let props = shown.scene.props_between(from_s_m, shown.ego.s_m + SIGHT_M);
     let first = shown.scene.first_prop(from_s_m);
     for (index, prop) in props.iter().enumerate() {
         let radius_m = 0.5 * prop.size.length();
-        let middle = prop.base + Vec3::Z * (0.5 * prop.size.z);
-        if visible(view, canvas, middle, radius_m, 1.2) {
+        let middle = lit_view.view.in_camera(prop.base + Vec3::Z * (0.5 * prop.size.z));
+        if visible(lit_view.view, canvas, middle, radius_m, 1.2) {
             let instance = FIRST_PROP_INSTANCE.saturating_add((first + index) as u16);
-            draw_prop(canvas, view, shown.scene, prop, instance);
+            draw_prop(canvas, lit_view, prop, instance);
         }
     }
 }
 
-/// Whether a sphere is in view and larger than a pixel or so.
+/// Whether a sphere around a point in camera coordinates is in view and larger than a pixel or so.
 fn visible(view: &View, canvas: &Canvas, middle: Vec3, radius_m: f32, least_px: f32) -> bool {
-    let at = view.in_camera(middle);
     let (half_width, focal) = (0.5 * canvas.width as f32, view.focal_px);
     // Distance to the side planes, not normalised: `slack` is the sphere's radius along the same vector.
     let slack = radius_m * (focal * focal + half_width * half_width).sqrt();
-    at.z > -radius_m
-        && at.x.abs() * focal - at.z * half_width < slack
-        && 2.0 * radius_m * focal > least_px * at.z.max(1.0)
+    middle.z > -radius_m
+        && middle.x.abs() * focal - middle.z * half_width < slack
+        && 2.0 * radius_m * focal > least_px * middle.z.max(1.0)
 }
 
-fn draw_prop(canvas: &mut Canvas, view: &View, scene: &Scene, prop: &Prop, instance: u16) {
-    let mut look =
-        Look { material: Material::Plain, class: prop.class, instance, colour: prop.colour, brightness: 1.0 };
-    let mut block = Block::new(prop.base, prop.yaw_rad, prop.size);
+/// Where the camera is, and where the sun stands as seen from it.
+struct LitView<'a> {
+    view: &'a View,
+    sun_in_camera: Vec3,
+}
+
+impl LitView<'_> {
+    /// Whether a thing this wide at this depth would be lost between the pixels' centres.
+    fn too_thin(&self, width_m: f32, depth_m: f32) -> bool {
+        width_m * self.view.focal_px < 0.4 * depth_m
+    }
+}
+
+fn draw_prop(canvas: &mut Canvas, lit_view: &LitView<'_>, prop: &Prop, instance: u16) {
+    let plain = Look { material: Material::Plain, class: prop.class, instance, colour: prop.colour, brightness: 1.0 };
+    let (sin, cos) = sin_cos(prop.yaw_rad);
+    let axes = [Vec3::new(cos, sin, 0.0), Vec3::new(-sin, cos, 0.0), Vec3::Z];
+    let block = Block::new(lit_view.view, prop.base, axes, prop.size);
     match prop.class {
         Class::Building => {
-            look.material = Material::Wall;
-            block.draw(canvas, view, scene, look, Skin::Same);
+            block.draw(canvas, lit_view, Look { material: Material::Wall, ..plain }, Skin::Same);
         }
         Class::Tree => {
-            let trunk_m = 0.3 * prop.size.z;
-            look.colour = [82.0, 64.0, 48.0];
-            Block::new(prop.base, prop.yaw_rad, Vec3::new(0.3, 0.3, trunk_m)).draw(
-                canvas,
-                view,
-                scene,
-                look,
-                Skin::Same,
-            );
-            look.colour = prop.colour;
-            draw_crown(canvas, view, scene, prop, trunk_m * 0.8, look);
+            if !lit_view.too_thin(TRUNK_M, block.foot.z) {
+                let bark = Look { colour: [82.0, 64.0, 48.0], ..plain };
+                let size = Vec3::new(TRUNK_M, TRUNK_M, 0.3 * prop.size.z);
+                Block::new(lit_view.view, prop.base, axes, size).draw(canvas, lit_view, bark, Skin::Same);
+            }
+            draw_crown(canvas, lit_view, &block, plain);
         }
         _ => {
-            look.colour = [110.0; 3];
-            Block::new(prop.base, prop.yaw_rad, Vec3::new(0.08, 0.08, 1.9)).draw(canvas, view, scene, look, Skin::Same);
-            look.colour = prop.colour;
-            block.base += Vec3::Z * 1.9;
-            block.size.z = prop.size.z - 1.9;
-            block.draw(canvas, view, scene, look, Skin::Same);
+            if !lit_view.too_thin(POST_M, block.foot.z) {
+                let post = Look { colour: [110.0; 3], ..plain };
+                let size = Vec3::new(POST_M, POST_M, PLATE_FOOT_M);
+                Block::new(lit_view.view, prop.base, axes, size).draw(canvas, lit_view, post, Skin::Same);
+            }
+            let size = Vec3::new(prop.size.x, prop.size.y, prop.size.z - PLATE_FOOT_M);
+            let base = prop.base + Vec3::Z * PLATE_FOOT_M;
+            Block::new(lit_view.view, base, axes, size).draw(canvas, lit_view, plain, Skin::Same);
         }
     }
 }
 
-/// An octahedron: eight faces, four of them seen.
-fn draw_crown(canvas: &mut Canvas, view: &View, scene: &Scene, prop: &Prop, foot_m: f32, look: Look) {
-    let (low, high) = (prop.base + Vec3::Z * foot_m, prop.base + Vec3::Z * prop.size.z);
+/// Width of a tree's trunk.
+const TRUNK_M: f32 = 0.3;
+/// Width of a sign's post.
+const POST_M: f32 = 0.08;
+/// Height at which a sign's plate begins.
+const PLATE_FOOT_M: f32 = 1.9;
+
+/// An octahedron in the upper three quarters of a tree's block: eight faces, four of them seen.
+fn draw_crown(canvas: &mut Canvas, lit_view: &LitView<'_>, block: &Block, look: Look) {
+    let [x, y, z] = block.half;
+    let (low, high) = (block.foot + z * 0.48, block.foot + z * 2.0);
     let middle = low.lerp(high, 0.4);
-    let (sin, cos) = sin_cos(prop.yaw_rad);
-    let reach = 0.5 * prop.size.x;
-    let around =
-        [(cos, sin), (-sin, cos), (-cos, -sin), (sin, -cos)].map(|(x, y)| middle + Vec3::new(x, y, 0.0) * reach);
-    let corner = |point: Vec3| Corner { at: view.in_camera(point), first: 0.0, second: 0.0 };
+    let around = [middle + x, middle + y, middle - x, middle - y];
+    let corner = |at: Vec3| Corner { at, first: 0.0, second: 0.0 };
     for index in 0..4 {
         let (a, b) = (around[index], around[(index + 1) % 4]);
         for (tip, from, to) in [(high, b, a), (low, a, b)] {
-            let normal = (to - tip).cross(from - tip).normalize_or_zero();
-            let look = Look { brightness: scene.brightness(normal), ..look };
-            canvas.polygon(view, &[corner(tip), corner(from), corner(to)], look);
+            let normal = (to - tip).cross(from - tip);
+            if normal.dot(tip) < 0.0 {
+                let brightness = brightness_towards(normal.normalize_or_zero().dot(lit_view.sun_in_camera));
+                canvas.polygon(lit_view.view, &[corner(tip), corner(from), corner(to)], Look { brightness, ..look });
+            }
         }
     }
 }
 
-fn draw_cars(canvas: &mut Canvas, view: &View, shown: &Shown<'_>) {
+fn draw_cars(canvas: &mut Canvas, lit_view: &LitView<'_>, shown: &Shown<'_>) {
     for (index, car) in shown.traffic.cars().iter().enumerate() {
         // A car that was hit is where physics has pushed it, not at its place along the road.
         if !car.hit && !(-20.0..SIGHT_M).contains(&(car.s_m - shown.ego.s_m)) {
             continue;
         }
-        let pose = car.pose(shown.road);
-        if visible(view, canvas, pose.translation, 0.5 * car.length_m + 1.0, 1.0) {
-            draw_car(canvas, view, shown.scene, car, &pose, 1 + index as u16);
+        let pose = car.pose();
+        let middle = lit_view.view.in_camera(pose.translation);
+        if visible(lit_view.view, canvas, middle, 0.5 * car.length_m + 1.0, 1.0) {
+            draw_car(canvas, lit_view, car, &pose, 1 + index as u16);
         }
     }
 }
 
 /// A lower body, and a cabin on it; a van or truck is one block.
-fn draw_car(canvas: &mut Canvas, view: &View, scene: &Scene, car: &Car, pose: &rapier3d::prelude::Pose, instance: u16) {
+fn draw_car(canvas: &mut Canvas, lit_view: &LitView<'_>, car: &Car, pose: &Pose, instance: u16) {
+    let view = lit_view.view;
     let axes = [pose.rotation * Vec3::X, pose.rotation * Vec3::Y, pose.rotation * Vec3::Z];
     let foot = pose.translation - axes[2] * (0.5 * car.height_m);
     let colour = car.colour.map(f32::from);
@@ -132,22 +152,24 @@ fn draw_car(canvas: &mut Canvas, view: &View, scene: &Scene, car: &Car, pose: &r
     let size = Vec3::new(car.length_m, car.width_m, car.height_m - clearance_m);
     let body_m = if car.height_m > 2.0 { size.z } else { 0.58 * size.z };
     let base = foot + axes[2] * clearance_m;
-    Block { base, axes, size: Vec3::new(size.x, size.y, body_m) }.draw(canvas, view, scene, look, lamps);
+    Block::new(view, base, axes, Vec3::new(size.x, size.y, body_m)).draw(canvas, lit_view, look, lamps);
     if body_m < size.z {
         let cabin = Vec3::new(0.52 * size.x, 0.88 * size.y, size.z - body_m);
         let base = base + axes[2] * body_m - axes[0] * (0.05 * size.x);
-        Block { base, axes, size: cabin }.draw(canvas, view, scene, look, Skin::Cabin);
+        Block::new(view, base, axes, cabin).draw(canvas, lit_view, look, Skin::Cabin);
     }
     // The dark gap under the body is what shows best where a car meets the road.
     let shadow = Look { colour: [22.0; 3], ..look };
     let under = Vec3::new(0.96 * size.x, 0.94 * size.y, clearance_m);
-    Block { base: foot, axes, size: under }.draw(canvas, view, scene, shadow, Skin::Same);
+    Block::new(view, foot, axes, under).draw(canvas, lit_view, shadow, Skin::Same);
 }
 
-/// A box standing on its base.
+/// A box standing on its base, in camera coordinates.
 struct Block {
-    base: Vec3,
-    axes: [Vec3; 3],
+    /// Middle of its base.
+    foot: Vec3,
+    /// Half of its length, width and height along its axes.
+    half: [Vec3; 3],
     size: Vec3,
 }
 
@@ -160,38 +182,41 @@ enum Skin {
 }
 
 impl Block {
-    fn new(base: Vec3, yaw_rad: f32, size: Vec3) -> Self {
-        let (sin, cos) = sin_cos(yaw_rad);
-        Self { base, axes: [Vec3::new(cos, sin, 0.0), Vec3::new(-sin, cos, 0.0), Vec3::Z], size }
+    /// A box of the world: middle of its base, unit axes, length along each.
+    fn new(view: &View, base: Vec3, axes: [Vec3; 3], size: Vec3) -> Self {
+        let [x, y, z] = axes;
+        let half =
+            [view.rotated(x * (0.5 * size.x)), view.rotated(y * (0.5 * size.y)), view.rotated(z * (0.5 * size.z))];
+        Self { foot: view.in_camera(base), half, size }
     }
 
     /// Draws the faces turned to the camera, the foot excepted.
-    fn draw(&self, canvas: &mut Canvas, view: &View, scene: &Scene, look: Look, skin: Skin) {
-        let [x, y, z] = self.axes;
-        let half = 0.5 * self.size;
-        let centre = self.base + z * half.z;
-        let (ex, ey, ez) = (x * half.x, y * half.y, z * half.z);
-        // Normal, the two edges that span the face (right and up as seen from outside), and their lengths.
+    fn draw(&self, canvas: &mut Canvas, lit_view: &LitView<'_>, look: Look, skin: Skin) {
+        let [x, y, z] = self.half;
+        let centre = self.foot + z;
+        // From the centre to the face, the two halves that span it (right and up as seen from outside), its length, and
+        // half of the box's extent through it.
         let faces = [
-            (x, ey, ez, self.size.y, Side::Front),
-            (-x, -ey, ez, self.size.y, Side::Back),
-            (y, -ex, ez, self.size.x, Side::Flank),
-            (-y, ex, ez, self.size.x, Side::Flank),
-            (z, -ey, ex, self.size.y, Side::Top),
+            (x, y, z, self.size.y, 0.5 * self.size.x, Side::Front),
+            (-x, -y, z, self.size.y, 0.5 * self.size.x, Side::Back),
+            (y, -x, z, self.size.x, 0.5 * self.size.y, Side::Flank),
+            (-y, x, z, self.size.x, 0.5 * self.size.y, Side::Flank),
+            (z, -y, x, self.size.y, 0.5 * self.size.z, Side::Top),
         ];
-        for (normal, right, up, along_m, side) in faces {
-            let middle = centre + normal * half.dot(Vec3::new(normal.dot(x), normal.dot(y), normal.dot(z)).abs());
-            if (view.eye - middle).dot(normal) <= 0.0 {
+        for (outward, right, up, along_m, half_m, side) in faces {
+            let middle = centre + outward;
+            if middle.dot(outward) >= 0.0 {
                 continue;
             }
             let (material, colour, scale) = side.look(look, skin, along_m, self.size.z);
-            let face = Look { material, colour, brightness: scene.brightness(normal), ..look };
+            let brightness = brightness_towards(outward.dot(lit_view.sun_in_camera) / half_m);
             let corner = |across: f32, rise: f32| Corner {
-                at: view.in_camera(middle + right * across + up * rise),
+                at: middle + right * across + up * rise,
                 first: across * scale.0,
                 second: 0.5 * (rise + 1.0) * scale.1,
             };
-            canvas.polygon(view, &[corner(1.0, -1.0), corner(-1.0, -1.0), corner(-1.0, 1.0), corner(1.0, 1.0)], face);
+            let corners = [corner(1.0, -1.0), corner(-1.0, -1.0), corner(-1.0, 1.0), corner(1.0, 1.0)];
+            canvas.polygon(lit_view.view, &corners, Look { material, colour, brightness, ..look });
         }
     }
 }

@@ -5,11 +5,15 @@
 //! Homogeneous Coordinates". Deferred shading from surface numbers: Burns and Hunt 2013, "The Visibility Buffer".
 
 use super::View;
-use super::paint::Paint;
-use super::wide::{Wide, run_wide};
+use super::lanes::{LANES, Lanes, columns_from, load, nearest_index, store};
+use super::pixels::Pixels;
 use crate::math::Vec3;
 use crate::scene::Class;
+use fearless_simd::prelude::*;
+use fearless_simd::{Level, dispatch, u32x8};
 
+/// Most corners of a polygon after it was cut, and a few more.
+const MAX_CORNERS: usize = 8;
 /// Surfaces nearer than this are cut off.
 const NEAR_M: f32 = 0.15;
 
@@ -39,8 +43,8 @@ pub(crate) struct Surface {
     pub material: Material,
     pub class: Class,
     pub instance: u16,
-    /// Colour under the scene's light, haze not yet applied.
-    pub colour: [f32; 3],
+    /// Colour under the scene's light, no channel above 255, haze not yet applied.
+    pub lit: [f32; 3],
     pub brightness: f32,
     /// Gradients over the pixel: `1/z`, and two attributes over `z`, as `(x, y, at the first pixel)`.
     pub inverse_depth: [f32; 3],
@@ -67,17 +71,36 @@ pub(crate) struct Look {
 }
 
 /// Working memory for one frame; reused from frame to frame.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Canvas {
     pub width: usize,
     pub height: usize,
+    /// Inverse depth of each pixel, with a margin of [`LANES`].
     pub inverse_depth: Vec<f32>,
-    /// Number of the nearest surface plus one; zero where there is none.
+    /// Number of the nearest surface plus one; zero where there is none. The same margin.
     pub surface: Vec<u32>,
     pub surfaces: Vec<Surface>,
+    /// The processor's vector instructions.
+    pub(super) level: Level,
     /// Working memory of the shader.
-    pub(super) paint: Paint,
-    spans: Vec<(f32, f32)>,
+    pub(super) pixels: Pixels,
+    /// First column of a polygon in each row, and the first after it.
+    spans: Vec<(u32, u32)>,
+}
+
+impl Default for Canvas {
+    fn default() -> Self {
+        Self {
+            width: 0,
+            height: 0,
+            inverse_depth: Vec::new(),
+            surface: Vec::new(),
+            surfaces: Vec::new(),
+            level: Level::new(),
+            pixels: Pixels::default(),
+            spans: Vec::new(),
+        }
+    }
 }
 
 impl Canvas {
@@ -85,10 +108,10 @@ impl Canvas {
     pub fn clear(&mut self, width: usize, height: usize) {
         (self.width, self.height) = (width, height);
         self.inverse_depth.clear();
-        self.inverse_depth.resize(width * height, 0.0);
+        self.inverse_depth.resize(width * height + LANES, 0.0);
         self.surface.clear();
-        self.surface.resize(width * height, 0);
-        self.spans.resize(height, (0.0, 0.0));
+        self.surface.resize(width * height + LANES, 0);
+        self.spans.resize(height, (0, 0));
         self.surfaces.clear();
     }
 
@@ -101,67 +124,99 @@ impl Canvas {
         if volume <= 1e-7 {
             return;
         }
-        let (focal, (centre_x, centre_y)) = (view.focal_px, view.centre_px);
-        let mut projected = [(0.0_f32, 0.0_f32); 8];
-        let count = project(corners, focal, (centre_x, centre_y), &mut projected);
+        let mut projected = [(0.0_f32, 0.0_f32); MAX_CORNERS];
+        let count = project(corners, view, &mut projected);
         if count < 3 {
             return;
         }
         let Some((top, bottom)) = self.spans_of(&projected[..count]) else { return };
         // Rows of the inverse of [a b c]: a linear function g with g·p = value at each corner is, over z, linear in the pixel.
-        let (normal_bc, normal_ca) = (b.cross(c), c.cross(a));
         let per_volume = 1.0 / volume;
-        let plane = |value_a: f32, value_b: f32, value_c: f32| {
-            let g = (normal_bc * value_a + normal_ca * value_b + normal_ab * value_c) * per_volume;
-            let (x, y) = (g.x / focal, g.y / focal);
-            [x, y, g.z + x * (0.5 - centre_x) + y * (0.5 - centre_y)]
+        let normals = [b.cross(c) * per_volume, c.cross(a) * per_volume, normal_ab * per_volume];
+        let inverse_depth = view.plane(normals[0] + normals[1] + normals[2]);
+        let attribute = |of: fn(&Corner) -> f32| {
+            let [a, b, c] = [of(&corners[0]), of(&corners[1]), of(&corners[2])];
+            view.plane(normals[0] * a + normals[1] * b + normals[2] * c)
         };
-        let inverse_depth = plane(1.0, 1.0, 1.0);
-        let surface = Surface {
+        let (first_over_depth, second_over_depth) = match look.material {
+            Material::Plain => ([0.0; 3], [0.0; 3]),
+            _ => (attribute(|corner| corner.first), attribute(|corner| corner.second)),
+        };
+        self.surfaces.push(Surface {
             material: look.material,
             class: look.class,
             instance: look.instance,
-            colour: look.colour,
+            lit: look.colour.map(|channel| lesser(channel * look.brightness, 255.0)),
             brightness: look.brightness,
             inverse_depth,
-            first_over_depth: plane(corners[0].first, corners[1].first, corners[2].first),
-            second_over_depth: plane(corners[0].second, corners[1].second, corners[2].second),
-        };
-        self.surfaces.push(surface);
+            first_over_depth,
+            second_over_depth,
+        });
         let number = self.surfaces.len() as u32;
-        run_wide(Filling { canvas: self, top, bottom, inverse_depth, number });
+        dispatch!(self.level, simd => self.fill(simd, top, bottom, inverse_depth, number));
     }
 
-    /// Left and right end of the polygon in each row of pixel centres; the rows it covers.
+    /// Finds the columns of the polygon in each row of pixel centres; returns the rows it covers.
     fn spans_of(&mut self, polygon: &[(f32, f32)]) -> Option<(usize, usize)> {
-        let (mut low, mut high) = (f32::INFINITY, f32::NEG_INFINITY);
         let (mut left, mut right) = (f32::INFINITY, f32::NEG_INFINITY);
-        for &(x, y) in polygon {
-            (low, high) = (lesser(low, y), greater(high, y));
+        let (mut top, mut bottom) = (u32::MAX, 0);
+        let mut rows = [0; MAX_CORNERS];
+        for (row, &(x, y)) in rows.iter_mut().zip(polygon) {
+            *row = centre_after(y, self.height);
+            (top, bottom) = (top.min(*row), bottom.max(*row));
             (left, right) = (lesser(left, x), greater(right, x));
         }
-        let row_after = |y: f32| centre_after(y, self.height);
-        let (top, bottom) = (row_after(low), row_after(high));
         if top >= bottom || centre_after(left, self.width) >= centre_after(right, self.width) {
             return None;
         }
-        self.spans[top..bottom].fill((f32::INFINITY, f32::NEG_INFINITY));
-        let mut previous = polygon[polygon.len() - 1];
-        for &next in polygon {
-            let (from, to) = if previous.1 <= next.1 { (previous, next) } else { (next, previous) };
+        let mut previous = (polygon[polygon.len() - 1], rows[polygon.len() - 1]);
+        for next in polygon.iter().copied().zip(rows) {
+            // Clockwise with y downwards: edges that go down bound the polygon on its right. Each row of a closed polygon
+            // is crossed by one that goes down and one that goes up.
+            let on_right = previous.1 <= next.1;
+            let ((from, first), (to, last)) = if on_right { (previous, next) } else { (next, previous) };
             previous = next;
-            let (first, last) = (row_after(from.1), row_after(to.1));
             if first >= last {
                 continue;
             }
             let slope = (to.0 - from.0) / (to.1 - from.1);
-            let mut x = from.0 + (first as f32 + 0.5 - from.1) * slope;
-            for span in &mut self.spans[first..last] {
-                *span = (lesser(span.0, x), greater(span.1, x));
-                x += slope;
+            let mut x = from.0 + (first as i32 as f32 + 0.5 - from.1) * slope;
+            let spans = &mut self.spans[first as usize..last as usize];
+            if on_right {
+                for (_, end) in spans {
+                    *end = centre_after(x, self.width);
+                    x += slope;
+                }
+            } else {
+                for (start, _) in spans {
+                    *start = centre_after(x, self.width);
+                    x += slope;
+                }
             }
         }
-        Some((top, bottom))
+        Some((top as usize, bottom as usize))
+    }
+
+    /// Keeps the nearer surface in each pixel of the spans.
+    #[inline(always)]
+    fn fill<S: Simd>(&mut self, simd: S, top: usize, bottom: usize, inverse_depth: [f32; 3], number: u32) {
+        let width = self.width;
+        for row in top..bottom {
+            let (first, last) = self.spans[row];
+            let at_row = inverse_depth[1] * row as i32 as f32 + inverse_depth[2];
+            for column in (first as usize..last as usize).step_by(LANES) {
+                let at = row * width + column;
+                let columns = columns_from(simd, column);
+                let inside = columns.simd_lt(last as i32 as f32);
+                let candidate = inside.select(columns * inverse_depth[0] + at_row, Lanes::splat(simd, 0.0));
+                let depth = load(simd, &self.inverse_depth, at);
+                let nearer = candidate.simd_gt(depth);
+                // The same as a choice by `nearer`, which would become a masked store: slow on many processors.
+                store(candidate.max(depth), &mut self.inverse_depth, at);
+                let numbers = &mut self.surface[at..at + LANES];
+                nearer.select(u32x8::splat(simd, number), u32x8::from_slice(simd, numbers)).store_slice(numbers);
+            }
+        }
     }
 }
 
@@ -177,56 +232,18 @@ fn greater(a: f32, b: f32) -> f32 {
     if b > a { b } else { a }
 }
 
-/// The first of `count` pixels whose centre is at or after `x`, `count` if none is.
+/// The first of `count` pixels whose centre is after `x`, `count` if none is; what is exactly on a centre goes to the even
+/// pixel, for all polygons alike.
 #[inline(always)]
-fn centre_after(x: f32, count: usize) -> usize {
-    let x = lesser(greater(x - 0.5, 0.0), count as i32 as f32);
-    let below = x as i32;
-    (below + i32::from((below as f32) < x)) as usize
-}
-
-/// Fills the rows of one polygon.
-struct Filling<'a> {
-    canvas: &'a mut Canvas,
-    top: usize,
-    bottom: usize,
-    inverse_depth: [f32; 3],
-    number: u32,
-}
-
-impl Wide for Filling<'_> {
-    #[inline(always)]
-    fn run(self) {
-        let Self { canvas, top, bottom, inverse_depth, number } = self;
-        for row in top..bottom {
-            let (left, right) = canvas.spans[row];
-            let (first, last) = (centre_after(left, canvas.width), centre_after(right, canvas.width));
-            if first < last {
-                let at_row = inverse_depth[1] * row as f32 + inverse_depth[2];
-                let depths = &mut canvas.inverse_depth[row * canvas.width..][first..last];
-                let numbers = &mut canvas.surface[row * canvas.width..][first..last];
-                fill_span(depths, numbers, at_row + inverse_depth[0] * first as f32, inverse_depth[0], number);
-            }
-        }
-    }
-}
-
-/// Keeps the nearer surface in each pixel of a span.
-#[inline(always)]
-fn fill_span(depths: &mut [f32], numbers: &mut [u32], start: f32, step: f32, number: u32) {
-    for (index, (depth, surface)) in (0_i32..).zip(depths.iter_mut().zip(numbers)) {
-        let candidate = start + step * index as f32;
-        let nearer = candidate > *depth;
-        *depth = if nearer { candidate } else { *depth };
-        *surface = if nearer { number } else { *surface };
-    }
+fn centre_after(x: f32, count: usize) -> u32 {
+    nearest_index(lesser(greater(x, 0.0), count as i32 as f32))
 }
 
 /// Projects corners to pixels, cutting the polygon at the near plane; returns the number of corners left.
-fn project(corners: &[Corner], focal: f32, centre: (f32, f32), out: &mut [(f32, f32); 8]) -> usize {
+fn project(corners: &[Corner], view: &View, out: &mut [(f32, f32); MAX_CORNERS]) -> usize {
     let to_pixel = |at: Vec3| {
-        let scale = focal / at.z;
-        (centre.0 + at.x * scale, centre.1 + at.y * scale)
+        let scale = view.focal_px / at.z;
+        (view.centre_px.0 + at.x * scale, view.centre_px.1 + at.y * scale)
     };
     let mut count = 0;
     let mut push = |point| {

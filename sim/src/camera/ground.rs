@@ -4,7 +4,8 @@ use super::draw::SIGHT_M;
 use super::fill::{Canvas, Corner, Look, Material};
 use super::{NO_INSTANCE, View};
 use crate::math::Vec3;
-use crate::scene::{Class, Scene, Strip};
+use crate::scene::{Class, KERB_WIDTH_M, Scene, Strip};
+use std::ops::Range;
 
 /// Ground behind the camera's place on the road, for wide views and turned cars.
 const BEHIND_M: f32 = 6.0;
@@ -16,22 +17,44 @@ const DEVIATION_PX: f32 = 0.25;
 /// Most strips a scene has.
 const MAX_STRIPS: usize = 8;
 
+/// Kerbs narrower than this are left out; a rasteriser would show them here and there.
+const LEAST_KERB_PX: f32 = 0.5;
+
 /// Draws every strip from behind the ego to the end of sight.
 pub(super) fn draw_ground(canvas: &mut Canvas, view: &View, scene: &Scene, ego_s_m: f32) {
+    let kerbs_end_s_m = ego_s_m + KERB_WIDTH_M * view.focal_px / LEAST_KERB_PX;
     let last = scene.row_at(ego_s_m + SIGHT_M);
-    let looks: [Look; MAX_STRIPS] =
-        std::array::from_fn(|index| ground_look(scene, &scene.strips[index.min(scene.strips.len() - 1)]));
     let mut row = scene.row_at(ego_s_m - BEHIND_M) / LONGEST_PIECE * LONGEST_PIECE;
-    let mut near = row_corners(view, scene, row);
-    while row < last {
-        let next = (row + piece_rows(view, scene, row, ego_s_m)).min(last);
-        let far = row_corners(view, scene, next);
-        let flat = is_flat(view, scene, row, next, ego_s_m);
-        for (look, (near, far)) in looks.iter().zip(near.iter().zip(&far)).take(scene.strips.len()) {
+    for (strips, end) in [(&scene.strips, scene.row_at(kerbs_end_s_m).min(last)), (&scene.far_strips, last)] {
+        row = draw_strips(canvas, view, scene, strips, row..end, ego_s_m);
+    }
+}
+
+/// Draws strips from a row to the first piece that ends at or after the last one; returns where that is.
+fn draw_strips(
+    canvas: &mut Canvas,
+    view: &View,
+    scene: &Scene,
+    strips: &[Strip],
+    rows: Range<usize>,
+    ego_s_m: f32,
+) -> usize {
+    let looks: [Look; MAX_STRIPS] =
+        std::array::from_fn(|index| ground_look(scene, &strips[index.min(strips.len() - 1)]));
+    let mut row = rows.start;
+    let mut near = row_corners(view, scene, strips, row);
+    while row < rows.end {
+        let next = row + piece_rows(view, scene, row, ego_s_m);
+        let far = row_corners(view, scene, strips, next);
+        let turned = (scene.rows[next].left - scene.rows[row].left).length();
+        let allowed_m = allowed_m(view, scene, row, ego_s_m);
+        for ((look, strip), (near, far)) in looks.iter().zip(strips).zip(near.iter().zip(&far)) {
             let ([a, b], [c, d]) = (near, far);
             if beside(view, canvas.width, &[a.at, b.at, c.at, d.at]) {
                 continue;
             }
+            // A parallelogram, or so close to one that a single plane will do.
+            let flat = turned * strip.left.0.abs().max(strip.right.0.abs()) < allowed_m;
             // Left near, left far, right far, right near: clockwise as seen from above.
             if flat {
                 canvas.polygon(view, &[*a, *c, *d, *b], *look);
@@ -42,17 +65,12 @@ pub(super) fn draw_ground(canvas: &mut Canvas, view: &View, scene: &Scene, ego_s
         }
         (row, near) = (next, far);
     }
+    row
 }
 
 /// Distance that stands for [`DEVIATION_PX`] at a row.
 fn allowed_m(view: &View, scene: &Scene, row: usize, ego_s_m: f32) -> f32 {
     DEVIATION_PX * (scene.rows[row].s_m - ego_s_m).max(2.0) / view.focal_px
-}
-
-/// Whether what lies between two rows is a parallelogram, or so close to one that a single plane will do.
-fn is_flat(view: &View, scene: &Scene, row: usize, next: usize, ego_s_m: f32) -> bool {
-    let turned = (scene.rows[next].left - scene.rows[row].left).length();
-    turned * scene.strips[0].left.0 < allowed_m(view, scene, row, ego_s_m)
 }
 
 /// Rows from this one to the next that is drawn.
@@ -74,13 +92,11 @@ fn piece_rows(view: &View, scene: &Scene, row: usize, ego_s_m: f32) -> usize {
 }
 
 /// Both ends of every strip at one row, left and right.
-fn row_corners(view: &View, scene: &Scene, row: usize) -> [[Corner; 2]; MAX_STRIPS] {
+fn row_corners(view: &View, scene: &Scene, strips: &[Strip], row: usize) -> [[Corner; 2]; MAX_STRIPS] {
     let row = &scene.rows[row];
-    let centre = view.in_camera(row.centre);
-    let left = Vec3::new(row.left.dot(view.right), row.left.dot(view.down), row.left.dot(view.forward));
-    let up = Vec3::new(view.right.z, view.down.z, view.forward.z);
+    let (centre, left, up) = (view.in_camera(row.centre), view.rotated(row.left), view.rotated(Vec3::Z));
     let mut corners = [[Corner { at: Vec3::ZERO, first: row.s_m, second: 0.0 }; 2]; MAX_STRIPS];
-    for (ends, strip) in corners.iter_mut().zip(&scene.strips) {
+    for (ends, strip) in corners.iter_mut().zip(strips) {
         for (corner, (d_m, height_m)) in ends.iter_mut().zip([strip.left, strip.right]) {
             corner.at = centre + left * d_m + up * height_m;
             corner.second = d_m;

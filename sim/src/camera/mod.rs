@@ -2,14 +2,16 @@
 //!
 //! A frame is made in two steps: polygons are filled into a buffer of nearest surfaces, then every pixel is shaded once.
 
+mod along;
 mod backdrop;
 mod draw;
 mod fill;
 mod ground;
+mod lanes;
 mod paint;
+mod pixels;
 mod shade;
 mod texture;
-mod wide;
 
 use crate::math::{Quat, Vec3, pitch_rotation, tan};
 use crate::scenario::range;
@@ -83,6 +85,7 @@ pub(crate) struct View {
     pub down: Vec3,
     pub forward: Vec3,
     pub focal_px: f32,
+    pub per_focal_px: f32,
     pub centre_px: (f32, f32),
 }
 
@@ -92,20 +95,32 @@ impl View {
         let (x, y, z) = settings.mount_m;
         let eye = ego.position + ego.rotation * Vec3::new(x, y, z - centre_of_mass_m);
         let rotation: Quat = ego.rotation * pitch_rotation(settings.pitch_deg.to_radians());
+        let focal_px = settings.focal_px();
         Self {
             eye,
             right: rotation * -Vec3::Y,
             down: rotation * -Vec3::Z,
             forward: rotation * Vec3::X,
-            focal_px: settings.focal_px(),
+            focal_px,
+            per_focal_px: 1.0 / focal_px,
             centre_px: (0.5 * f32::from(settings.width_px), 0.5 * f32::from(settings.height_px)),
         }
     }
 
     /// A world point in camera coordinates.
     pub fn in_camera(&self, point: Vec3) -> Vec3 {
-        let offset = point - self.eye;
-        Vec3::new(offset.dot(self.right), offset.dot(self.down), offset.dot(self.forward))
+        self.rotated(point - self.eye)
+    }
+
+    /// A direction of the world in camera coordinates.
+    pub fn rotated(&self, direction: Vec3) -> Vec3 {
+        Vec3::new(direction.dot(self.right), direction.dot(self.down), direction.dot(self.forward))
+    }
+
+    /// The linear function `g · p / z` of camera coordinates as gradients over the pixel and value at the first pixel.
+    fn plane(&self, g: Vec3) -> [f32; 3] {
+        let (x, y) = (g.x * self.per_focal_px, g.y * self.per_focal_px);
+        [x, y, g.z + x * (0.5 - self.centre_px.0) + y * (0.5 - self.centre_px.1)]
     }
 }
 

@@ -1,127 +1,103 @@
-//! Road paint: how much of each pixel of a run the lines on the asphalt cover.
+//! Road paint: how much of each pixel the lines on the asphalt cover.
 
-use super::shade::{Along, Ground, Run};
-use crate::math::floor;
+use super::lanes::{LANES, Lanes, columns_from, load, store};
+use super::pixels::{Pixels, Run};
+use super::texture::Ground;
 use crate::road::{Dash, Marking};
-
-/// Width of a pixel in an attribute's own units along one row of pixels, both screen directions together.
-///
-/// An attribute is `o / i`, both linear in the pixel. Its derivative over a column is `(o' i − o i') / i²`; the numerator
-/// does not change along a row, the one of the derivative over a row changes linearly.
-#[derive(Clone, Copy)]
-pub(super) struct Footprint {
-    per_column: f32,
-    per_row: Along,
-}
-
-impl Footprint {
-    #[inline(always)]
-    pub fn new(over_depth: [f32; 3], inverse_depth: [f32; 3], row: usize) -> Self {
-        let (value, inverse) = (Along::row(over_depth, row), Along::row(inverse_depth, row));
-        Self {
-            per_column: (over_depth[0] * inverse.start - inverse_depth[0] * value.start).abs(),
-            per_row: Along {
-                per_column: over_depth[1] * inverse_depth[0] - inverse_depth[1] * over_depth[0],
-                start: over_depth[1] * inverse.start - inverse_depth[1] * value.start,
-            },
-        }
-    }
-
-    #[inline(always)]
-    pub fn at(self, column: f32, depth_m: f32) -> f32 {
-        (self.per_column + self.per_row.over_depth(column).abs()) * depth_m * depth_m
-    }
-
-    /// An upper bound between two pixels.
-    #[inline(always)]
-    fn bound(self, columns: (f32, f32), farthest_m: f32) -> f32 {
-        let per_row = self.per_row.over_depth(columns.0).abs().max(self.per_row.over_depth(columns.1).abs());
-        (self.per_column + per_row) * farthest_m * farthest_m
-    }
-}
-
-/// Shares of white and yellow paint in the pixels of a run; reused from run to run.
-#[derive(Debug, Default)]
-pub(super) struct Paint {
-    pub shares: Vec<[f32; 2]>,
-}
-
-impl Paint {
-    /// Finds the paint in a run of road pixels; `false` if there is none, and then `shares` is not written.
-    #[inline(always)]
-    pub fn cover(&mut self, markings: &[Marking], ground: &Ground, out: &Run<'_>) -> bool {
-        let last = out.depth_m.len() - 1;
-        let columns = (out.column as f32, (out.column + last) as f32);
-        let farthest_m = out.depth_m[0].max(out.depth_m[last]);
-        // Along a row the offset only rises or only falls, so its ends bound it.
-        let d = ground.d;
-        let ends = (d.over_depth(columns.0) * out.depth_m[0], d.over_depth(columns.1) * out.depth_m[last]);
-        let (least_m, most_m) = (ends.0.min(ends.1), ends.0.max(ends.1));
-        let widest_m = ground.width.bound(columns, farthest_m).max(LEAST_M);
-        let mut painted = false;
-        for marking in markings {
-            let reach_m = 0.5 * (widest_m + marking.width_m);
-            if marking.d_m + reach_m <= least_m || marking.d_m - reach_m >= most_m {
-                continue;
-            }
-            if !painted {
-                painted = true;
-                self.shares.clear();
-                self.shares.resize(last + 1, [0.0; 2]);
-            }
-            let column_of = |d_m: f32| {
-                let rate = d.per_column - d_m * ground.inverse_depth.per_column;
-                (d_m * ground.inverse_depth.start - d.start) / rate - columns.0
-            };
-            let (one, other) = (column_of(marking.d_m - reach_m), column_of(marking.d_m + reach_m));
-            // Casts saturate: columns left of the run become its first, infinite ones its ends.
-            let from = (one.min(other) as usize).min(last);
-            let to = ((one.max(other) + 1.0) as usize).min(last);
-            for index in from..=to {
-                let column = (out.column + index) as i32 as f32;
-                self.add(index, marking, ground.share(marking, column, out.depth_m[index]));
-            }
-        }
-        painted
-    }
-
-    #[inline(always)]
-    fn add(&mut self, index: usize, marking: &Marking, share: f32) {
-        let [white, yellow] = self.shares[index];
-        self.shares[index][usize::from(marking.yellow)] += share.min(1.0 - white - yellow);
-    }
-}
-
-impl Ground {
-    /// Share of a pixel that a line covers: box filters across and along it.
-    #[inline(always)]
-    fn share(&self, marking: &Marking, column: f32, depth_m: f32) -> f32 {
-        let d_m = self.d.over_depth(column) * depth_m;
-        let width_m = self.width.at(column, depth_m).max(LEAST_M);
-        let left_m = (d_m + 0.5 * width_m).min(marking.d_m + 0.5 * marking.width_m);
-        let right_m = (d_m - 0.5 * width_m).max(marking.d_m - 0.5 * marking.width_m);
-        if left_m <= right_m {
-            return 0.0;
-        }
-        let beside = (left_m - right_m) / width_m;
-        marking.dash.map_or(beside, |dash| {
-            let length_m = self.length.at(column, depth_m).max(LEAST_M);
-            beside * dash.share(self.s.over_depth(column) * depth_m, length_m)
-        })
-    }
-}
+use crate::scene::{Class, Scene};
+use fearless_simd::prelude::*;
 
 /// Pixels count as at least this wide, lest a share be divided by nothing.
 const LEAST_M: f32 = 1e-3;
 
-impl Dash {
-    /// Painted share of a stretch around `s`.
-    #[inline(always)]
-    fn share(self, s_m: f32, length_m: f32) -> f32 {
-        let painted_to = |s_m: f32| {
-            let periods = floor(s_m / self.period_m);
-            periods * self.length_m + (s_m - periods * self.period_m).min(self.length_m)
+/// Paints the lines over a run of asphalt whose colour is already there, and names what they cover.
+#[inline(always)]
+pub(super) fn paint_lines<S: Simd>(
+    simd: S,
+    scene: &Scene,
+    ground: &Ground,
+    brightness: f32,
+    run: Run,
+    pixels: &mut Pixels,
+) {
+    let last = run.end - 1;
+    let columns = (run.start as f32, last as f32);
+    let (first_m, last_m) = (pixels.depth_m[run.start], pixels.depth_m[last]);
+    // Along a row the offset only rises or only falls, so its ends bound it.
+    let ends = (ground.d.at(columns.0) * first_m, ground.d.at(columns.1) * last_m);
+    let (least_m, most_m) = (ends.0.min(ends.1), ends.0.max(ends.1));
+    let widest_m = ground.width.bound(columns, first_m.max(last_m)).max(LEAST_M);
+    let mut painted = false;
+    for marking in &scene.markings {
+        let reach_m = 0.5 * (widest_m + marking.width_m);
+        if marking.d_m + reach_m <= least_m || marking.d_m - reach_m >= most_m {
+            continue;
+        }
+        if !painted {
+            painted = true;
+            for at in run.blocks() {
+                store(Lanes::splat(simd, 0.0), &mut pixels.covered, at);
+            }
+        }
+        let column_of = |d_m: f32| {
+            let rate = ground.d.per_column - d_m * ground.inverse_depth.per_column;
+            (d_m * ground.inverse_depth.start - ground.d.start) / rate - columns.0
         };
-        ((painted_to(s_m + 0.5 * length_m) - painted_to(s_m - 0.5 * length_m)) / length_m).clamp(0.0, 1.0)
+        let (one, other) = (column_of(marking.d_m - reach_m), column_of(marking.d_m + reach_m));
+        // Casts saturate: columns left of the run become its first, infinite ones its ends.
+        let from = run.start + (one.min(other) as usize).min(last - run.start);
+        let to = run.start + ((one.max(other) + 1.0) as usize).min(last - run.start);
+        let colour = if marking.yellow { scene.palette.yellow } else { scene.palette.white };
+        let colour = colour.map(|channel| (channel * brightness).min(255.0));
+        for at in (from..=to).step_by(LANES) {
+            let depths_m = load(simd, &pixels.depth_m, at);
+            let share = ground.share(marking, columns_from(simd, at), depths_m);
+            for (values, channel) in pixels.colour.iter_mut().zip(colour) {
+                let bare = load(simd, values, at);
+                store((-bare + channel) * share + bare, values, at);
+            }
+            store(load(simd, &pixels.covered, at) + share, &mut pixels.covered, at);
+        }
+    }
+    if painted {
+        let covered = &pixels.covered[run.start..run.end];
+        for (class, covered) in pixels.class[run.start..run.end].iter_mut().zip(covered) {
+            *class = if *covered >= 0.5 { Class::Marking as u8 } else { *class };
+        }
+    }
+}
+
+impl Ground {
+    /// Share of the pixels that a line covers: box filters across and along it.
+    #[inline(always)]
+    fn share<S: Simd>(&self, marking: &Marking, columns: Lanes<S>, depths_m: Lanes<S>) -> Lanes<S> {
+        let d_m = self.d.at_columns(columns) * depths_m;
+        let width_m = self.width.at_columns(columns, depths_m).max(LEAST_M);
+        let left_m = (d_m + width_m * 0.5).min(marking.d_m + 0.5 * marking.width_m);
+        let right_m = (d_m - width_m * 0.5).max(marking.d_m - 0.5 * marking.width_m);
+        let beside = (left_m - right_m).max(0.0) / width_m;
+        match marking.dash {
+            None => beside,
+            Some(dash) => {
+                let length_m = self.length.at_columns(columns, depths_m).max(LEAST_M);
+                beside * dash.share(self.s.at_columns(columns) * depths_m, length_m)
+            }
+        }
+    }
+}
+
+impl Dash {
+    /// Painted share of stretches around `s`.
+    #[inline(always)]
+    fn share<S: Simd>(self, s_m: Lanes<S>, length_m: Lanes<S>) -> Lanes<S> {
+        let half_m = length_m * 0.5;
+        ((self.painted_to(s_m + half_m) - self.painted_to(s_m - half_m)) / length_m).max(0.0).min(1.0)
+    }
+
+    /// Painted length between the road's start and `s`.
+    #[inline(always)]
+    fn painted_to<S: Simd>(self, s_m: Lanes<S>) -> Lanes<S> {
+        let periods = (s_m * (1.0 / self.period_m)).floor();
+        periods * self.length_m + (s_m - periods * self.period_m).min(self.length_m)
     }
 }

@@ -1,68 +1,97 @@
-//! Procedural grain for asphalt and grass: one small tile of smoothed noise, made at first use.
+//! Procedural grain for asphalt and grass: a hash of the cell a pixel lies in, nothing stored.
 
-use crate::math::nearest_index;
-use std::sync::LazyLock;
+use super::along::{Along, Footprint};
+use super::fill::Surface;
+use super::lanes::{Lanes, nearest};
+use fearless_simd::prelude::*;
+use fearless_simd::u32x8;
 
-const SIZE: u32 = 64;
-const CELLS: usize = (SIZE * SIZE) as usize;
+/// Where on the ground the pixels of a row are, and how large.
+pub(super) struct Ground {
+    pub s: Along,
+    pub d: Along,
+    pub inverse_depth: Along,
+    pub length: Footprint,
+    pub width: Footprint,
+}
 
-/// Noise in `-1..=1`, repeated every 64 grains.
-pub(super) struct Grain([f32; CELLS]);
-
-impl Grain {
-    /// Grain at some places on the ground, fading to zero where a pixel is wider than the grain.
-    ///
-    /// # Units
-    /// `grains_per_m` is the scale; `pixels_m` the widths of the pixels on the ground.
+impl Ground {
     #[inline(always)]
-    pub fn at<const N: usize>(
-        &self,
-        u_m: &[f32; N],
-        v_m: &[f32; N],
-        grains_per_m: f32,
-        pixels_m: &[f32; N],
-    ) -> [f32; N] {
-        let mut shades = [0.0; N];
-        let mut cells = [0; N];
-        let mut visible = 0.0;
-        for lane in 0..N {
-            let fade = 1.0 - pixels_m[lane] * (grains_per_m * 0.5);
-            shades[lane] = if fade > 0.0 { fade } else { 0.0 };
-            visible += shades[lane];
+    pub fn new(surface: &Surface, row: usize) -> Self {
+        Self {
+            s: Along::row(surface.first_over_depth, row),
+            d: Along::row(surface.second_over_depth, row),
+            inverse_depth: Along::row(surface.inverse_depth, row),
+            length: Footprint::new(surface.first_over_depth, surface.inverse_depth, row),
+            width: Footprint::new(surface.second_over_depth, surface.inverse_depth, row),
         }
-        if visible == 0.0 {
-            return shades;
-        }
-        for lane in 0..N {
-            let (column, row) = (nearest_index(u_m[lane] * grains_per_m), nearest_index(v_m[lane] * grains_per_m));
-            cells[lane] = (row & (SIZE - 1)) * SIZE + (column & (SIZE - 1));
-        }
-        for (shade, cell) in shades.iter_mut().zip(cells) {
-            *shade *= self.0[cell as usize % CELLS];
-        }
-        shades
     }
 
-    /// The tile all frames share.
-    pub fn tile() -> &'static Self {
-        static TILE: LazyLock<Grain> = LazyLock::new(Grain::new);
-        &TILE
+    /// Shades of asphalt: stones, and the patches they wear into.
+    #[inline(always)]
+    pub fn asphalt<S: Simd>(&self, columns: Lanes<S>, depths_m: Lanes<S>) -> Lanes<S> {
+        let place = self.places(columns, depths_m);
+        let width_m = self.width.at_columns(columns, depths_m);
+        grain(place, 9.0, width_m) * 0.06 + grain(place, 0.9, width_m) * 0.04 + 1.0
     }
 
-    fn new() -> Self {
-        let at = |row: u32, column: u32| hash((row % SIZE) * SIZE + column % SIZE);
-        Self(std::array::from_fn(|index| {
-            let (row, column) = (index as u32 / SIZE, index as u32 % SIZE);
-            0.6 * at(row, column) + 0.2 * (at(row + 1, column) + at(row, column + 1))
-        }))
+    /// Shades of grass: blades and patches.
+    #[inline(always)]
+    pub fn grass<S: Simd>(&self, columns: Lanes<S>, depths_m: Lanes<S>) -> Lanes<S> {
+        let place = self.places(columns, depths_m);
+        let size_m = self.length.at_columns(columns, depths_m).max(self.width.at_columns(columns, depths_m));
+        grain(place, 3.0, size_m) * 0.1 + grain(place, 0.22, size_m) * 0.09 + 1.0
+    }
+
+    #[inline(always)]
+    fn places<S: Simd>(&self, columns: Lanes<S>, depths_m: Lanes<S>) -> (Lanes<S>, Lanes<S>) {
+        (self.s.at_columns(columns) * depths_m, self.d.at_columns(columns) * depths_m)
     }
 }
 
-/// White noise in `-1..=1` by the integer hash of Wellons ("lowbias32", 2018).
-fn hash(index: u32) -> f32 {
-    let mut x = index ^ 0x9e37_79b9;
-    x = (x ^ (x >> 16)).wrapping_mul(0x7feb_352d);
-    x = (x ^ (x >> 15)).wrapping_mul(0x846c_a68b);
-    x ^= x >> 16;
-    x as f32 / u32::MAX as f32 * 2.0 - 1.0
+/// White noise in `-1..1` over square cells, fading to zero where a pixel is wider than two of them.
+///
+/// # Units
+/// `grains_per_m` is the scale; `pixels_m` the widths of the pixels on the ground.
+#[inline(always)]
+fn grain<S: Simd>((s_m, d_m): (Lanes<S>, Lanes<S>), grains_per_m: f32, pixels_m: Lanes<S>) -> Lanes<S> {
+    let fade = (pixels_m * (-0.5 * grains_per_m) + 1.0).max(0.0);
+    noise(nearest(s_m * grains_per_m), nearest(d_m * grains_per_m)) * fade
+}
+
+/// A number in `-1..1` for each cell: its place multiplied and shifted until the bits have mixed.
+///
+/// # Source
+/// Multipliers of Wellons' integer hash "lowbias32" (2018) and of Knuth, The Art of Computer Programming 3, 6.4.
+#[inline(always)]
+fn noise<S: Simd>(u: u32x8<S>, v: u32x8<S>) -> Lanes<S> {
+    let cell = u * 0x9e37_79b1 + v * 0x846c_a68b;
+    let mixed = (cell ^ (cell >> 15)) * 0x7feb_352d;
+    // The upper 23 bits as the fraction of a number in 1..2.
+    let one_to_two: Lanes<S> = ((mixed >> 9) | 0x3f80_0000).bitcast();
+    one_to_two * 2.0 - 3.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fearless_simd::{Level, dispatch};
+
+    fn noise_at(u: u32, v: u32) -> f32 {
+        dispatch!(Level::new(), simd => noise(u32x8::splat(simd, u), u32x8::splat(simd, v))[0])
+    }
+
+    #[test]
+    fn noise_is_even_and_neighbours_do_not_agree() {
+        let cells = || (0..64_u32).flat_map(|u| (0..64_u32).map(move |v| (u, v)));
+        let mean = |value: &dyn Fn(u32, u32) -> f32| cells().map(|(u, v)| value(u, v)).sum::<f32>() / 4096.0;
+        assert!(mean(&noise_at).abs() < 0.05);
+        let variance = mean(&|u, v| noise_at(u, v) * noise_at(u, v));
+        assert!((variance - 1.0 / 3.0).abs() < 0.03, "{variance}");
+        for (du, dv) in [(1, 0), (0, 1), (1, 1)] {
+            let together = mean(&|u, v| noise_at(u, v) * noise_at(u + du, v + dv));
+            assert!(together.abs() < 0.03, "{du} {dv}: {together}");
+        }
+        assert!(cells().all(|(u, v)| (-1.0..1.0).contains(&noise_at(u, v))));
+    }
 }

@@ -3,7 +3,7 @@
 //! `s` runs along the line in metres, `d` to its left. The line goes on straight beyond both ends, so that a camera near
 //! the end still sees a road and a car may start just before it.
 
-use crate::math::{Vec2, sin_cos, sin_cos_f64};
+use crate::math::{Vec2, sin_cos, sin_cos_f64, small_direction};
 
 /// A piece of the line over which curvature changes linearly: straight, arc or clothoid.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -34,6 +34,8 @@ pub struct LinePoint {
     pub position: Vec2,
     /// Direction of travel, anticlockwise from the x axis.
     pub heading_rad: f32,
+    /// The same as a unit vector.
+    pub direction: Vec2,
     /// Curvature, positive to the left.
     pub curvature_per_m: f32,
 }
@@ -64,15 +66,18 @@ impl ReferenceLine {
             .map(|index| LinePoint {
                 position: Vec2::new(index as f32 * SPACING_M - RUN_IN_M, 0.0),
                 heading_rad: 0.0,
+                direction: Vec2::X,
                 curvature_per_m: 0.0,
             })
             .collect();
         let (mut x, mut y, mut heading) = (0.0_f64, 0.0_f64, 0.0_f64);
         let mut curvature = curvature_at(pieces, 0.0);
         for index in 0..=after {
+            let (sin, cos) = sin_cos_f64(heading);
             samples.push(LinePoint {
                 position: Vec2::new(x as f32, y as f32),
                 heading_rad: heading as f32,
+                direction: Vec2::new(cos as f32, sin as f32),
                 curvature_per_m: curvature as f32,
             });
             let next = curvature_at(pieces, (index + 1) as f32 * SPACING_M);
@@ -100,30 +105,40 @@ impl ReferenceLine {
         let u = (along - index as f32) * SPACING_M;
         let (from, to) = (&self.samples[index], &self.samples[index + 1]);
         let slope = (to.curvature_per_m - from.curvature_per_m) / SPACING_M;
-        let heading_rad = from.heading_rad + (from.curvature_per_m + 0.5 * slope * u) * u;
+        let turn_rad = (from.curvature_per_m + 0.5 * slope * u) * u;
         let middle = 0.5 * u;
-        let middle_heading = from.heading_rad + (from.curvature_per_m + 0.5 * slope * middle) * middle;
+        let middle_turn_rad = (from.curvature_per_m + 0.5 * slope * middle) * middle;
         // Simpson's rule over at most a metre: with curvature below 0.1 1/m the error is under a micrometre.
-        let (sin_0, cos_0) = sin_cos(from.heading_rad);
-        let (sin_1, cos_1) = sin_cos(middle_heading);
-        let (sin_2, cos_2) = sin_cos(heading_rad);
-        let step = Vec2::new(cos_0 + 4.0 * cos_1 + cos_2, sin_0 + 4.0 * sin_1 + sin_2) * (u / 6.0);
-        LinePoint { position: from.position + step, heading_rad, curvature_per_m: from.curvature_per_m + slope * u }
+        let turn = small_direction(turn_rad);
+        let chord = (Vec2::X + small_direction(middle_turn_rad) * 4.0 + turn) * (u / 6.0);
+        LinePoint {
+            position: from.position + from.direction.rotate(chord),
+            heading_rad: from.heading_rad + turn_rad,
+            direction: from.direction.rotate(turn),
+            curvature_per_m: from.curvature_per_m + slope * u,
+        }
     }
 
     /// Height of the road above the origin at `s`.
     #[must_use]
     pub fn height_m(&self, s_m: f32) -> f32 {
-        self.hills.iter().map(|hill| hill.amplitude_m * sin_cos(hill.angle(s_m)).0).sum()
+        self.height_and_slope(s_m).0
+    }
+
+    /// Height of the road above the origin at `s`, and its rise per metre.
+    #[must_use]
+    pub fn height_and_slope(&self, s_m: f32) -> (f32, f32) {
+        self.hills.iter().fold((0.0, 0.0), |(height_m, slope), hill| {
+            let (sin, cos) = sin_cos(hill.angle(s_m));
+            let steepest = hill.amplitude_m * std::f32::consts::TAU / hill.wavelength_m;
+            (height_m + hill.amplitude_m * sin, slope + steepest * cos)
+        })
     }
 
     /// Rise per metre at `s`.
     #[must_use]
     pub fn slope(&self, s_m: f32) -> f32 {
-        self.hills
-            .iter()
-            .map(|hill| hill.amplitude_m * std::f32::consts::TAU / hill.wavelength_m * sin_cos(hill.angle(s_m)).1)
-            .sum()
+        self.height_and_slope(s_m).1
     }
 
     /// Mean curvature between two places on the line.
@@ -136,8 +151,7 @@ impl ReferenceLine {
     #[must_use]
     pub fn to_world(&self, s_m: f32, d_m: f32) -> Vec2 {
         let point = self.point(s_m);
-        let (sin, cos) = sin_cos(point.heading_rad);
-        point.position + Vec2::new(-sin, cos) * d_m
+        point.position + point.direction.perp() * d_m
     }
 
     /// The `(s, d)` of a world position: the nearest place on the line, searched around `near_s_m`.
@@ -148,10 +162,8 @@ impl ReferenceLine {
         let mut s_m = near_s_m;
         for _ in 0..12 {
             let point = self.point(s_m);
-            let (sin, cos) = sin_cos(point.heading_rad);
             let offset = position - point.position;
-            let along = offset.x * cos + offset.y * sin;
-            let across = offset.y * cos - offset.x * sin;
+            let (along, across) = (offset.dot(point.direction), point.direction.perp_dot(offset));
             // Newton's step on "the offset is perpendicular to the line", kept away from the centre of curvature.
             let step = along / (1.0 - point.curvature_per_m * across).max(0.2);
             s_m = (s_m + step.clamp(-20.0, 20.0)).clamp(-RUN_IN_M, self.length_m + RUN_OUT_M - SPACING_M);
@@ -160,9 +172,7 @@ impl ReferenceLine {
             }
         }
         let point = self.point(s_m);
-        let (sin, cos) = sin_cos(point.heading_rad);
-        let offset = position - point.position;
-        (s_m, offset.y * cos - offset.x * sin)
+        (s_m, point.direction.perp_dot(position - point.position))
     }
 
     /// The `(s, d)` of a world position anywhere along the line.
@@ -184,11 +194,16 @@ impl ReferenceLine {
         let stride = 4;
         let coarse: Vec<(usize, Vec2)> =
             self.samples.iter().enumerate().step_by(stride).map(|(i, p)| (i, p.position)).collect();
+        let spacing_m = stride as f32 * SPACING_M;
         for (k, (i, a)) in coarse.iter().enumerate() {
-            for (j, b) in &coarse[k + 1..] {
-                if (j - i) as f32 * SPACING_M > apart_m && a.distance_squared(*b) < clearance_m * clearance_m {
+            let mut next = k + 1 + (apart_m / spacing_m) as usize;
+            while let Some((j, b)) = coarse.get(next) {
+                let too_far_m = a.distance(*b) - clearance_m;
+                if too_far_m < 0.0 {
                     return Some((*i as f32 * SPACING_M - RUN_IN_M, *j as f32 * SPACING_M - RUN_IN_M));
                 }
+                // No line comes closer by more than it is long.
+                next += 1 + (too_far_m / spacing_m) as usize;
             }
         }
         None

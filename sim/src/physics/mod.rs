@@ -3,13 +3,16 @@
 //! The sets are rapier's own rather than an ECS plugin's: bodies are inserted in file order whatever the entity tables
 //! look like, and the wheels must be updated in every physics step, between two steps of the solver.
 
+mod ground;
+
 use crate::math::{Quat, Vec3, atan2, pitch_rotation, yaw_rotation};
 use crate::measure::Contact;
-use crate::road::{self, Road};
+use crate::road::Road;
 use crate::scene::{Class, Prop};
 use crate::traffic::Traffic;
 use crate::vehicle::{Controls, EgoState, Vehicle, VehicleSettings};
 use bevy::prelude::Component;
+use ground::Ground;
 use rapier3d::prelude::{
     BroadPhaseBvh, CCDSolver, ColliderBuilder, ColliderHandle, ColliderSet, Group, ImpulseJointSet,
     IntegrationParameters, InteractionGroups, InteractionTestMode, IslandManager, MassProperties, MultibodyJointSet,
@@ -17,15 +20,11 @@ use rapier3d::prelude::{
     RigidBodyVelocity, SoftBodySet,
 };
 
-/// Other cars that stay further away than this during a decision are moved without physics: nothing can touch them.
-const PHYSICS_RANGE_M: f32 = 25.0;
+/// Whatever keeps this distance between its body and the ego's during a decision is left out of physics: nothing can touch it.
+/// Wide enough for a change of lanes within the decision.
+const CLEARANCE_M: f32 = 5.0;
 /// Neither the ego nor another car gains speed faster than this.
 const MAX_ACCELERATION_MPS2: f32 = 15.0;
-/// Distance between the rows of the ground's mesh.
-const GROUND_ROW_M: f32 = 3.0;
-/// The ground reaches this far beyond the paved strip.
-const GROUND_MARGIN_M: f32 = 25.0;
-
 const GRAVITY_MPS2: Vec3 = Vec3::new(0.0, 0.0, -9.81);
 
 const GROUND: Group = Group::GROUP_1;
@@ -49,8 +48,36 @@ pub(crate) struct Physics {
     vehicle: Vehicle,
     ego: RigidBodyHandle,
     ego_collider: ColliderHandle,
-    cars: Vec<RigidBodyHandle>,
+    cars: Vec<OtherCar>,
+    obstacles: Vec<Obstacle>,
+    ground: Ground,
     contact: Option<Contact>,
+}
+
+/// Another car's body.
+struct OtherCar {
+    body: RigidBodyHandle,
+    radius_m: f32,
+    place: CarPlace,
+}
+
+/// Who moves another car.
+#[derive(Clone, Copy, PartialEq)]
+enum CarPlace {
+    /// Traffic alone: it is too far away to be touched.
+    Far,
+    /// Traffic, with a body that follows it.
+    Near,
+    /// Physics: the ego has touched it.
+    Hit,
+}
+
+/// A thing beside the road that a car can hit.
+struct Obstacle {
+    collider: ColliderHandle,
+    middle: Vec3,
+    radius_m: f32,
+    enabled: bool,
 }
 
 /// Where the ego starts, in road coordinates.
@@ -67,21 +94,21 @@ impl Physics {
     pub fn new(road: &Road, props: &[Prop], traffic: &Traffic, settings: VehicleSettings, start: StartPose) -> Self {
         let mut bodies = RigidBodySet::new();
         let mut colliders = ColliderSet::new();
-        if let Some(ground) = ground(road) {
-            colliders.insert(ground);
-        }
+        let mut obstacles = Vec::new();
         for (index, prop) in props.iter().enumerate().filter(|(_, prop)| prop.solid) {
             let half = 0.5 * prop.size;
             let pose = Pose::from_parts(prop.base + Vec3::Z * half.z, yaw_rotation(prop.yaw_rad));
             let collider = ColliderBuilder::cuboid(half.x, half.y, half.z)
                 .position(pose)
                 .collision_groups(groups(OTHERS, EGO))
-                .user_data(user_data(prop.class, index));
-            colliders.insert(collider);
+                .user_data(user_data(prop.class, index))
+                .enabled(false);
+            let (collider, radius_m) = (colliders.insert(collider), half.length());
+            obstacles.push(Obstacle { collider, middle: pose.translation, radius_m, enabled: false });
         }
         let cars = traffic.cars().iter().enumerate().map(|(index, car)| {
             let half = 0.5 * Vec3::new(car.length_m, car.width_m, car.height_m);
-            let body = RigidBodyBuilder::kinematic_position_based().pose(car.pose(road)).enabled(false).build();
+            let body = RigidBodyBuilder::kinematic_position_based().pose(car.pose()).enabled(false).build();
             let handle = bodies.insert(body);
             let collider = ColliderBuilder::cuboid(half.x, half.y, half.z)
                 .mass(car.mass_kg())
@@ -89,7 +116,7 @@ impl Physics {
                 .collision_groups(groups(OTHERS, EGO | GROUND))
                 .user_data(user_data(Class::Vehicle, index));
             colliders.insert_with_parent(collider, handle, &mut bodies);
-            handle
+            OtherCar { body: handle, radius_m: half.length(), place: CarPlace::Far }
         });
         let cars = cars.collect();
         let ego = bodies.insert(ego_body(road, &settings, start));
@@ -101,7 +128,9 @@ impl Physics {
             .friction(0.4)
             .collision_groups(groups(EGO, OTHERS));
         let ego_collider = colliders.insert_with_parent(body, ego, &mut bodies);
-        Self {
+        // The wheels need the mass before the solver's first step would compute it.
+        bodies[ego].recompute_mass_properties_from_colliders(&colliders);
+        let mut physics = Self {
             bodies,
             colliders,
             islands: IslandManager::new(),
@@ -117,14 +146,29 @@ impl Physics {
             ego,
             ego_collider,
             cars,
+            obstacles,
+            ground: Ground::new(road),
             contact: None,
-        }
+        };
+        physics.lay_ground(road, start.s_m, 0.0);
+        physics
     }
 
-    /// One decision: `substeps` physics steps of `dt_s`, other cars moving along.
-    pub fn step(&mut self, controls: Controls, road: &Road, traffic: &mut Traffic, dt_s: f32, substeps: u8) {
+    /// One decision: `substeps` physics steps of `dt_s`, other cars moving along; `ego_s_m` is where the ego begins it.
+    pub fn step(
+        &mut self,
+        controls: Controls,
+        road: &Road,
+        traffic: &mut Traffic,
+        ego_s_m: f32,
+        dt_s: f32,
+        substeps: u8,
+    ) {
+        let decision_s = dt_s * f32::from(substeps);
         self.parameters.dt = dt_s;
-        self.enable_near_cars(road, traffic, dt_s * f32::from(substeps));
+        self.enable_near_cars(traffic, decision_s);
+        self.enable_near_obstacles(decision_s);
+        self.lay_ground(road, ego_s_m, decision_s);
         for _ in 0..substeps {
             traffic.advance(dt_s);
             self.place_cars(road, traffic);
@@ -159,7 +203,7 @@ impl Physics {
             );
             self.note_contact(traffic, before);
         }
-        self.read_hit_cars(traffic);
+        self.read_cars(road, traffic);
     }
 
     /// The first contact of the ego with anything but the ground.
@@ -203,31 +247,72 @@ impl Physics {
         body.set_angvel(body.angvel() + Vec3::Z * yaw_rate_rad_per_s, true);
     }
 
-    /// Enables the cars that may come near during a decision: the range grows by what both can drive in it.
-    fn enable_near_cars(&mut self, road: &Road, traffic: &Traffic, decision_s: f32) {
-        let ego = self.bodies[self.ego].translation();
-        let ego_mps = self.bodies[self.ego].linvel().length();
-        for (handle, car) in self.cars.iter().zip(traffic.cars()) {
-            let body = &mut self.bodies[*handle];
-            if body.is_dynamic() {
-                continue;
-            }
-            let pose = car.pose(road);
-            let closing_mps = ego_mps + car.speed_mps + 2.0 * MAX_ACCELERATION_MPS2 * decision_s;
-            let reach_m = PHYSICS_RANGE_M + closing_mps * decision_s;
-            let near = pose.translation.distance_squared(ego) < reach_m * reach_m;
-            if near && !body.is_enabled() {
-                body.set_position(pose, false);
-            }
-            body.set_enabled(near);
+    fn lay_ground(&mut self, road: &Road, ego_s_m: f32, decision_s: f32) {
+        let speed_mps = self.bodies[self.ego].linvel().length() + MAX_ACCELERATION_MPS2 * decision_s;
+        let reach_m = speed_mps * decision_s;
+        for mesh in self.ground.lay(road, ego_s_m, reach_m) {
+            let collider = mesh
+                .friction(0.6)
+                .collision_groups(groups(GROUND, Group::ALL))
+                .user_data(user_data(Class::Road, 0))
+                .build();
+            let aabb = collider.compute_aabb();
+            let handle = self.colliders.insert(collider);
+            // Wheels look for the ground before the solver's next step would make it known.
+            self.broad_phase.set_aabb(&self.parameters, handle, aabb);
         }
     }
 
-    fn place_cars(&mut self, road: &Road, traffic: &Traffic) {
-        for (handle, car) in self.cars.iter().zip(traffic.cars()) {
-            let body = &mut self.bodies[*handle];
-            if body.is_enabled() && body.is_kinematic() {
-                body.set_next_kinematic_position(car.pose(road));
+    /// Distance between the middle of the ego and that of something without a size within which they may touch during a
+    /// decision, if it does not move.
+    fn reach_m(&self, decision_s: f32) -> f32 {
+        let speed_mps = self.bodies[self.ego].linvel().length() + MAX_ACCELERATION_MPS2 * decision_s;
+        let size = &self.vehicle.settings;
+        let radius_m = 0.5 * Vec3::new(size.length_m, size.width_m, size.height_m).length();
+        radius_m + CLEARANCE_M + speed_mps * decision_s
+    }
+
+    /// Enables the cars that the ego may touch during a decision.
+    fn enable_near_cars(&mut self, traffic: &Traffic, decision_s: f32) {
+        let (ego, reach_m) = (self.bodies[self.ego].translation(), self.reach_m(decision_s));
+        for (own, car) in self.cars.iter_mut().zip(traffic.cars()) {
+            if own.place == CarPlace::Hit {
+                continue;
+            }
+            let pose = car.pose();
+            let closing_mps = car.speed_mps + MAX_ACCELERATION_MPS2 * decision_s;
+            let within_m = reach_m + own.radius_m + closing_mps * decision_s;
+            let near = pose.translation.distance_squared(ego) < within_m * within_m;
+            let place = if near { CarPlace::Near } else { CarPlace::Far };
+            // A body that is looked up for writing counts as changed: leave alone those that stay what they are.
+            if place != own.place {
+                own.place = place;
+                let body = &mut self.bodies[own.body];
+                body.set_enabled(near);
+                if near {
+                    body.set_position(pose, false);
+                }
+            }
+        }
+    }
+
+    /// The same for what stands beside the road: a tree of few colliders is cheap to keep and to cast rays through.
+    fn enable_near_obstacles(&mut self, decision_s: f32) {
+        let (ego, reach_m) = (self.bodies[self.ego].translation(), self.reach_m(decision_s));
+        for obstacle in &mut self.obstacles {
+            let within_m = reach_m + obstacle.radius_m;
+            let near = obstacle.middle.distance_squared(ego) < within_m * within_m;
+            if near != obstacle.enabled {
+                obstacle.enabled = near;
+                self.colliders[obstacle.collider].set_enabled(near);
+            }
+        }
+    }
+
+    fn place_cars(&mut self, road: &Road, traffic: &mut Traffic) {
+        for (index, own) in self.cars.iter().enumerate() {
+            if own.place == CarPlace::Near {
+                self.bodies[own.body].set_next_kinematic_position(traffic.place(index, road));
             }
         }
     }
@@ -261,7 +346,8 @@ impl Physics {
                 // just taken it for a wall, so the ego gets its motion back and the next step resolves the contact.
                 self.bodies[self.ego].set_vels(before, true);
                 traffic.hit(index);
-                let body = &mut self.bodies[self.cars[index]];
+                self.cars[index].place = CarPlace::Hit;
+                let body = &mut self.bodies[self.cars[index].body];
                 let velocity = body.linvel();
                 body.set_body_type(RigidBodyType::Dynamic, true);
                 body.set_linvel(velocity, true);
@@ -269,11 +355,18 @@ impl Physics {
         }
     }
 
-    fn read_hit_cars(&self, traffic: &mut Traffic) {
-        for (index, handle) in self.cars.iter().enumerate() {
-            let body = &self.bodies[*handle];
-            if body.is_dynamic() {
-                traffic.set_hit_pose(index, *body.position(), body.linvel().length());
+    /// Takes over where physics has moved the cars that were hit, and moves on those that are too far away for it.
+    fn read_cars(&self, road: &Road, traffic: &mut Traffic) {
+        for (index, own) in self.cars.iter().enumerate() {
+            match own.place {
+                CarPlace::Near => {}
+                CarPlace::Hit => {
+                    let body = &self.bodies[own.body];
+                    traffic.set_hit_pose(index, *body.position(), body.linvel().length());
+                }
+                CarPlace::Far => {
+                    traffic.place(index, road);
+                }
             }
         }
     }
@@ -314,27 +407,6 @@ fn ego_body(road: &Road, settings: &VehicleSettings, start: StartPose) -> rapier
         .build()
 }
 
-/// The ground as a mesh of rows along the road; `None` only for a road without length.
-fn ground(road: &Road) -> Option<ColliderBuilder> {
-    let rows = ((road.length_m() + road::RUN_IN_M + 60.0) / GROUND_ROW_M).ceil() as usize;
-    let left = road.cross_section.left_edge_m() + GROUND_MARGIN_M;
-    let right = road.cross_section.right_edge_m() - GROUND_MARGIN_M;
-    let points = (0..=rows)
-        .flat_map(|row| {
-            let s_m = row as f32 * GROUND_ROW_M - road::RUN_IN_M;
-            [road.surface_point(s_m, left), road.surface_point(s_m, right)]
-        })
-        .collect();
-    let triangles = (0..rows as u32)
-        .flat_map(|row| {
-            let (a, b, c, d) = (2 * row, 2 * row + 1, 2 * row + 2, 2 * row + 3);
-            [[a, b, c], [b, d, c]]
-        })
-        .collect();
-    let mesh = ColliderBuilder::trimesh(points, triangles).ok()?;
-    Some(mesh.friction(0.6).collision_groups(groups(GROUND, Group::ALL)).user_data(user_data(Class::Road, 0)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -357,8 +429,8 @@ mod tests {
     }
 
     fn roll(physics: &mut Physics, road: &Road, traffic: &mut Traffic, decisions: usize) -> EgoState {
-        for _ in 0..decisions {
-            physics.step(Controls::default(), road, traffic, 0.025, 4);
+        for decision in 0..decisions {
+            physics.step(Controls::default(), road, traffic, 20.0 + decision as f32, 0.025, 4);
         }
         physics.ego_state(road, &EgoState { s_m: 30.0, ..EgoState::default() }, 0.1)
     }
@@ -370,12 +442,12 @@ mod tests {
             "(name: \"far\", start: (lane: 1, s_m: 200.0, speed_mps: 0.0)), \
              (name: \"stopped\", start: (lane: 0, s_m: 36.0, speed_mps: 0.0))",
         );
-        let before = traffic.cars()[1].pose(&road).translation;
+        let before = traffic.cars()[1].pose().translation;
         let ego = roll(&mut physics, &road, &mut traffic, 20);
         let contact = physics.contact().expect("the ego ran into the car");
         assert_eq!((contact.class, contact.index), (Class::Vehicle, 1));
         assert!((contact.closing_speed_mps - 10.0).abs() < 1.5, "{contact:?}");
-        let pushed = traffic.cars()[1].pose(&road).translation - before;
+        let pushed = traffic.cars()[1].pose().translation - before;
         assert!(traffic.cars()[1].hit && pushed.x > 0.5 && pushed.z.abs() < 0.3, "{pushed:?}");
         assert!(ego.speed_mps < 7.0, "{}", ego.speed_mps);
     }
