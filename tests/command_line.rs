@@ -125,6 +125,42 @@ fn arguments_out_of_bounds_are_refused() {
     check(&refusal(roadproof().args(["train", "--minutes", "-1"])), &[]);
     check(&refusal(roadproof().args(["train", "--resume", "no/such/run"])), &["no/such/run"]);
     check(&refusal(roadproof().args(["frobnicate"])), &["frobnicate"]);
+    let snapshot = ["snapshot", "scenarios/lane_keeping/straight.ron"];
+    check(&refusal(roadproof().args(snapshot).args(["--width", "0"])), &["camera.width_px = 0, allowed is 8 to 2048"]);
+    check(&refusal(roadproof().args(snapshot).args(["--height", "4000"])), &["camera.height_px = 4000"]);
+    check(&refusal(roadproof().args(snapshot).args(["--at", "nan"])), &["--at = NaN"]);
+    check(
+        &refusal(roadproof().args(["evaluate", "--driver", "scripted", "--blind-run", "no/such"])),
+        &["--blind-run", "scripted"],
+    );
+}
+
+#[test]
+fn results_that_cannot_be_written_are_refused_before_the_work() {
+    let nowhere = "no/such/folder/file";
+    let work = [
+        vec!["evaluate", "--driver", "scripted", "--json", nowhere],
+        vec!["bench", "--json", nowhere],
+        vec!["replay", "scenarios/lane_keeping", "--junit", nowhere],
+    ];
+    for arguments in work {
+        let message = refusal(roadproof().args(&arguments));
+        check(&message, &[nowhere]);
+        assert_eq!(message.trim_end().lines().count(), 1, "no progress was shown: {message}");
+    }
+    let (folder, path) = file("a_file", "");
+    check(&refusal(roadproof().args(["replay", "scenarios/lane_keeping", "--traces"]).arg(&path)), &["a_file"]);
+    let twice = ["replay", "scenarios/lane_keeping/hills.ron", "scenarios/lane_keeping/hills.ron", "--traces"];
+    check(
+        &refusal(roadproof().args(twice).arg(folder.path().join("traces"))),
+        &["would both write lane_keeping_hills"],
+    );
+}
+
+#[test]
+fn a_byte_order_mark_is_no_mistake() {
+    let (_folder, path) = file("case.ron", &format!("\u{feff}{SCENARIO}"));
+    assert_ne!(run(roadproof().arg("replay").arg(&path)).code, Some(2));
 }
 
 #[test]

@@ -97,3 +97,25 @@ fn a_damaged_run_is_not_resumed_and_keeps_what_was_saved() {
         assert!(saved(folder.path()) == before, "what was saved has changed");
     }
 }
+
+#[test]
+fn a_record_of_progress_that_no_run_can_have_written_is_refused() {
+    let changes = [
+        ("learned: true", "learned: false, nonsense: 1", "nonsense"),
+        ("perceived: true", "perceived: false", "perceived = false"),
+        ("perception_report: Some(\"{", "perception_report: Some(\"{{", "perception_report"),
+    ];
+    for (from, to, named) in changes {
+        let folder = laid_out();
+        let path = folder.path().join("progress.ron");
+        let text = std::fs::read_to_string(&path).expect("the record is there");
+        let changed = text.replacen(from, to, 1);
+        assert_ne!(text, changed, "{from}");
+        std::fs::write(&path, changed).expect("the record can be written");
+        let before = files_in(folder.path());
+        let ended = crate::program::run(roadproof().arg("train").arg("--resume").arg(folder.path()));
+        assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+        assert!(ended.stderr.contains("progress.ron") && ended.stderr.contains(named), "{}", ended.stderr);
+        assert!(files_in(folder.path()) == before, "the folder has changed");
+    }
+}

@@ -1,7 +1,11 @@
 //! Speed on this machine: the fleet with and without camera, perception, and the whole loop.
+//!
+//! Everything is measured in several rounds, one figure after the other in each: a shared machine is fast for some seconds
+//! and slow for others, and this way both meet all figures alike.
 
 use crate::drivers::{Driver, LearnedDriver, ScriptedDriver};
 use crate::policy::QNetwork;
+use crate::progress::Stage;
 use crate::settings::Settings;
 use burn::prelude::Device;
 use roadproof_perception::{Dataset, PerceptLabel, Trainer};
@@ -15,13 +19,21 @@ use std::time::{Duration, Instant};
 pub struct Figure {
     /// What was done.
     pub name: String,
-    /// How often per second.
+    /// How often per second: the median of the rounds.
     pub per_second: f64,
+    /// The slowest round.
+    pub slowest: f64,
+    /// The fastest round.
+    pub fastest: f64,
 }
+
+/// One figure of one round: its name, and how often per second.
+type Sample = (String, f64);
 
 /// What to measure, and for how long.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
+    rounds: usize,
     each: Duration,
     worlds: usize,
 }
@@ -31,9 +43,9 @@ impl Plan {
     #[must_use]
     pub fn new(quick: bool) -> Self {
         if quick {
-            Self { each: Duration::from_millis(30), worlds: 8 }
+            Self { rounds: 1, each: Duration::from_millis(30), worlds: 8 }
         } else {
-            Self { each: Duration::from_millis(1500), worlds: 64 }
+            Self { rounds: 5, each: Duration::from_millis(400), worlds: 64 }
         }
     }
 }
@@ -43,18 +55,41 @@ impl Plan {
 /// # Errors
 /// [`FleetError`] if the benchmark's own drives cannot be built.
 pub fn measure(plan: &Plan) -> Result<Vec<Figure>, FleetError> {
-    let mut figures = Vec::new();
+    let mut stage = Stage::start("bench", plan.rounds as u64, "rounds");
+    let mut rounds = Vec::with_capacity(plan.rounds);
+    for round in 0..plan.rounds {
+        stage.set(round as u64, "");
+        rounds.push(measure_once(plan)?);
+    }
+    stage.set(plan.rounds as u64, "");
+    stage.finish("median of each figure below");
+    Ok((0..rounds[0].len()).map(|index| Figure::of(rounds.iter().map(|round| &round[index]))).collect())
+}
+
+impl Figure {
+    /// The figure of its samples, one from each round.
+    fn of<'a>(samples: impl Iterator<Item = &'a Sample>) -> Self {
+        let (names, mut rates): (Vec<&String>, Vec<f64>) = samples.map(|(name, rate)| (name, *rate)).unzip();
+        rates.sort_by(f64::total_cmp);
+        let last = rates.len() - 1;
+        Self { name: names[0].clone(), per_second: rates[last / 2], slowest: rates[0], fastest: rates[last] }
+    }
+}
+
+/// One round over all figures.
+fn measure_once(plan: &Plan) -> Result<Vec<Sample>, FleetError> {
+    let mut samples = Vec::new();
     for threads in [1, 2] {
         for cars in [0, 8, 32] {
-            figures.push(fleet(plan, None, cars, threads)?);
+            samples.push(fleet(plan, None, cars, threads)?);
             for size_px in [64, 84, 128] {
-                figures.push(fleet(plan, Some(size_px), cars, threads)?);
+                samples.push(fleet(plan, Some(size_px), cars, threads)?);
             }
         }
     }
-    figures.extend(perception(plan));
-    figures.push(whole_loop(plan)?);
-    Ok(figures)
+    samples.extend(perception(plan));
+    samples.push(whole_loop(plan)?);
+    Ok(samples)
 }
 
 /// Peak resident memory of this process; `None` where the system does not say.
@@ -66,7 +101,7 @@ pub fn peak_memory_mb() -> Option<u64> {
 }
 
 /// A fleet of scripted drivers, stepped for a while; drives that end start again, as in training.
-fn fleet(plan: &Plan, size_px: Option<u16>, cars: usize, threads: usize) -> Result<Figure, FleetError> {
+fn fleet(plan: &Plan, size_px: Option<u16>, cars: usize, threads: usize) -> Result<Sample, FleetError> {
     let camera = CameraSettings::square(size_px.unwrap_or(8));
     let drive = |index| bench_drive(index, cars, camera);
     let mut fleet = Fleet::new((0..plan.worlds as u64).map(drive).collect(), threads)?;
@@ -98,7 +133,7 @@ fn fleet(plan: &Plan, size_px: Option<u16>, cars: usize, threads: usize) -> Resu
     }
     let frames = size_px.map_or_else(|| "no camera".to_owned(), |size| format!("{size}×{size}"));
     let name = format!("fleet steps, {frames}, {cars} cars, {threads} thread{}", if threads == 1 { "" } else { "s" });
-    Ok(Figure { name, per_second: steps as f64 / start.elapsed().as_secs_f64() })
+    Ok((name, steps as f64 / start.elapsed().as_secs_f64()))
 }
 
 /// A generated road of 600 m with exactly so many cars on it, spread along it over all lanes of both directions.
@@ -122,7 +157,7 @@ fn bench_drive(index: u64, cars: usize, camera: CameraSettings) -> roadproof_sim
     scenario
 }
 
-fn perception(plan: &Plan) -> Vec<Figure> {
+fn perception(plan: &Plan) -> Vec<Sample> {
     let settings = Settings::default();
     let (width, height) = (settings.perception.width, settings.perception.height);
     let mut dataset = Dataset::new(width, height);
@@ -146,7 +181,7 @@ fn perception(plan: &Plan) -> Vec<Figure> {
 }
 
 /// Fleet, camera, perception and policy together, as in evaluation.
-fn whole_loop(plan: &Plan) -> Result<Figure, FleetError> {
+fn whole_loop(plan: &Plan) -> Result<Sample, FleetError> {
     let settings = Settings::default();
     let worlds = 2 * plan.worlds;
     let drive = |index| bench_drive(index, 8, settings.drive.camera);
@@ -166,12 +201,12 @@ fn whole_loop(plan: &Plan) -> Result<Figure, FleetError> {
     }))
 }
 
-fn rate(name: &str, units: usize, each: Duration, mut run: impl FnMut()) -> Figure {
+fn rate(name: &str, units: usize, each: Duration, mut run: impl FnMut()) -> Sample {
     run();
     let (start, mut done) = (Instant::now(), 0);
     while start.elapsed() < each {
         run();
         done += units;
     }
-    Figure { name: name.to_owned(), per_second: done as f64 / start.elapsed().as_secs_f64() }
+    (name.to_owned(), done as f64 / start.elapsed().as_secs_f64())
 }

@@ -35,6 +35,28 @@ pub struct Progress {
     pub perception_report: Option<String>,
 }
 
+impl Progress {
+    /// What no run can have written.
+    fn check(&self) -> Result<(), String> {
+        let Self { perceive_steps, perceived, learn_updates, learned, .. } = self;
+        if *perceived && *perceive_steps == 0 {
+            return Err("perceived = true with perceive_steps = 0".to_owned());
+        }
+        if *learned && (!*perceived || *learn_updates == 0) {
+            return Err(format!("learned = true with perceived = {perceived} and learn_updates = {learn_updates}"));
+        }
+        if let Some((stage, seconds)) =
+            self.wall_clock_s.iter().find(|(_, seconds)| !(seconds.is_finite() && **seconds >= 0.0))
+        {
+            return Err(format!("wall_clock_s of {stage} = {seconds}"));
+        }
+        match self.perception_report.as_deref().map(serde_json::from_str::<serde_json::Value>) {
+            Some(Err(error)) => Err(format!("perception_report: {error}")),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// A checkpoint that cannot be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
@@ -77,6 +99,7 @@ impl Checkpoint {
         let bad = |reason: String| CheckpointError::Progress { reason, path: run.path(PROGRESS_FILE) };
         let text = String::from_utf8(bytes).map_err(|error| bad(error.to_string()))?;
         let mut progress: Progress = ron::from_str(&text).map_err(|error| bad(error.to_string()))?;
+        progress.check().map_err(bad)?;
         // Whoever goes on in the middle of a stage begins with a fresh optimiser and other random numbers.
         let within = |amount: usize, done: bool| amount > 0 && !done;
         progress.cut_short |= within(progress.perceive_steps, progress.perceived);

@@ -66,10 +66,7 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     if path.file_name().is_none() {
         return Err(FileError::NoName { path: path.into() });
     }
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(path);
     let mut file = new_file_in(folder).map_err(|cause| FileError::Create { cause, path: path.into() })?;
     file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(|cause| FileError::Write {
         length: bytes.len(),
@@ -81,6 +78,25 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     #[cfg(unix)]
     let _ = fs::File::open(folder).and_then(|folder| folder.sync_all());
     Ok(())
+}
+
+/// Finds out whether a file can be written, before the work whose result it is to hold; leaves nothing behind.
+///
+/// # Errors
+/// [`FileError::NoName`] and [`FileError::Create`].
+pub fn check_writable(path: &Path) -> Result<(), FileError> {
+    if path.file_name().is_none() || path.is_dir() {
+        return Err(FileError::NoName { path: path.into() });
+    }
+    new_file_in(folder_of(path)).map_err(|cause| FileError::Create { cause, path: path.into() })?;
+    Ok(())
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
 }
 
 /// Reads a whole file.

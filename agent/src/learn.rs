@@ -134,7 +134,8 @@ pub fn learn(
     let mut update = first;
     let mut recent = Recent::default();
     let mut hurried = false;
-    while update < pqn.updates && start.elapsed() < limit && !interrupt.requested() {
+    // However little time there is, something is learnt.
+    while update < pqn.updates && (update == first || start.elapsed() < limit) && !interrupt.requested() {
         let by_time = start.elapsed().as_secs_f64() / limit.as_secs_f64();
         let by_time = (first as f64 + (pqn.updates - first) as f64 * by_time) / pqn.updates as f64;
         let by_work = update as f64 / pqn.updates as f64;

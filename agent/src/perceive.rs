@@ -64,7 +64,8 @@ pub fn perceive(
     let mut step = first;
     let mut smooth_loss = None;
     let mut hurried = false;
-    while step < steps && start.elapsed() < limit && !interrupt.requested() {
+    // However little time there is, something is learnt.
+    while step < steps && (step == first || start.elapsed() < limit) && !interrupt.requested() {
         let by_time = (first as f64 + (steps - first) as f64 * start.elapsed().as_secs_f64() / limit.as_secs_f64())
             / steps as f64;
         let by_work = step as f64 / steps as f64;

@@ -47,6 +47,22 @@ impl Case {
         });
         Ok(Self { path: path.to_owned(), scenario, golden: golden.transpose()? })
     }
+
+    /// The folder it lies in, by its last name.
+    #[must_use]
+    pub fn family(&self) -> String {
+        last_name(self.path.parent())
+    }
+
+    /// Its file's name without the extension.
+    #[must_use]
+    pub fn name(&self) -> String {
+        last_name(Some(&self.path.with_extension("")))
+    }
+}
+
+fn last_name(path: Option<&Path>) -> String {
+    path.and_then(Path::file_name).map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }
 
 impl CaseReport {
@@ -101,12 +117,9 @@ pub fn drive_case(case: &Case, driver: &mut Driver) -> anyhow::Result<CaseReport
         }
         None => failures.push("the recorded actions end before the drive does".to_owned()),
     }
-    let part = |path: Option<&Path>| {
-        path.and_then(Path::file_name).map_or_else(String::new, |name| name.to_string_lossy().into_owned())
-    };
     Ok(CaseReport {
-        family: part(case.path.parent()),
-        name: part(Some(&case.path.with_extension(""))),
+        family: case.family(),
+        name: case.name(),
         failures,
         closest,
         trace: episode.trace().clone(),

@@ -15,8 +15,9 @@ use std::path::{Path, PathBuf};
 pub struct Settings {
     /// Where all randomness of the run starts.
     pub seed: u64,
-    /// Wall-clock budget of the run; the evaluation at its end, well under a minute, is never cut. A stage ends when its work is done or its share of this is spent; only a run whose
-    /// work stays ahead of the clock in every stage is repeatable to the bit.
+    /// Wall-clock budget of the run; the evaluation at its end, well under a minute, is never cut. A stage ends when its
+    /// work is done or its share of this, with what earlier stages left of theirs, is spent; only a run whose work stays
+    /// ahead of the clock in every stage is repeatable to the bit.
     pub minutes: f64,
     /// Threads that simulate; zero takes as many as there are cores. Results do not depend on it.
     pub threads: usize,

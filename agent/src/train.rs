@@ -38,14 +38,15 @@ pub struct TrainResult {
     pub drivers: Vec<DriverResult>,
 }
 
-/// Shares of the wall-clock budget.
-const COLLECT_SHARE: f64 = 0.12;
-const PERCEIVE_SHARE: f64 = 0.40;
-const LEARN_SHARE: f64 = 0.36;
+/// Shares of the wall-clock budget at which each stage ends at the latest; what one leaves over is the next one's.
+const COLLECT_END: f64 = 0.12;
+const PERCEIVE_END: f64 = 0.52;
+const LEARN_END: f64 = 0.88;
 
 /// A run under way.
 struct Run<'a> {
     settings: &'a Settings,
+    started: Instant,
     budget: Duration,
     interrupt: &'a Interrupt,
     checkpoint: Checkpoint,
@@ -74,7 +75,7 @@ pub fn train(
         if resumed { EventWriter::resume(folder.root(), step)? } else { EventWriter::create(folder.root())? };
     events.text("settings", step, &format!("```\n{}\n```", settings.to_ron()))?;
     let budget = Duration::from_secs_f64(60.0 * settings.minutes);
-    let mut run = Run { settings, budget, interrupt, checkpoint, events };
+    let mut run = Run { settings, started: Instant::now(), budget, interrupt, checkpoint, events };
     let drivers = run.stages()?;
     run.events.flush()?;
     run.checkpoint.save()?;
@@ -96,6 +97,11 @@ fn decisions(settings: &Settings, updates: usize) -> u64 {
 }
 
 impl Run<'_> {
+    /// Time left until so much of the budget is spent.
+    fn left_until(&self, share: f64) -> Duration {
+        self.budget.mul_f64(share).saturating_sub(self.started.elapsed())
+    }
+
     /// All stages that are left; the drivers' results are empty if somebody interrupts.
     fn stages(&mut self) -> anyhow::Result<Vec<DriverResult>> {
         let Some(perception) = self.perceive()? else { return Ok(Vec::new()) };
@@ -122,7 +128,7 @@ impl Run<'_> {
             return Ok(earlier.map(|(perception, _)| perception));
         }
         let start = Instant::now();
-        let data = collect(settings, self.budget.mul_f64(COLLECT_SHARE), self.interrupt)?;
+        let data = collect(settings, self.left_until(COLLECT_END), self.interrupt)?;
         self.checkpoint.note_time("collect", start.elapsed().as_secs_f64());
         if self.interrupt.requested() {
             // Nothing is lost but time: whoever goes on collects the same frames.
@@ -135,7 +141,7 @@ impl Run<'_> {
             "no frames were collected in the time given: raise `--minutes`"
         );
         let start = Instant::now();
-        let limit = self.budget.mul_f64(PERCEIVE_SHARE);
+        let limit = self.left_until(PERCEIVE_END);
         let perceived =
             perceive(settings, &data, earlier, limit, self.interrupt, &mut self.events, &mut self.checkpoint)?;
         self.checkpoint.note_time("perceive", start.elapsed().as_secs_f64());
@@ -157,7 +163,7 @@ impl Run<'_> {
         }
         let start = Instant::now();
         let mut environment = Environment::new(settings, perception.clone(), self.checkpoint.progress.roads)?;
-        let limit = self.budget.mul_f64(LEARN_SHARE);
+        let limit = self.left_until(LEARN_END);
         let learned =
             learn(settings, &mut environment, earlier, limit, self.interrupt, &mut self.events, &mut self.checkpoint)?;
         self.checkpoint.note_time("learn", start.elapsed().as_secs_f64());

@@ -426,7 +426,7 @@ fn cut<'a, T>(rest: &mut &'a mut [T], count: usize) -> &'a mut [T] {
 
 /// Runs each piece of work and returns what came of each, in order.
 ///
-/// The calling thread takes part: it need not wait for others to wake up, only for the last piece that one of them has begun.
+/// The calling thread takes part and begins at once, while others still wake up.
 fn in_parallel<W: Send, R: Send>(
     threads: usize,
     pool: Option<&ThreadPool>,

@@ -115,10 +115,11 @@ impl Trace {
     pub fn compare(&self, drive: &Self) -> Result<(), TraceError> {
         for (expected, found) in self.rows.iter().zip(&drive.rows) {
             let difference = if expected.state_digest != found.state_digest {
-                format!(
-                    "state is s = {:.3} m, d = {:.3} m, {:.3} m/s, recorded s = {:.3} m, d = {:.3} m, {:.3} m/s",
-                    found.s_m, found.d_m, found.speed_mps, expected.s_m, expected.d_m, expected.speed_mps
-                )
+                let state = |row: &TraceRow| {
+                    let TraceRow { s_m, d_m, speed_mps, state_digest, .. } = row;
+                    format!("s = {s_m:.3} m, d = {d_m:.3} m, {speed_mps:.3} m/s (digest {state_digest:016x})")
+                };
+                format!("state is {}, recorded {}", state(found), state(expected))
             } else if expected.frame_digest != found.frame_digest {
                 format!("frame digest is {:016x}, recorded {:016x}", found.frame_digest, expected.frame_digest)
             } else {

@@ -209,6 +209,11 @@ impl Car {
         if self.lane.is_oncoming() { -1.0 } else { 1.0 }
     }
 
+    /// Speed across its lane in this decision, positive to the left of the reference line.
+    pub(crate) fn sideways_mps(&self) -> f32 {
+        self.sideways_mps
+    }
+
     /// Mass from the body's volume.
     #[must_use]
     pub fn mass_kg(&self) -> f32 {

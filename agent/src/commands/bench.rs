@@ -1,7 +1,7 @@
 //! `roadproof bench`
 
 use crate::bench::{Figure, Plan, measure};
-use crate::files::write_atomically;
+use crate::files::{check_writable, write_atomically};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -11,7 +11,8 @@ use std::path::PathBuf;
   roadproof bench --json bench.json
   roadproof bench --quick                  a second or so, to see that everything runs
 
-Figures move with the machine and with what else runs on it; compare ratios within one table.")]
+Figures move with the machine and with what else runs on it: each is the median of five rounds over the whole table.
+Compare ratios within one table.")]
 pub(super) struct Arguments {
     /// Write the figures there as JSON.
     #[arg(long, value_name = "FILE")]
@@ -22,11 +23,22 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
+    arguments.json.as_deref().map(check_writable).transpose()?;
     let figures = measure(&Plan::new(arguments.quick))?;
     let mut table = comfy_table::Table::new();
-    table.load_preset(comfy_table::presets::UTF8_FULL_CONDENSED).set_header(["what", "per second", "each"]);
-    for Figure { name, per_second } in &figures {
-        table.add_row([name.clone(), format!("{per_second:.0}"), format!("{:.1} µs", 1e6 / per_second)]);
+    table.load_preset(comfy_table::presets::UTF8_FULL_CONDENSED).set_header([
+        "what",
+        "per second",
+        "slowest to fastest round",
+        "each",
+    ]);
+    for Figure { name, per_second, slowest, fastest } in &figures {
+        table.add_row([
+            name.clone(),
+            format!("{per_second:.0}"),
+            format!("{slowest:.0} to {fastest:.0}"),
+            format!("{:.1} µs", 1e6 / per_second),
+        ]);
     }
     println!("{table}");
     if let Some(megabytes) = crate::bench::peak_memory_mb() {

@@ -2,7 +2,7 @@
 
 use crate::drivers::{Driver, LearnedDriver, RandomDriver, ScriptedDriver};
 use crate::evaluate::{evaluate, table};
-use crate::files::write_atomically;
+use crate::files::{check_writable, write_atomically};
 use crate::interrupt;
 use crate::settings::Settings;
 use clap::Args;
@@ -55,6 +55,12 @@ struct Report<'a> {
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
+    anyhow::ensure!(
+        arguments.blind_run.is_none() || arguments.driver == "blind",
+        "--blind-run goes with --driver blind, not with --driver {}",
+        arguments.driver
+    );
+    arguments.json.as_deref().map(check_writable).transpose()?;
     let start = std::time::Instant::now();
     let (mut driver, mut settings) = driver(&arguments.driver, arguments.blind_run.as_deref())?;
     settings.evaluate.roads = arguments.roads.unwrap_or(settings.evaluate.roads);

@@ -1,13 +1,14 @@
 //! `roadproof replay`
 
 use crate::drivers::Driver;
-use crate::files::write_atomically;
+use crate::files::{check_writable, write_atomically};
 use crate::junit::{CaseResult, write_junit};
 use crate::replay::{Case, CaseReport, bless, drive_case};
 use anyhow::Context;
 use clap::Args;
 use rayon::prelude::*;
 use roadproof_sim::CameraSettings;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 #[derive(Args, Debug)]
@@ -50,6 +51,10 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
         check_cameras(&cases, &settings.drive.camera)?;
     }
     anyhow::ensure!(arguments.jobs != Some(0), "--jobs = 0, allowed is 1 or more");
+    arguments.junit.as_deref().map(check_writable).transpose()?;
+    if let Some(folder) = &arguments.traces {
+        check_traces(folder, &cases)?;
+    }
     let pool = rayon::ThreadPoolBuilder::new().num_threads(arguments.jobs.unwrap_or(0)).build()?;
     let new_driver = || super::evaluate::driver(&arguments.driver, None).map(|(driver, _)| driver);
     let reports: Vec<CaseReport> = pool.install(|| {
@@ -90,13 +95,30 @@ fn check_cameras(cases: &[Case], trained: &CameraSettings) -> anyhow::Result<()>
     }
 }
 
-fn write_traces(folder: &Path, reports: &[CaseReport]) -> anyhow::Result<()> {
+/// Finds out whether every case can have a trace file of its own, before anything is driven.
+fn check_traces(folder: &Path, cases: &[Case]) -> anyhow::Result<()> {
     std::fs::create_dir_all(folder).with_context(|| format!("cannot create the folder {folder:?}"))?;
+    let mut names = BTreeMap::new();
+    for case in cases {
+        let name = trace_name(&case.family(), &case.name());
+        if let Some(other) = names.insert(name.clone(), &case.path) {
+            anyhow::bail!("{other:?} and {:?} would both write {name} into {folder:?}: replay them apart", case.path);
+        }
+        check_writable(&folder.join(name))?;
+    }
+    Ok(())
+}
+
+fn write_traces(folder: &Path, reports: &[CaseReport]) -> anyhow::Result<()> {
     for report in reports {
-        let path = folder.join(format!("{}_{}.trace", report.family, report.name));
+        let path = folder.join(trace_name(&report.family, &report.name));
         write_atomically(&path, report.trace.to_text().as_bytes())?;
     }
     Ok(())
+}
+
+fn trace_name(family: &str, name: &str) -> String {
+    format!("{family}_{name}.trace")
 }
 
 fn junit_case(report: &CaseReport) -> CaseResult {

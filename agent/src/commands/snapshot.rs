@@ -29,6 +29,11 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
+    anyhow::ensure!(
+        arguments.at >= 0.0 && arguments.at.is_finite(),
+        "--at = {}, allowed are seconds from 0 on",
+        arguments.at
+    );
     let mut scenario = roadproof_sim::read(&arguments.scenario)?;
     scenario.camera.width_px = arguments.width.unwrap_or(scenario.camera.width_px);
     scenario.camera.height_px = arguments.height.unwrap_or(scenario.camera.height_px);

@@ -1,6 +1,6 @@
 //! What is seen where nothing is drawn: the sky, and terrain out to the horizon.
 
-use super::lanes::{Lanes, choose, columns_from, store};
+use super::octet::{Octet, choose, columns_from, store};
 use super::pixels::{Pixels, Run, clarity};
 use super::{FAR_M, NO_INSTANCE, View};
 use crate::math::Vec3;
@@ -39,7 +39,7 @@ impl<'a> Backdrop<'a> {
         for at in run.blocks() {
             let rise = columns_from(simd, at) * self.rise[0] + at_row;
             let high = (rise * 2.2).max(0.0).min(1.0);
-            let mut depth_m = Lanes::splat(simd, FAR_M);
+            let mut depth_m = Octet::splat(simd, FAR_M);
             let mut colour = [
                 high * (zenith[0] - haze[0]) + haze[0],
                 high * (zenith[1] - haze[1]) + haze[1],
@@ -47,7 +47,7 @@ impl<'a> Backdrop<'a> {
             ];
             if !all_sky {
                 let below = rise.simd_lt(horizon);
-                let ground_m = Lanes::splat(simd, -self.eye_over_ground_m) / rise;
+                let ground_m = Octet::splat(simd, -self.eye_over_ground_m) / rise;
                 let clear = clarity(ground_m, self.scene);
                 let ground = [
                     clear * (self.terrain[0] - haze[0]) + haze[0],

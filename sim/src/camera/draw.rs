@@ -28,7 +28,7 @@ pub(crate) fn draw_frame(canvas: &mut Canvas, settings: &CameraSettings, shown: 
     canvas.clear(usize::from(settings.width_px), usize::from(settings.height_px));
     let lit_view = LitView { view: &view, sun_in_camera: view.rotated(shown.scene.sun) };
     draw_cars(canvas, &lit_view, shown);
-    draw_ground(canvas, &view, shown.scene, shown.ego.s_m);
+    draw_ground(canvas, &view, shown.scene, shown.ego.s_m, settings.mount_m.0);
     draw_props(canvas, &lit_view, shown);
     shade::shade(canvas, &view, shown.scene, shown.road.line.height_m(shown.ego.s_m), frame);
 }

@@ -5,7 +5,7 @@
 //! Homogeneous Coordinates". Deferred shading from surface numbers: Burns and Hunt 2013, "The Visibility Buffer".
 
 use super::View;
-use super::lanes::{LANES, Lanes, columns_from, load, nearest_index, store};
+use super::octet::{OCTET, Octet, columns_from, load, nearest_index, store};
 use super::pixels::Pixels;
 use crate::math::Vec3;
 use crate::scene::Class;
@@ -75,7 +75,7 @@ pub(crate) struct Look {
 pub(crate) struct Canvas {
     pub width: usize,
     pub height: usize,
-    /// Inverse depth of each pixel, with a margin of [`LANES`].
+    /// Inverse depth of each pixel, with a margin of [`OCTET`].
     pub inverse_depth: Vec<f32>,
     /// Number of the nearest surface plus one; zero where there is none. The same margin.
     pub surface: Vec<u32>,
@@ -108,9 +108,9 @@ impl Canvas {
     pub fn clear(&mut self, width: usize, height: usize) {
         (self.width, self.height) = (width, height);
         self.inverse_depth.clear();
-        self.inverse_depth.resize(width * height + LANES, 0.0);
+        self.inverse_depth.resize(width * height + OCTET, 0.0);
         self.surface.clear();
-        self.surface.resize(width * height + LANES, 0);
+        self.surface.resize(width * height + OCTET, 0);
         self.spans.resize(height, (0, 0));
         self.surfaces.clear();
     }
@@ -204,16 +204,16 @@ impl Canvas {
         for row in top..bottom {
             let (first, last) = self.spans[row];
             let at_row = inverse_depth[1] * row as i32 as f32 + inverse_depth[2];
-            for column in (first as usize..last as usize).step_by(LANES) {
+            for column in (first as usize..last as usize).step_by(OCTET) {
                 let at = row * width + column;
                 let columns = columns_from(simd, column);
                 let inside = columns.simd_lt(last as i32 as f32);
-                let candidate = inside.select(columns * inverse_depth[0] + at_row, Lanes::splat(simd, 0.0));
+                let candidate = inside.select(columns * inverse_depth[0] + at_row, Octet::splat(simd, 0.0));
                 let depth = load(simd, &self.inverse_depth, at);
                 let nearer = candidate.simd_gt(depth);
                 // The same as a choice by `nearer`, which would become a masked store: slow on many processors.
                 store(candidate.max(depth), &mut self.inverse_depth, at);
-                let numbers = &mut self.surface[at..at + LANES];
+                let numbers = &mut self.surface[at..at + OCTET];
                 nearer.select(u32x8::splat(simd, number), u32x8::from_slice(simd, numbers)).store_slice(numbers);
             }
         }

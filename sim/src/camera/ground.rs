@@ -21,10 +21,12 @@ const MAX_STRIPS: usize = 8;
 const LEAST_KERB_PX: f32 = 0.5;
 
 /// Draws every strip from behind the ego to the end of sight.
-pub(super) fn draw_ground(canvas: &mut Canvas, view: &View, scene: &Scene, ego_s_m: f32) {
+///
+/// `mount_x_m` is how far in front of the ego's middle the camera sits.
+pub(super) fn draw_ground(canvas: &mut Canvas, view: &View, scene: &Scene, ego_s_m: f32, mount_x_m: f32) {
     let kerbs_end_s_m = ego_s_m + KERB_WIDTH_M * view.focal_px / LEAST_KERB_PX;
     let last = scene.row_at(ego_s_m + SIGHT_M);
-    let mut row = scene.row_at(ego_s_m - BEHIND_M) / LONGEST_PIECE * LONGEST_PIECE;
+    let mut row = scene.row_at(ego_s_m + mount_x_m.min(0.0) - BEHIND_M) / LONGEST_PIECE * LONGEST_PIECE;
     for (strips, end) in [(&scene.strips, scene.row_at(kerbs_end_s_m).min(last)), (&scene.far_strips, last)] {
         row = draw_strips(canvas, view, scene, strips, row..end, ego_s_m);
     }

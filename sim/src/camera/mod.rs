@@ -2,12 +2,12 @@
 //!
 //! A frame is made in two steps: polygons are filled into a buffer of nearest surfaces, then every pixel is shaded once.
 
-mod along;
+mod attribute;
 mod backdrop;
 mod draw;
 mod fill;
 mod ground;
-mod lanes;
+mod octet;
 mod paint;
 mod pixels;
 mod shade;

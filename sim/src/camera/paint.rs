@@ -1,8 +1,8 @@
 //! Road paint: how much of each pixel the lines on the asphalt cover.
 
-use super::lanes::{LANES, Lanes, columns_from, load, store};
+use super::octet::{OCTET, Octet, columns_from, load, store};
 use super::pixels::{Pixels, Run};
-use super::texture::Ground;
+use super::texture::GroundTexture;
 use crate::road::{Dash, Marking};
 use crate::scene::{Class, Scene};
 use fearless_simd::prelude::*;
@@ -15,7 +15,7 @@ const LEAST_M: f32 = 1e-3;
 pub(super) fn paint_lines<S: Simd>(
     simd: S,
     scene: &Scene,
-    ground: &Ground,
+    ground: &GroundTexture,
     brightness: f32,
     run: Run,
     pixels: &mut Pixels,
@@ -36,20 +36,13 @@ pub(super) fn paint_lines<S: Simd>(
         if !painted {
             painted = true;
             for at in run.blocks() {
-                store(Lanes::splat(simd, 0.0), &mut pixels.covered, at);
+                store(Octet::splat(simd, 0.0), &mut pixels.covered, at);
             }
         }
-        let column_of = |d_m: f32| {
-            let rate = ground.d.per_column - d_m * ground.inverse_depth.per_column;
-            (d_m * ground.inverse_depth.start - ground.d.start) / rate - columns.0
-        };
-        let (one, other) = (column_of(marking.d_m - reach_m), column_of(marking.d_m + reach_m));
-        // Casts saturate: columns left of the run become its first, infinite ones its ends.
-        let from = run.start + (one.min(other) as usize).min(last - run.start);
-        let to = run.start + ((one.max(other) + 1.0) as usize).min(last - run.start);
+        let (from, to) = columns_between(ground, marking.d_m - reach_m, marking.d_m + reach_m, run);
         let colour = if marking.yellow { scene.palette.yellow } else { scene.palette.white };
         let colour = colour.map(|channel| (channel * brightness).min(255.0));
-        for at in (from..=to).step_by(LANES) {
+        for at in (from..=to).step_by(OCTET) {
             let depths_m = load(simd, &pixels.depth_m, at);
             let share = ground.share(marking, columns_from(simd, at), depths_m);
             for (values, channel) in pixels.colour.iter_mut().zip(colour) {
@@ -67,10 +60,27 @@ pub(super) fn paint_lines<S: Simd>(
     }
 }
 
-impl Ground {
+/// First and last column of a run whose offsets can lie between two offsets.
+#[inline(always)]
+fn columns_between(ground: &GroundTexture, right_m: f32, left_m: f32, run: Run) -> (usize, usize) {
+    let last = run.end - 1;
+    let rate_at = |d_m: f32| ground.d.per_column - d_m * ground.inverse_depth.per_column;
+    let (rate_right, rate_left) = (rate_at(right_m), rate_at(left_m));
+    if rate_right * rate_left <= 0.0 {
+        // The row tends to an offset between the two: what lies between them has no two ends.
+        return (run.start, last);
+    }
+    let column_of = |d_m: f32, rate: f32| (d_m * ground.inverse_depth.start - ground.d.start) / rate - run.start as f32;
+    let (one, other) = (column_of(right_m, rate_right), column_of(left_m, rate_left));
+    // Casts saturate: columns left of the run become its first, infinite ones its ends.
+    let within = |column: f32| run.start + (column as usize).min(last - run.start);
+    (within(one.min(other)), within(one.max(other) + 1.0))
+}
+
+impl GroundTexture {
     /// Share of the pixels that a line covers: box filters across and along it.
     #[inline(always)]
-    fn share<S: Simd>(&self, marking: &Marking, columns: Lanes<S>, depths_m: Lanes<S>) -> Lanes<S> {
+    fn share<S: Simd>(&self, marking: &Marking, columns: Octet<S>, depths_m: Octet<S>) -> Octet<S> {
         let d_m = self.d.at_columns(columns) * depths_m;
         let width_m = self.width.at_columns(columns, depths_m).max(LEAST_M);
         let left_m = (d_m + width_m * 0.5).min(marking.d_m + 0.5 * marking.width_m);
@@ -89,14 +99,14 @@ impl Ground {
 impl Dash {
     /// Painted share of stretches around `s`.
     #[inline(always)]
-    fn share<S: Simd>(self, s_m: Lanes<S>, length_m: Lanes<S>) -> Lanes<S> {
+    fn share<S: Simd>(self, s_m: Octet<S>, length_m: Octet<S>) -> Octet<S> {
         let half_m = length_m * 0.5;
         ((self.painted_to(s_m + half_m) - self.painted_to(s_m - half_m)) / length_m).max(0.0).min(1.0)
     }
 
     /// Painted length between the road's start and `s`.
     #[inline(always)]
-    fn painted_to<S: Simd>(self, s_m: Lanes<S>) -> Lanes<S> {
+    fn painted_to<S: Simd>(self, s_m: Octet<S>) -> Octet<S> {
         let periods = (s_m * (1.0 / self.period_m)).floor();
         periods * self.length_m + (s_m - periods * self.period_m).min(self.length_m)
     }

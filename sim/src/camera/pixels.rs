@@ -1,6 +1,6 @@
 //! One row of pixels while it is shaded: in vectors, with a margin on the right, until all of it is copied out at once.
 
-use super::lanes::{LANES, Lanes, exp2, load, nearest, store};
+use super::octet::{OCTET, Octet, exp2, load, nearest, store};
 use crate::scene::Scene;
 use fearless_simd::prelude::*;
 use fearless_simd::{u8x32, u32x8};
@@ -18,12 +18,12 @@ impl Run {
     /// into the margin: runs are shaded from left to right, and each writes all of its own.
     #[inline(always)]
     pub fn blocks(self) -> impl Iterator<Item = usize> {
-        (self.start..self.end).step_by(LANES)
+        (self.start..self.end).step_by(OCTET)
     }
 }
 
 /// Columns beyond the last that a block may write.
-const MARGIN: usize = 2 * LANES;
+const MARGIN: usize = 2 * OCTET;
 
 /// A row of pixels.
 #[derive(Debug, Default)]
@@ -61,21 +61,21 @@ impl Pixels {
     #[inline(always)]
     pub fn set_name(&mut self, at: usize, class: u8, instance: u16) {
         // Twice as many as needed fill a register; what is too much is overwritten.
-        self.class[at..at + 2 * LANES].copy_from_slice(&[class; 2 * LANES]);
-        self.instance[at..at + LANES].copy_from_slice(&[instance; LANES]);
+        self.class[at..at + 2 * OCTET].copy_from_slice(&[class; 2 * OCTET]);
+        self.instance[at..at + OCTET].copy_from_slice(&[instance; OCTET]);
     }
 
     /// Sets the depth of a block of pixels from its inverse, and returns it.
     #[inline(always)]
-    pub fn set_depth<S: Simd>(&mut self, simd: S, at: usize, inverse_depth: &[f32]) -> Lanes<S> {
-        let depth_m = Lanes::splat(simd, 1.0) / load(simd, inverse_depth, at);
+    pub fn set_depth<S: Simd>(&mut self, simd: S, at: usize, inverse_depth: &[f32]) -> Octet<S> {
+        let depth_m = Octet::splat(simd, 1.0) / load(simd, inverse_depth, at);
         store(depth_m, &mut self.depth_m, at);
         depth_m
     }
 
     /// Keeps the colour of a block of pixels for another pass.
     #[inline(always)]
-    pub fn keep_colour<S: Simd>(&mut self, at: usize, colour: [Lanes<S>; 3]) {
+    pub fn keep_colour<S: Simd>(&mut self, at: usize, colour: [Octet<S>; 3]) {
         let [red, green, blue] = &mut self.colour;
         store(colour[0], red, at);
         store(colour[1], green, at);
@@ -84,7 +84,7 @@ impl Pixels {
 
     /// The colour that was kept.
     #[inline(always)]
-    pub fn kept_colour<S: Simd>(&self, simd: S, at: usize) -> [Lanes<S>; 3] {
+    pub fn kept_colour<S: Simd>(&self, simd: S, at: usize) -> [Octet<S>; 3] {
         let [red, green, blue] = &self.colour;
         [load(simd, red, at), load(simd, green, at), load(simd, blue, at)]
     }
@@ -94,8 +94,8 @@ impl Pixels {
     pub fn set_hazy<S: Simd>(
         &mut self,
         at: usize,
-        [red, green, blue]: [Lanes<S>; 3],
-        depth_m: Lanes<S>,
+        [red, green, blue]: [Octet<S>; 3],
+        depth_m: Octet<S>,
         scene: &Scene,
     ) {
         let clarity = clarity(depth_m, scene);
@@ -112,9 +112,9 @@ impl Pixels {
 
     /// Finishes a block of pixels that haze does not touch.
     #[inline(always)]
-    pub fn set_clear<S: Simd>(&mut self, at: usize, [red, green, blue]: [Lanes<S>; 3]) {
+    pub fn set_clear<S: Simd>(&mut self, at: usize, [red, green, blue]: [Octet<S>; 3]) {
         let (red, green, blue) = (nearest(red) & 255, nearest(green) & 255, nearest(blue) & 255);
-        (red | (green << 8) | (blue << 16)).store_slice(&mut self.words[at..at + LANES]);
+        (red | (green << 8) | (blue << 16)).store_slice(&mut self.words[at..at + OCTET]);
     }
 
     /// Copies the finished row out.
@@ -141,8 +141,8 @@ impl Pixels {
             #[inline(always)]
             |lane| packing[lane % 16],
         );
-        for at in (0..width).step_by(LANES) {
-            let words: u8x32<S> = u32x8::from_slice(simd, &self.words[at..at + LANES]).bitcast();
+        for at in (0..width).step_by(OCTET) {
+            let words: u8x32<S> = u32x8::from_slice(simd, &self.words[at..at + OCTET]).bitcast();
             let packed = words.swizzle_dyn_within_blocks(packing).to_array();
             let bytes = &mut self.bytes[3 * at..3 * at + 28];
             bytes[..16].copy_from_slice(&packed[..16]);
@@ -154,6 +154,6 @@ impl Pixels {
 
 /// Share of a colour that reaches the camera from these depths; the rest is haze.
 #[inline(always)]
-pub(super) fn clarity<S: Simd>(depth_m: Lanes<S>, scene: &Scene) -> Lanes<S> {
+pub(super) fn clarity<S: Simd>(depth_m: Octet<S>, scene: &Scene) -> Octet<S> {
     exp2(depth_m * -scene.halvings_per_m)
 }

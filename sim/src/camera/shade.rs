@@ -1,12 +1,12 @@
 //! Shades every pixel once: runs of one surface get its pattern, light and haze.
 
-use super::along::Along;
+use super::attribute::Along;
 use super::backdrop::Backdrop;
 use super::fill::{Canvas, Material, Surface};
-use super::lanes::{LANES, Lanes, choose, columns_from, load, splat_colour};
+use super::octet::{OCTET, Octet, choose, columns_from, load, splat_colour};
 use super::paint::paint_lines;
 use super::pixels::{Pixels, Run};
-use super::texture::Ground;
+use super::texture::GroundTexture;
 use super::{Frame, View};
 use crate::scene::Scene;
 use fearless_simd::prelude::*;
@@ -25,7 +25,7 @@ fn shade_rows<S: Simd>(simd: S, canvas: &mut Canvas, view: &View, scene: &Scene,
     pixels.resize(width);
     for row in 0..*height {
         let (from, to) = (row * width, (row + 1) * width);
-        let (numbers, inverse_depth) = (&surface[from..to + LANES], &inverse_depth[from..to + LANES]);
+        let (numbers, inverse_depth) = (&surface[from..to + OCTET], &inverse_depth[from..to + OCTET]);
         let mut start = 0;
         while start < width {
             let end = end_of_run(simd, numbers, start).min(width);
@@ -46,12 +46,12 @@ fn shade_rows<S: Simd>(simd: S, canvas: &mut Canvas, view: &View, scene: &Scene,
 fn end_of_run<S: Simd>(simd: S, numbers: &[u32], start: usize) -> usize {
     let number = numbers[start];
     let mut at = start;
-    while at + LANES <= numbers.len() {
-        let others = u32x8::from_slice(simd, &numbers[at..at + LANES]).simd_ne(number).to_bitmask();
+    while at + OCTET <= numbers.len() {
+        let others = u32x8::from_slice(simd, &numbers[at..at + OCTET]).simd_ne(number).to_bitmask();
         if others != 0 {
             return at + others.trailing_zeros() as usize;
         }
-        at += LANES;
+        at += OCTET;
     }
     numbers.len()
 }
@@ -69,7 +69,7 @@ fn shade_run<S: Simd>(simd: S, surface: &Surface, scene: &Scene, inverse_depth: 
             }
         }
         Material::Terrain => {
-            let ground = Ground::new(surface, run.row);
+            let ground = GroundTexture::new(surface, run.row);
             for at in run.blocks() {
                 pixels.set_name(at, class, instance);
                 let depth_m = pixels.set_depth(simd, at, inverse_depth);
@@ -78,7 +78,7 @@ fn shade_run<S: Simd>(simd: S, surface: &Surface, scene: &Scene, inverse_depth: 
             }
         }
         Material::Road => {
-            let ground = Ground::new(surface, run.row);
+            let ground = GroundTexture::new(surface, run.row);
             for at in run.blocks() {
                 pixels.set_name(at, class, instance);
                 let depth_m = pixels.set_depth(simd, at, inverse_depth);
@@ -103,7 +103,7 @@ fn shade_run<S: Simd>(simd: S, surface: &Surface, scene: &Scene, inverse_depth: 
 
 /// One colour in many shades, none of its channels above 255.
 #[inline(always)]
-fn shaded<S: Simd>([red, green, blue]: [f32; 3], shade: Lanes<S>) -> [Lanes<S>; 3] {
+fn shaded<S: Simd>([red, green, blue]: [f32; 3], shade: Octet<S>) -> [Octet<S>; 3] {
     [(shade * red).min(255.0), (shade * green).min(255.0), (shade * blue).min(255.0)]
 }
 
@@ -115,10 +115,10 @@ struct Pattern<S: Simd> {
     material: Material,
     first: Along,
     second: Along,
-    lit: [Lanes<S>; 3],
-    glass: [Lanes<S>; 3],
-    lamp: [Lanes<S>; 3],
-    plate: [Lanes<S>; 3],
+    lit: [Octet<S>; 3],
+    glass: [Octet<S>; 3],
+    lamp: [Octet<S>; 3],
+    plate: [Octet<S>; 3],
 }
 
 impl<S: Simd> Pattern<S> {
@@ -138,7 +138,7 @@ impl<S: Simd> Pattern<S> {
     }
 
     #[inline(always)]
-    fn colour(&self, columns: Lanes<S>, depths_m: Lanes<S>) -> [Lanes<S>; 3] {
+    fn colour(&self, columns: Octet<S>, depths_m: Octet<S>) -> [Octet<S>; 3] {
         let (across, rise) = (self.first.at_columns(columns) * depths_m, self.second.at_columns(columns) * depths_m);
         match self.material {
             Material::Wall => {

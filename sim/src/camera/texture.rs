@@ -1,13 +1,13 @@
 //! Procedural grain for asphalt and grass: a hash of the cell a pixel lies in, nothing stored.
 
-use super::along::{Along, Footprint};
+use super::attribute::{Along, Footprint};
 use super::fill::Surface;
-use super::lanes::{Lanes, nearest};
+use super::octet::{Octet, nearest};
 use fearless_simd::prelude::*;
 use fearless_simd::u32x8;
 
 /// Where on the ground the pixels of a row are, and how large.
-pub(super) struct Ground {
+pub(super) struct GroundTexture {
     pub s: Along,
     pub d: Along,
     pub inverse_depth: Along,
@@ -15,7 +15,7 @@ pub(super) struct Ground {
     pub width: Footprint,
 }
 
-impl Ground {
+impl GroundTexture {
     #[inline(always)]
     pub fn new(surface: &Surface, row: usize) -> Self {
         Self {
@@ -29,7 +29,7 @@ impl Ground {
 
     /// Shades of asphalt: stones, and the patches they wear into.
     #[inline(always)]
-    pub fn asphalt<S: Simd>(&self, columns: Lanes<S>, depths_m: Lanes<S>) -> Lanes<S> {
+    pub fn asphalt<S: Simd>(&self, columns: Octet<S>, depths_m: Octet<S>) -> Octet<S> {
         let place = self.places(columns, depths_m);
         let width_m = self.width.at_columns(columns, depths_m);
         grain(place, 9.0, width_m) * 0.06 + grain(place, 0.9, width_m) * 0.04 + 1.0
@@ -37,14 +37,14 @@ impl Ground {
 
     /// Shades of grass: blades and patches.
     #[inline(always)]
-    pub fn grass<S: Simd>(&self, columns: Lanes<S>, depths_m: Lanes<S>) -> Lanes<S> {
+    pub fn grass<S: Simd>(&self, columns: Octet<S>, depths_m: Octet<S>) -> Octet<S> {
         let place = self.places(columns, depths_m);
         let size_m = self.length.at_columns(columns, depths_m).max(self.width.at_columns(columns, depths_m));
         grain(place, 3.0, size_m) * 0.1 + grain(place, 0.22, size_m) * 0.09 + 1.0
     }
 
     #[inline(always)]
-    fn places<S: Simd>(&self, columns: Lanes<S>, depths_m: Lanes<S>) -> (Lanes<S>, Lanes<S>) {
+    fn places<S: Simd>(&self, columns: Octet<S>, depths_m: Octet<S>) -> (Octet<S>, Octet<S>) {
         (self.s.at_columns(columns) * depths_m, self.d.at_columns(columns) * depths_m)
     }
 }
@@ -54,7 +54,7 @@ impl Ground {
 /// # Units
 /// `grains_per_m` is the scale; `pixels_m` the widths of the pixels on the ground.
 #[inline(always)]
-fn grain<S: Simd>((s_m, d_m): (Lanes<S>, Lanes<S>), grains_per_m: f32, pixels_m: Lanes<S>) -> Lanes<S> {
+fn grain<S: Simd>((s_m, d_m): (Octet<S>, Octet<S>), grains_per_m: f32, pixels_m: Octet<S>) -> Octet<S> {
     let fade = (pixels_m * (-0.5 * grains_per_m) + 1.0).max(0.0);
     noise(nearest(s_m * grains_per_m), nearest(d_m * grains_per_m)) * fade
 }
@@ -64,11 +64,11 @@ fn grain<S: Simd>((s_m, d_m): (Lanes<S>, Lanes<S>), grains_per_m: f32, pixels_m:
 /// # Source
 /// Multipliers of Wellons' integer hash "lowbias32" (2018) and of Knuth, The Art of Computer Programming 3, 6.4.
 #[inline(always)]
-fn noise<S: Simd>(u: u32x8<S>, v: u32x8<S>) -> Lanes<S> {
+fn noise<S: Simd>(u: u32x8<S>, v: u32x8<S>) -> Octet<S> {
     let cell = u * 0x9e37_79b1 + v * 0x846c_a68b;
     let mixed = (cell ^ (cell >> 15)) * 0x7feb_352d;
     // The upper 23 bits as the fraction of a number in 1..2.
-    let one_to_two: Lanes<S> = ((mixed >> 9) | 0x3f80_0000).bitcast();
+    let one_to_two: Octet<S> = ((mixed >> 9) | 0x3f80_0000).bitcast();
     one_to_two * 2.0 - 3.0
 }
 

@@ -10,7 +10,7 @@ const ROW_M: f32 = 3.0;
 /// Rows of one piece.
 const PIECE_ROWS: usize = 16;
 const PIECE_M: f32 = ROW_M * PIECE_ROWS as f32;
-/// The ground reaches this far beyond the paved strip: a drive that leaves it ends before.
+/// The ground reaches this far beyond the paved strip; a drive ends at the decision that leaves the road.
 const MARGIN_M: f32 = 12.0;
 /// Greatest width of a cell. Boxes around long cells that lie across the axes of the world overlap, and the ray of a wheel
 /// must look into each.

@@ -5,7 +5,7 @@
 
 mod ground;
 
-use crate::math::{Quat, Vec3, atan2, pitch_rotation, yaw_rotation};
+use crate::math::{Quat, Vec2, Vec3, atan2, pitch_rotation, yaw_rotation};
 use crate::measure::Contact;
 use crate::road::Road;
 use crate::scene::{Class, Prop};
@@ -20,10 +20,10 @@ use rapier3d::prelude::{
     RigidBodyVelocity, SoftBodySet,
 };
 
-/// Whatever keeps this distance between its body and the ego's during a decision is left out of physics: nothing can touch it.
-/// Wide enough for a change of lanes within the decision.
+/// Whatever keeps this distance between its body and the ego's during a decision is left out of physics.
 const CLEARANCE_M: f32 = 5.0;
-/// Neither the ego nor another car gains speed faster than this.
+/// Neither the ego nor another car gains speed faster than this, but on tyres twice as good as any; as the reach below counts
+/// the whole gain from the start, these are covered too.
 const MAX_ACCELERATION_MPS2: f32 = 15.0;
 const GRAVITY_MPS2: Vec3 = Vec3::new(0.0, 0.0, -9.81);
 
@@ -90,7 +90,7 @@ pub(crate) struct StartPose {
 }
 
 impl Physics {
-    /// Builds a world: ground first, then what stands beside the road, the other cars, the ego.
+    /// Builds a world: what stands beside the road, the other cars, the ego, the ground under it.
     pub fn new(road: &Road, props: &[Prop], traffic: &Traffic, settings: VehicleSettings, start: StartPose) -> Self {
         let mut bodies = RigidBodySet::new();
         let mut colliders = ColliderSet::new();
@@ -203,7 +203,7 @@ impl Physics {
             );
             self.note_contact(traffic, before);
         }
-        self.read_cars(road, traffic);
+        self.settle_cars(road, traffic);
     }
 
     /// The first contact of the ego with anything but the ground.
@@ -280,7 +280,8 @@ impl Physics {
                 continue;
             }
             let pose = car.pose();
-            let closing_mps = car.speed_mps + MAX_ACCELERATION_MPS2 * decision_s;
+            let along_mps = car.speed_mps + MAX_ACCELERATION_MPS2 * decision_s;
+            let closing_mps = Vec2::new(along_mps, car.sideways_mps()).length();
             let within_m = reach_m + own.radius_m + closing_mps * decision_s;
             let near = pose.translation.distance_squared(ego) < within_m * within_m;
             let place = if near { CarPlace::Near } else { CarPlace::Far };
@@ -356,7 +357,7 @@ impl Physics {
     }
 
     /// Takes over where physics has moved the cars that were hit, and moves on those that are too far away for it.
-    fn read_cars(&self, road: &Road, traffic: &mut Traffic) {
+    fn settle_cars(&self, road: &Road, traffic: &mut Traffic) {
         for (index, own) in self.cars.iter().enumerate() {
             match own.place {
                 CarPlace::Near => {}
@@ -413,7 +414,7 @@ mod tests {
     use crate::scenario;
     use std::path::Path;
 
-    /// A straight road, two other cars, the second standing 12 m ahead of the ego's nose.
+    /// A straight road with two other cars and the ego at 10 m/s.
     fn world(props: &[Prop], actors: &str) -> (Road, Traffic, Physics) {
         let text = format!(
             "Scenario(format: 1, title: \"t\", duration_s: 60.0, road: Straight(length_m: 300.0, lanes: 2), \

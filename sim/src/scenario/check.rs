@@ -61,6 +61,18 @@ pub enum CheckError {
         /// Position in the list of segments.
         segment: usize,
     },
+    /// A camera too narrow or too wide.
+    #[error("camera.{side}_px = {px}, allowed is {min_px} to {max_px}")]
+    CameraSide {
+        /// Width or height.
+        side: &'static str,
+        /// Pixels asked for.
+        px: u16,
+        /// Fewest pixels.
+        min_px: u16,
+        /// Most pixels.
+        max_px: u16,
+    },
     /// A camera with more pixels than the frame limit.
     #[error("the camera has {width_px} x {height_px} pixels, allowed are at most {max_pixels} in all")]
     CameraTooLarge {
@@ -107,6 +119,8 @@ impl From<RoadError> for CheckError {
 const MAX_MOUNT_M: f32 = 10.0;
 /// Clearance between two cars behind each other at the start; side by side there may be none.
 const CLEARANCE_M: f32 = 0.5;
+/// Pixels a side of a frame may have.
+const SIDE_PX: std::ops::RangeInclusive<u16> = 8..=2048;
 /// Least physics steps per second.
 const MIN_STEP_HZ: f32 = 10.0;
 
@@ -115,6 +129,11 @@ const MIN_STEP_HZ: f32 = 10.0;
 /// # Errors
 /// [`CheckError::CameraTooLarge`] and [`CheckError::CameraMount`].
 pub fn check_camera(camera: &CameraSettings) -> Result<(), CheckError> {
+    for (side, px) in [("width", camera.width_px), ("height", camera.height_px)] {
+        if !SIDE_PX.contains(&px) {
+            return Err(CheckError::CameraSide { side, px, min_px: *SIDE_PX.start(), max_px: *SIDE_PX.end() });
+        }
+    }
     let pixels = u32::from(camera.width_px) * u32::from(camera.height_px);
     if pixels > MAX_PIXELS {
         let CameraSettings { width_px, height_px, .. } = *camera;

@@ -57,6 +57,8 @@ pub fn read(path: &Path) -> Result<Scenario, ReadError> {
 /// # Errors
 /// [`ReadError::Syntax`] and [`ReadError::Check`].
 pub fn parse(text: &str, path: &Path) -> Result<Scenario, ReadError> {
+    // Some editors begin a file with a byte order mark.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let scenario: Scenario = options().from_str(text).map_err(|error| ReadError::Syntax {
         message: error.code.to_string(),
         line: error.span.start.line,
@@ -105,7 +107,9 @@ fn collect(path: &Path, found: &mut Vec<PathBuf>) -> Result<(), ReadError> {
         .map_err(io_error)?;
     entries.sort();
     for entry in entries {
-        if entry.is_dir() || entry.extension().is_some_and(|extension| extension == "ron") {
+        // A folder that is linked to may hold this one: whoever wants its files names it.
+        let folder = entry.is_dir() && !entry.is_symlink();
+        if folder || entry.extension().is_some_and(|extension| extension == "ron") {
             collect(&entry, found)?;
         }
     }

@@ -1,47 +1,47 @@
 //! Eight pixels of a row at a time in vector registers, whatever the processor has.
 //!
-//! Only operations whose results IEEE 754 fixes to the bit are used, and no fused multiplication, so a frame is the same with
-//! every instruction set.
+//! All operations used are ones whose results IEEE 754 fixes to the bit, for the numbers that occur here, and none is fused
+//! with another: a frame is the same with every instruction set.
 
 use fearless_simd::prelude::*;
 use fearless_simd::{f32x8, mask32x8, u32x8};
 
 /// Pixels handled together.
-pub(super) const LANES: usize = 8;
+pub(super) const OCTET: usize = 8;
 
-/// One number for each of [`LANES`] pixels.
-pub(super) type Lanes<S> = f32x8<S>;
+/// One number for each of [`OCTET`] pixels.
+pub(super) type Octet<S> = f32x8<S>;
 
-/// A colour, red, green and blue, for each of [`LANES`] pixels.
+/// A colour, red, green and blue, for each of [`OCTET`] pixels.
 ///
 /// Spelled out: a closure within `array::map` would not be compiled for the vector instructions at hand.
 #[inline(always)]
-pub(super) fn splat_colour<S: Simd>(simd: S, [red, green, blue]: [f32; 3]) -> [Lanes<S>; 3] {
-    [Lanes::splat(simd, red), Lanes::splat(simd, green), Lanes::splat(simd, blue)]
+pub(super) fn splat_colour<S: Simd>(simd: S, [red, green, blue]: [f32; 3]) -> [Octet<S>; 3] {
+    [Octet::splat(simd, red), Octet::splat(simd, green), Octet::splat(simd, blue)]
 }
 
 /// One of two colours for each pixel.
 #[inline(always)]
-pub(super) fn choose<S: Simd>(mask: mask32x8<S>, yes: [Lanes<S>; 3], no: [Lanes<S>; 3]) -> [Lanes<S>; 3] {
+pub(super) fn choose<S: Simd>(mask: mask32x8<S>, yes: [Octet<S>; 3], no: [Octet<S>; 3]) -> [Octet<S>; 3] {
     [mask.select(yes[0], no[0]), mask.select(yes[1], no[1]), mask.select(yes[2], no[2])]
 }
 
 /// The columns from `first` on.
 #[inline(always)]
-pub(super) fn columns_from<S: Simd>(simd: S, first: usize) -> Lanes<S> {
-    Lanes::load_array(simd, [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]) + first as i32 as f32
+pub(super) fn columns_from<S: Simd>(simd: S, first: usize) -> Octet<S> {
+    Octet::load_array(simd, [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]) + first as i32 as f32
 }
 
 /// The values from `at` on.
 #[inline(always)]
-pub(super) fn load<S: Simd>(simd: S, values: &[f32], at: usize) -> Lanes<S> {
-    Lanes::from_slice(simd, &values[at..at + LANES])
+pub(super) fn load<S: Simd>(simd: S, values: &[f32], at: usize) -> Octet<S> {
+    Octet::from_slice(simd, &values[at..at + OCTET])
 }
 
 /// Writes the values from `at` on.
 #[inline(always)]
-pub(super) fn store<S: Simd>(lanes: Lanes<S>, values: &mut [f32], at: usize) {
-    lanes.store_slice(&mut values[at..at + LANES]);
+pub(super) fn store<S: Simd>(octet: Octet<S>, values: &mut [f32], at: usize) {
+    octet.store_slice(&mut values[at..at + OCTET]);
 }
 
 /// Adding this puts the nearest whole number of a magnitude below 2²² into the lowest 22 bits.
@@ -49,7 +49,7 @@ const THREE_HALVES_OF_2_POW_23: f32 = 12_582_912.0;
 
 /// The nearest whole number in the lowest 22 bits; the bits above mean nothing.
 #[inline(always)]
-pub(super) fn nearest<S: Simd>(x: Lanes<S>) -> u32x8<S> {
+pub(super) fn nearest<S: Simd>(x: Octet<S>) -> u32x8<S> {
     (x + THREE_HALVES_OF_2_POW_23).bitcast()
 }
 
@@ -61,7 +61,7 @@ pub(super) fn nearest_index(x: f32) -> u32 {
 
 /// Two to the power of `x`, for `x` up to 127; within 0.02 % of the true value, and as good as zero below -126.
 #[inline(always)]
-pub(super) fn exp2<S: Simd>(x: Lanes<S>) -> Lanes<S> {
+pub(super) fn exp2<S: Simd>(x: Octet<S>) -> Octet<S> {
     let x = x.max(-126.0);
     let shifted = x + THREE_HALVES_OF_2_POW_23;
     let fraction = x - (shifted - THREE_HALVES_OF_2_POW_23);
@@ -77,7 +77,7 @@ mod tests {
     use fearless_simd::{Level, dispatch};
 
     fn exp2_of(x: f32) -> f32 {
-        dispatch!(Level::new(), simd => exp2(Lanes::splat(simd, x))[3])
+        dispatch!(Level::new(), simd => exp2(Octet::splat(simd, x))[3])
     }
 
     #[test]
@@ -96,8 +96,8 @@ mod tests {
         let value = |level: Level, x: f32| {
             dispatch!(level, simd => {
                 let x = columns_from(simd, 3) * x;
-                let lanes = exp2(x) / (x + 0.1) + x.floor();
-                lanes.to_array().map(f32::to_bits)
+                let octet = exp2(x) / (x + 0.1) + x.floor();
+                octet.to_array().map(f32::to_bits)
             })
         };
         for step in 0..1000 {

@@ -1,6 +1,6 @@
 //! How an attribute of a surface runs along a row of pixels.
 
-use super::lanes::Lanes;
+use super::octet::Octet;
 use fearless_simd::prelude::*;
 
 /// An attribute over depth, a linear function of the column.
@@ -23,7 +23,7 @@ impl Along {
     }
 
     #[inline(always)]
-    pub fn at_columns<S: Simd>(self, columns: Lanes<S>) -> Lanes<S> {
+    pub fn at_columns<S: Simd>(self, columns: Octet<S>) -> Octet<S> {
         columns * self.per_column + self.start
     }
 }
@@ -52,7 +52,7 @@ impl Footprint {
     }
 
     #[inline(always)]
-    pub fn at_columns<S: Simd>(self, columns: Lanes<S>, depths_m: Lanes<S>) -> Lanes<S> {
+    pub fn at_columns<S: Simd>(self, columns: Octet<S>, depths_m: Octet<S>) -> Octet<S> {
         (self.per_row.at_columns(columns).abs() + self.per_column) * depths_m * depths_m
     }
 
