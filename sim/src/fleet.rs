@@ -57,9 +57,7 @@ const SHARDS_PER_THREAD: usize = 4;
 /// Many worlds in a few shards, spread over threads.
 pub struct Fleet {
     shards: Vec<Shard>,
-    threads: usize,
-    /// The fleet's own threads, where rayon's are fewer than asked for.
-    pool: Option<ThreadPool>,
+    crew: Crew,
     worlds: usize,
     camera: CameraSettings,
     with_camera: bool,
@@ -132,7 +130,7 @@ impl Fleet {
             check_camera(world, scenario, &camera)?;
             shards[world / per_shard].entities.push(None);
         }
-        let mut fleet = Self { shards, threads, pool: own_threads(threads)?, worlds, camera, with_camera: true };
+        let mut fleet = Self { shards, crew: Crew::new(threads)?, worlds, camera, with_camera: true };
         fleet.reset(scenarios.into_iter().enumerate().collect())?;
         Ok(fleet)
     }
@@ -199,11 +197,12 @@ impl Fleet {
             by_shard[world / per_shard].push((world, scenario));
         }
         let work: Vec<_> = self.shards.iter_mut().zip(by_shard).collect();
-        in_parallel(self.threads, self.pool.as_ref(), work, |(shard, scenarios)| {
-            scenarios.into_iter().try_for_each(|(world, scenario)| shard.reset(world, scenario))
-        })
-        .into_iter()
-        .collect()
+        self.crew
+            .run(work, |(shard, scenarios)| {
+                scenarios.into_iter().try_for_each(|(world, scenario)| shard.reset(world, scenario))
+            })
+            .into_iter()
+            .collect()
     }
 
     /// Draws some worlds as they are now, after a reset.
@@ -252,7 +251,7 @@ impl Fleet {
         let sizes: Vec<usize> = self.shards.iter().map(|shard| shard.entities.len()).collect();
         let views = split(seen, &sizes);
         let work: Vec<_> = self.shards.iter_mut().zip(views).collect();
-        in_parallel(self.threads, self.pool.as_ref(), work, |(shard, mut view)| {
+        self.crew.run(work, |(shard, mut view)| {
             // A frame after the last would differ from it by what its sensor faults draw.
             let still = |shard: &Shard, slot| controls.is_some() && shard.component::<Verdict>(slot).outcome.is_some();
             let drawn: Vec<bool> = (0..shard.entities.len()).map(|slot| with_camera && !still(shard, slot)).collect();
@@ -424,51 +423,56 @@ fn cut<'a, T>(rest: &mut &'a mut [T], count: usize) -> &'a mut [T] {
     first
 }
 
-/// Runs each piece of work and returns what came of each, in order.
-///
-/// The calling thread takes part and begins at once, while others still wake up.
-fn in_parallel<W: Send, R: Send>(
+/// The threads that step a fleet.
+struct Crew {
     threads: usize,
-    pool: Option<&ThreadPool>,
-    work: Vec<W>,
-    run: impl Fn(W) -> R + Send + Sync,
-) -> Vec<R> {
-    if threads == 1 {
-        return work.into_iter().map(run).collect();
-    }
-    const UNBROKEN: &str = "a thread that panics while it holds the lock ends the process";
-    let queue = Mutex::new(work.into_iter().enumerate());
-    let results = Mutex::new(Vec::new());
-    let take_part = || {
-        loop {
-            let next = queue.lock().expect(UNBROKEN).next();
-            let Some((index, piece)) = next else { break };
-            let result = run(piece);
-            results.lock().expect(UNBROKEN).push((index, result));
+    /// Helpers of its own, where rayon's are fewer than asked for.
+    pool: Option<ThreadPool>,
+}
+
+impl Crew {
+    fn new(threads: usize) -> Result<Self, FleetError> {
+        let helpers = threads - 1;
+        if helpers <= rayon::current_num_threads() {
+            return Ok(Self { threads, pool: None });
         }
-    };
-    match pool {
-        Some(pool) => pool.in_place_scope(|scope| with_helpers(scope, threads - 1, &take_part)),
-        None => rayon::in_place_scope(|scope| with_helpers(scope, threads - 1, &take_part)),
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(helpers).build();
+        let pool = pool.map_err(|error| FleetError::Threads { threads, reason: error.to_string() })?;
+        Ok(Self { threads, pool: Some(pool) })
     }
-    let mut results = results.into_inner().expect(UNBROKEN);
-    results.sort_unstable_by_key(|(index, _)| *index);
-    results.into_iter().map(|(_, result)| result).collect()
+
+    /// Runs each piece of work and returns what came of each, in order.
+    ///
+    /// The calling thread takes part and begins at once, while others still wake up.
+    fn run<W: Send, R: Send>(&self, work: Vec<W>, run: impl Fn(W) -> R + Sync) -> Vec<R> {
+        if self.threads == 1 {
+            return work.into_iter().map(run).collect();
+        }
+        const WHOLE: &str = "nothing panics while it holds the lock";
+        let queue = Mutex::new(work.into_iter().enumerate());
+        let results = Mutex::new(Vec::new());
+        let take_part = || {
+            loop {
+                let next = queue.lock().expect(WHOLE).next();
+                let Some((index, piece)) = next else { break };
+                let result = run(piece);
+                results.lock().expect(WHOLE).push((index, result));
+            }
+        };
+        let helpers = self.threads - 1;
+        match &self.pool {
+            Some(pool) => pool.in_place_scope(|scope| with_helpers(scope, helpers, &take_part)),
+            None => rayon::in_place_scope(|scope| with_helpers(scope, helpers, &take_part)),
+        }
+        let mut results = results.into_inner().expect(WHOLE);
+        results.sort_unstable_by_key(|(index, _)| *index);
+        results.into_iter().map(|(_, result)| result).collect()
+    }
 }
 
 fn with_helpers<'scope>(scope: &rayon::Scope<'scope>, helpers: usize, take_part: &'scope (impl Fn() + Sync)) {
     (0..helpers).for_each(|_| scope.spawn(|_| take_part()));
     take_part();
-}
-
-/// A pool of threads to help the calling one; `None` if rayon's has enough of them.
-fn own_threads(threads: usize) -> Result<Option<ThreadPool>, FleetError> {
-    let helpers = threads - 1;
-    if helpers <= rayon::current_num_threads() {
-        return Ok(None);
-    }
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(helpers).build();
-    pool.map(Some).map_err(|error| FleetError::Threads { threads, reason: error.to_string() })
 }
 
 fn check_camera(world: usize, scenario: &Scenario, camera: &CameraSettings) -> Result<(), FleetError> {

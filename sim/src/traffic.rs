@@ -96,8 +96,7 @@ impl Traffic {
     #[must_use]
     pub fn new(actors: &[ActorSpec], road: &Road, seed: Seed) -> Self {
         let mut stream = seed.stream(Purpose::Scenery);
-        let mut cars: Vec<Car> = Vec::with_capacity(actors.len());
-        for actor in actors {
+        let cars = actors.iter().map(|actor| {
             let (length_m, width_m, height_m) = actor.kind.size_m();
             let drawn = draw_paint(&mut stream);
             let colour = actor.colour.map_or(drawn, |(r, g, b)| [r, g, b]);
@@ -120,9 +119,9 @@ impl Traffic {
                 script: actor.script.iter().map(|&action| ScriptStep::new(action)).collect(),
             };
             car.place(road);
-            cars.push(car);
-        }
-        Self { cars }
+            car
+        });
+        Self { cars: cars.collect() }
     }
 
     /// The cars, in file order.
@@ -160,12 +159,10 @@ impl Traffic {
         }
     }
 
-    /// Puts a car where it has driven to; physics puts those it moves itself.
+    /// Puts a car that physics does not move where it has driven to.
     pub(crate) fn place(&mut self, index: usize, road: &Road) -> Pose {
         let car = &mut self.cars[index];
-        if !car.hit {
-            car.place(road);
-        }
+        car.place(road);
         car.pose
     }
 

@@ -1,6 +1,6 @@
 //! What is seen where nothing is drawn: the sky, and terrain out to the horizon.
 
-use super::octet::{Octet, choose, columns_from, store};
+use super::octet::{Octet, choose, columns_from, mix, store};
 use super::pixels::{Pixels, Run, clarity};
 use super::{FAR_M, NO_INSTANCE, View};
 use crate::math::Vec3;
@@ -40,20 +40,11 @@ impl<'a> Backdrop<'a> {
             let rise = columns_from(simd, at) * self.rise[0] + at_row;
             let high = (rise * 2.2).max(0.0).min(1.0);
             let mut depth_m = Octet::splat(simd, FAR_M);
-            let mut colour = [
-                high * (zenith[0] - haze[0]) + haze[0],
-                high * (zenith[1] - haze[1]) + haze[1],
-                high * (zenith[2] - haze[2]) + haze[2],
-            ];
+            let mut colour = mix(high, zenith, haze);
             if !all_sky {
                 let below = rise.simd_lt(horizon);
                 let ground_m = Octet::splat(simd, -self.eye_over_ground_m) / rise;
-                let clear = clarity(ground_m, self.scene);
-                let ground = [
-                    clear * (self.terrain[0] - haze[0]) + haze[0],
-                    clear * (self.terrain[1] - haze[1]) + haze[1],
-                    clear * (self.terrain[2] - haze[2]) + haze[2],
-                ];
+                let ground = mix(clarity(ground_m, self.scene), self.terrain, haze);
                 depth_m = below.select(ground_m, depth_m);
                 colour = choose(below, ground, colour);
             }

@@ -26,6 +26,12 @@ pub(super) fn choose<S: Simd>(mask: mask32x8<S>, yes: [Octet<S>; 3], no: [Octet<
     [mask.select(yes[0], no[0]), mask.select(yes[1], no[1]), mask.select(yes[2], no[2])]
 }
 
+/// Mixes two colours: all `near` where the share is one, all `far` where it is zero.
+#[inline(always)]
+pub(super) fn mix<S: Simd>(share: Octet<S>, near: [f32; 3], far: [f32; 3]) -> [Octet<S>; 3] {
+    [share * (near[0] - far[0]) + far[0], share * (near[1] - far[1]) + far[1], share * (near[2] - far[2]) + far[2]]
+}
+
 /// The columns from `first` on.
 #[inline(always)]
 pub(super) fn columns_from<S: Simd>(simd: S, first: usize) -> Octet<S> {

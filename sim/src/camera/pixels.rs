@@ -1,5 +1,6 @@
 //! One row of pixels while it is shaded: in vectors, with a margin on the right, until all of it is copied out at once.
 
+use super::fill::Surface;
 use super::octet::{OCTET, Octet, exp2, load, nearest, store};
 use crate::scene::Scene;
 use fearless_simd::prelude::*;
@@ -65,9 +66,10 @@ impl Pixels {
         self.instance[at..at + OCTET].copy_from_slice(&[instance; OCTET]);
     }
 
-    /// Sets the depth of a block of pixels from its inverse, and returns it.
+    /// Names a block of pixels after its surface, sets its depth from the inverse, and returns the depth.
     #[inline(always)]
-    pub fn set_depth<S: Simd>(&mut self, simd: S, at: usize, inverse_depth: &[f32]) -> Octet<S> {
+    pub fn begin<S: Simd>(&mut self, simd: S, at: usize, surface: &Surface, inverse_depth: &[f32]) -> Octet<S> {
+        self.set_name(at, surface.class as u8, surface.instance);
         let depth_m = Octet::splat(simd, 1.0) / load(simd, inverse_depth, at);
         store(depth_m, &mut self.depth_m, at);
         depth_m

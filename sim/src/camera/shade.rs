@@ -58,21 +58,18 @@ fn end_of_run<S: Simd>(simd: S, numbers: &[u32], start: usize) -> usize {
 
 #[inline(always)]
 fn shade_run<S: Simd>(simd: S, surface: &Surface, scene: &Scene, inverse_depth: &[f32], run: Run, pixels: &mut Pixels) {
-    let (class, instance) = (surface.class as u8, surface.instance);
     match surface.material {
         Material::Plain => {
             let colour = splat_colour(simd, surface.lit);
             for at in run.blocks() {
-                pixels.set_name(at, class, instance);
-                let depth_m = pixels.set_depth(simd, at, inverse_depth);
+                let depth_m = pixels.begin(simd, at, surface, inverse_depth);
                 pixels.set_hazy(at, colour, depth_m, scene);
             }
         }
         Material::Terrain => {
             let ground = GroundTexture::new(surface, run.row);
             for at in run.blocks() {
-                pixels.set_name(at, class, instance);
-                let depth_m = pixels.set_depth(simd, at, inverse_depth);
+                let depth_m = pixels.begin(simd, at, surface, inverse_depth);
                 let colour = shaded(surface.lit, ground.grass(columns_from(simd, at), depth_m));
                 pixels.set_hazy(at, colour, depth_m, scene);
             }
@@ -80,8 +77,7 @@ fn shade_run<S: Simd>(simd: S, surface: &Surface, scene: &Scene, inverse_depth: 
         Material::Road => {
             let ground = GroundTexture::new(surface, run.row);
             for at in run.blocks() {
-                pixels.set_name(at, class, instance);
-                let depth_m = pixels.set_depth(simd, at, inverse_depth);
+                let depth_m = pixels.begin(simd, at, surface, inverse_depth);
                 pixels.keep_colour(at, shaded(surface.lit, ground.asphalt(columns_from(simd, at), depth_m)));
             }
             paint_lines(simd, scene, &ground, surface.brightness, run, pixels);
@@ -93,8 +89,7 @@ fn shade_run<S: Simd>(simd: S, surface: &Surface, scene: &Scene, inverse_depth: 
         Material::Wall | Material::CarEnd { .. } | Material::CarSide => {
             let pattern = Pattern::new(simd, surface, run.row);
             for at in run.blocks() {
-                pixels.set_name(at, class, instance);
-                let depth_m = pixels.set_depth(simd, at, inverse_depth);
+                let depth_m = pixels.begin(simd, at, surface, inverse_depth);
                 pixels.set_hazy(at, pattern.colour(columns_from(simd, at), depth_m), depth_m, scene);
             }
         }

@@ -119,7 +119,7 @@ impl From<RoadError> for CheckError {
 const MAX_MOUNT_M: f32 = 10.0;
 /// Clearance between two cars behind each other at the start; side by side there may be none.
 const CLEARANCE_M: f32 = 0.5;
-/// Pixels a side of a frame may have.
+/// Pixels a side of a frame may have, as `range` says them for a file; here for cameras that no file describes.
 const SIDE_PX: std::ops::RangeInclusive<u16> = 8..=2048;
 /// Least physics steps per second.
 const MIN_STEP_HZ: f32 = 10.0;
@@ -127,7 +127,7 @@ const MIN_STEP_HZ: f32 = 10.0;
 /// Checks what no single field of a camera can know.
 ///
 /// # Errors
-/// [`CheckError::CameraTooLarge`] and [`CheckError::CameraMount`].
+/// [`CheckError::CameraSide`], [`CheckError::CameraTooLarge`] and [`CheckError::CameraMount`].
 pub fn check_camera(camera: &CameraSettings) -> Result<(), CheckError> {
     for (side, px) in [("width", camera.width_px), ("height", camera.height_px)] {
         if !SIDE_PX.contains(&px) {
