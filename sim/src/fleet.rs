@@ -51,8 +51,12 @@ pub enum FleetError {
     },
 }
 
-/// Shards per thread: whoever is done first takes another, since worlds and cores differ in speed from step to step.
-const SHARDS_PER_THREAD: usize = 4;
+/// Each shard takes this share of the worlds that are left for one thread: large shards first, which waste little on
+/// schedules, and small ones last, so that threads end together although worlds and cores differ in speed.
+///
+/// # Source
+/// Guided self-scheduling: Polychronopoulos and Kuck 1987, IEEE Transactions on Computers C-36 (12).
+const SHARE_OF_A_SHARD: f64 = 0.5;
 
 /// Many worlds in a few shards, spread over threads.
 pub struct Fleet {
@@ -61,6 +65,7 @@ pub struct Fleet {
     worlds: usize,
     camera: CameraSettings,
     with_camera: bool,
+    canvases: Canvases,
 }
 
 /// What all worlds show after a decision, in caller-owned buffers.
@@ -122,15 +127,16 @@ impl Fleet {
         let worlds = scenarios.len();
         let camera = scenarios.first().ok_or(FleetError::Empty)?.camera;
         let threads = threads.clamp(1, worlds);
-        let shards = if threads == 1 { 1 } else { (SHARDS_PER_THREAD * threads).min(worlds) };
-        let per_shard = worlds.div_ceil(shards);
-        let mut shards: Vec<Shard> =
-            (0..worlds.div_ceil(per_shard)).map(|shard| Shard::new(shard * per_shard)).collect();
         for (world, scenario) in scenarios.iter().enumerate() {
             check_camera(world, scenario, &camera)?;
-            shards[world / per_shard].entities.push(None);
         }
-        let mut fleet = Self { shards, crew: Crew::new(threads)?, worlds, camera, with_camera: true };
+        let shards = shard_sizes(worlds, threads).scan(0, |first, size| {
+            let shard = Shard::new(*first, size);
+            *first += size;
+            Some(shard)
+        });
+        let shards = shards.collect();
+        let mut fleet = Self { shards, crew: Crew::new(threads)?, worlds, camera, with_camera: true, canvases: Canvases::default() };
         fleet.reset(scenarios.into_iter().enumerate().collect())?;
         Ok(fleet)
     }
@@ -191,10 +197,9 @@ impl Fleet {
     /// [`FleetError`] for the first scenario that does not fit; the fleet is then not to be used further.
     pub fn reset(&mut self, scenarios: Vec<(usize, Scenario)>) -> Result<(), FleetError> {
         let mut by_shard: Vec<Vec<(usize, Scenario)>> = self.shards.iter().map(|_| Vec::new()).collect();
-        let per_shard = self.shards[0].entities.len();
         for (world, scenario) in scenarios {
             check_camera(world, &scenario, &self.camera)?;
-            by_shard[world / per_shard].push((world, scenario));
+            by_shard[self.place(world).0].push((world, scenario));
         }
         let work: Vec<_> = self.shards.iter_mut().zip(by_shard).collect();
         self.crew
@@ -207,12 +212,13 @@ impl Fleet {
 
     /// Draws some worlds as they are now, after a reset.
     pub fn show(&mut self, worlds: &[usize], seen: &mut Observations) {
-        let per_shard = self.shards[0].entities.len();
-        let with_camera = self.with_camera;
         for &world in worlds {
             let views = split(seen, &[world, 1]);
             if let Some(view) = views.into_iter().nth(1) {
-                self.shards[world / per_shard].show(world % per_shard, 0, view, with_camera);
+                let (shard, slot) = self.place(world);
+                let mut canvas = self.with_camera.then(|| self.canvases.take());
+                self.shards[shard].show(slot, 0, view, canvas.as_mut());
+                self.canvases.put_back(canvas);
             }
         }
     }
@@ -220,29 +226,35 @@ impl Fleet {
     /// Pushes a world's ego sideways and turns it, as a gust would; scripted drivers learn nothing from it, but those
     /// who watch them see recoveries.
     pub fn disturb(&mut self, world: usize, sideways_mps: f32, yaw_rate_rad_per_s: f32) {
-        let per_shard = self.shards[0].entities.len();
-        self.shards[world / per_shard].disturb(world % per_shard, sideways_mps, yaw_rate_rad_per_s);
+        let (shard, slot) = self.place(world);
+        self.shards[shard].disturb(slot, sideways_mps, yaw_rate_rad_per_s);
     }
 
     /// Digest of all that moves in a world.
     #[must_use]
     pub fn state_digest(&self, world: usize) -> u64 {
-        let per_shard = self.shards[0].entities.len();
-        self.shards[world / per_shard].state_digest(world % per_shard)
+        let (shard, slot) = self.place(world);
+        self.shards[shard].state_digest(slot)
     }
 
     /// The road of a world.
     #[must_use]
     pub fn road(&self, world: usize) -> Arc<Road> {
-        let per_shard = self.shards[0].entities.len();
-        self.shards[world / per_shard].stage(world % per_shard).road.clone()
+        let (shard, slot) = self.place(world);
+        self.shards[shard].stage(slot).road.clone()
     }
 
     /// The other cars of a world.
     #[must_use]
     pub fn traffic(&self, world: usize) -> Traffic {
-        let per_shard = self.shards[0].entities.len();
-        self.shards[world / per_shard].component::<Traffic>(world % per_shard).clone()
+        let (shard, slot) = self.place(world);
+        self.shards[shard].component::<Traffic>(slot).clone()
+    }
+
+    /// The shard of a world, and its place in there.
+    fn place(&self, world: usize) -> (usize, usize) {
+        let shard = self.shards.partition_point(|shard| shard.first <= world) - 1;
+        (shard, world - self.shards[shard].first)
     }
 
     fn run(&mut self, controls: Option<&[Controls]>, seen: &mut Observations) {
@@ -250,6 +262,7 @@ impl Fleet {
         let with_camera = self.with_camera;
         let sizes: Vec<usize> = self.shards.iter().map(|shard| shard.entities.len()).collect();
         let views = split(seen, &sizes);
+        let canvases = &self.canvases;
         let work: Vec<_> = self.shards.iter_mut().zip(views).collect();
         self.crew.run(work, |(shard, mut view)| {
             // A frame after the last would differ from it by what its sensor faults draw.
@@ -258,10 +271,39 @@ impl Fleet {
             if let Some(controls) = controls {
                 shard.decide(&controls[shard.first..][..shard.entities.len()]);
             }
+            let mut canvas = with_camera.then(|| canvases.take());
             for (slot, drawn) in drawn.into_iter().enumerate() {
-                shard.show(slot, slot, view.reborrow(), drawn);
+                shard.show(slot, slot, view.reborrow(), canvas.as_mut().filter(|_| drawn));
             }
+            canvases.put_back(canvas);
         });
+    }
+}
+
+const WHOLE: &str = "nothing panics while it holds the lock";
+
+/// How many worlds each shard has, the largest first.
+fn shard_sizes(worlds: usize, threads: usize) -> impl Iterator<Item = usize> {
+    let share = if threads == 1 { 1.0 } else { SHARE_OF_A_SHARD / threads as f64 };
+    let mut left = worlds;
+    std::iter::from_fn(move || {
+        let size = ((left as f64 * share).ceil() as usize).min(left);
+        left -= size;
+        (size > 0).then_some(size)
+    })
+}
+
+/// Canvases nobody draws on just now, the one used last on top: it is still in some cache.
+#[derive(Default)]
+struct Canvases(Mutex<Vec<Canvas>>);
+
+impl Canvases {
+    fn take(&self) -> Canvas {
+        self.0.lock().expect(WHOLE).pop().unwrap_or_default()
+    }
+
+    fn put_back(&self, canvas: Option<Canvas>) {
+        self.0.lock().expect(WHOLE).extend(canvas);
     }
 }
 
@@ -271,12 +313,12 @@ struct Shard {
     world: World,
     entities: Vec<Option<Entity>>,
     faults: Vec<FaultState>,
-    canvas: Canvas,
 }
 
 impl Shard {
-    fn new(first: usize) -> Self {
-        Self { first, world: empty_world(), entities: Vec::new(), faults: Vec::new(), canvas: Canvas::default() }
+    fn new(first: usize, worlds: usize) -> Self {
+        let entities = vec![None; worlds];
+        Self { first, world: empty_world(), entities, faults: Vec::new() }
     }
 
     fn reset(&mut self, world: usize, scenario: Scenario) -> Result<(), FleetError> {
@@ -305,8 +347,8 @@ impl Shard {
         self.world.run_schedule(Decide);
     }
 
-    /// Draws one world into place `into` of the view.
-    fn show(&mut self, slot: usize, into: usize, view: ShardView<'_>, with_camera: bool) {
+    /// Shows one world in place `into` of the view, with its frame if there is a canvas to draw it on.
+    fn show(&mut self, slot: usize, into: usize, view: ShardView<'_>, canvas: Option<&mut Canvas>) {
         let entity = self.entity(slot);
         let world = self.world.entity(entity);
         let expect = "every world has all of its bundle";
@@ -317,9 +359,7 @@ impl Shard {
         view.measures[into] = *measures;
         view.verdicts[into] = *verdict;
         view.scores[into] = world.get::<Scoring>().expect(expect).0.score(measures, verdict);
-        if !with_camera {
-            return;
-        }
+        let Some(canvas) = canvas else { return };
         let camera = &stage.scenario.camera;
         let pixels = camera.pixels();
         let at = pixels * into;
@@ -336,7 +376,7 @@ impl Shard {
             ego: &measures.ego,
             centre_of_mass_m: stage.scenario.ego.vehicle.centre_of_mass_m,
         };
-        draw_frame(&mut self.canvas, camera, &shown, &mut frame);
+        draw_frame(canvas, camera, &shown, &mut frame);
         let width = usize::from(camera.width_px);
         self.faults[slot].apply(&stage.scenario.perturbations, measures.time_s, width, frame.rgb);
     }
@@ -448,7 +488,6 @@ impl Crew {
         if self.threads == 1 {
             return work.into_iter().map(run).collect();
         }
-        const WHOLE: &str = "nothing panics while it holds the lock";
         let queue = Mutex::new(work.into_iter().enumerate());
         let results = Mutex::new(Vec::new());
         let take_part = || {
