@@ -136,7 +136,14 @@ impl Fleet {
             Some(shard)
         });
         let shards = shards.collect();
-        let mut fleet = Self { shards, crew: Crew::new(threads)?, worlds, camera, with_camera: true, canvases: Canvases::default() };
+        let mut fleet = Self {
+            shards,
+            crew: Crew::new(threads)?,
+            worlds,
+            camera,
+            with_camera: true,
+            canvases: Canvases::default(),
+        };
         fleet.reset(scenarios.into_iter().enumerate().collect())?;
         Ok(fleet)
     }

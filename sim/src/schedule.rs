@@ -113,7 +113,7 @@ impl WorldBundle {
     /// # Errors
     /// [`CheckError`] if the scenario's parts do not fit together.
     pub fn new(scenario: Arc<Scenario>) -> Result<Self, CheckError> {
-        let road = scenario.build_road()?;
+        let road = Arc::new(scenario.build_road()?);
         let scene = Scene::new(&road, scenario.seed, scenario.light.unwrap_or_else(|| Light::draw(scenario.seed)));
         let traffic = Traffic::new(&scenario.actors, &road, scenario.seed);
         let ego = scenario.ego;
@@ -129,7 +129,7 @@ impl WorldBundle {
         let before = EgoState { s_m: ego.s_m, speed_mps: ego.speed_mps, ..EgoState::default() };
         let state = physics.ego_state(&road, &before, 1.0);
         let measures = Measures::at_start(state, &road, &traffic, ego.vehicle.length_m, ego.vehicle.width_m);
-        let stage = Stage { scenario, road: Arc::new(road), scene: Arc::new(scene) };
+        let stage = Stage { scenario, road, scene: Arc::new(scene) };
         Ok(Self {
             stage,
             physics,
@@ -148,13 +148,11 @@ fn decide_traffic(mut worlds: Query<(&Stage, &Measures, &Verdict, &mut Traffic)>
     }
 }
 
-fn step_physics(mut worlds: Query<(&Stage, &Asked, &Verdict, &Measures, &mut Physics, &mut Traffic)>) {
-    for (stage, asked, _, measures, mut physics, mut traffic) in
-        worlds.iter_mut().filter(|world| world.2.outcome.is_none())
-    {
+fn step_physics(mut worlds: Query<(&Stage, &Asked, &Verdict, &mut Physics, &mut Traffic)>) {
+    for (stage, asked, _, mut physics, mut traffic) in worlds.iter_mut().filter(|world| world.2.outcome.is_none()) {
         let substeps = stage.scenario.substeps;
         let dt_s = stage.decision_s() / f32::from(substeps);
-        physics.step(asked.0, &stage.road, &mut traffic, measures.ego.s_m, dt_s, substeps);
+        physics.step(asked.0, &stage.road, &mut traffic, dt_s, substeps);
     }
 }
 

@@ -236,13 +236,14 @@ mod tests {
     use crate::physics::{Physics, StartPose};
     use crate::road::{CrossSection, CurvePiece, HillWave, Road};
     use crate::traffic::Traffic;
+    use std::sync::Arc;
 
     const DECISION_S: f32 = 0.1;
     const FIFTY_KMH: f32 = 50.0 / 3.6;
 
     /// The default car alone on 80 m of ground to both sides of a straight road.
     struct Track {
-        road: Road,
+        road: Arc<Road>,
         physics: Physics,
         ego: EgoState,
     }
@@ -252,14 +253,14 @@ mod tests {
             let section =
                 CrossSection { lanes: 3, oncoming_lanes: 3, lane_width_m: 5.0, shoulder_m: 40.0, kerb: false };
             let piece = CurvePiece { length_m: 400.0, start_curvature_per_m: 0.0, end_curvature_per_m: 0.0 };
-            let road = Road::new(&[piece], hills, section, vec![], vec![]).unwrap();
+            let road = Arc::new(Road::new(&[piece], hills, section, vec![], vec![]).unwrap());
             let physics = Physics::new(&road, &[], &Traffic::default(), VehicleSettings::default(), start);
             let ego = physics.ego_state(&road, &EgoState { s_m: start.s_m, ..EgoState::default() }, DECISION_S);
             Self { road, physics, ego }
         }
 
         fn step(&mut self, controls: Controls) -> EgoState {
-            self.physics.step(controls, &self.road, &mut Traffic::default(), self.ego.s_m, DECISION_S / 4.0, 4);
+            self.physics.step(controls, &self.road, &mut Traffic::default(), DECISION_S / 4.0, 4);
             self.ego = self.physics.ego_state(&self.road, &self.ego, DECISION_S);
             self.ego
         }

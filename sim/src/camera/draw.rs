@@ -107,13 +107,24 @@ const POST_M: f32 = 0.08;
 /// Height at which a sign's plate begins.
 const PLATE_FOOT_M: f32 = 1.9;
 
-/// An octahedron in the upper three quarters of a tree's block: eight faces, four of them seen.
+/// Crowns lower than this on the screen are drawn flat: their faces would be a pixel or two each.
+const FLAT_CROWN_PX: f32 = 10.0;
+
+/// An octahedron in the upper three quarters of a tree's block: eight faces, four of them seen; far away, its outline.
 fn draw_crown(canvas: &mut Canvas, lit_view: &LitView<'_>, block: &Block, look: Look) {
     let [x, y, z] = block.half;
     let (low, high) = (block.foot + z * 0.48, block.foot + z * 2.0);
     let middle = low.lerp(high, 0.4);
-    let around = [middle + x, middle + y, middle - x, middle - y];
     let corner = |at: Vec3| Corner { at, first: 0.0, second: 0.0 };
+    if (low.y - high.y) * lit_view.view.focal_px < FLAT_CROWN_PX * middle.z {
+        let half_m = x.x.abs().max(y.x.abs());
+        let at = |across_m: f32, y: f32| corner(Vec3::new(middle.x + across_m, y, middle.z));
+        let corners = [at(0.0, high.y), at(half_m, middle.y), at(0.0, low.y), at(-half_m, middle.y)];
+        let brightness = brightness_towards(-middle.normalize().dot(lit_view.sun_in_camera));
+        canvas.polygon(lit_view.view, &corners, Look { brightness, ..look });
+        return;
+    }
+    let around = [middle + x, middle + y, middle - x, middle - y];
     for index in 0..4 {
         let (a, b) = (around[index], around[(index + 1) % 4]);
         for (tip, from, to) in [(high, b, a), (low, a, b)] {
@@ -159,9 +170,11 @@ fn draw_car(canvas: &mut Canvas, lit_view: &LitView<'_>, car: &Car, pose: &Pose,
         Block::new(view, base, axes, cabin).draw(canvas, lit_view, look, Skin::Cabin);
     }
     // The dark gap under the body is what shows best where a car meets the road.
-    let shadow = Look { colour: [22.0; 3], ..look };
     let under = Vec3::new(0.96 * size.x, 0.94 * size.y, clearance_m);
-    Block::new(view, foot, axes, under).draw(canvas, lit_view, shadow, Skin::Same);
+    let under = Block::new(view, foot, axes, under);
+    if !lit_view.too_thin(clearance_m, under.foot.z) {
+        under.draw(canvas, lit_view, Look { colour: [22.0; 3], ..look }, Skin::Same);
+    }
 }
 
 /// A box standing on its base, in camera coordinates.

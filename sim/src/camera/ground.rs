@@ -11,7 +11,9 @@ use std::ops::Range;
 const BEHIND_M: f32 = 6.0;
 /// Longest piece, in rows; shorter ones are halves, quarters and so on, so that pieces stay where they are as the car
 /// moves on.
-const LONGEST_PIECE: usize = 8;
+const LONGEST_PIECE: usize = 32;
+/// The first piece begins at a multiple of this many rows, so that none begins far behind the camera.
+const FIRST_PIECE: usize = 8;
 /// A piece may leave the road's true shape by this much on the screen.
 const DEVIATION_PX: f32 = 0.25;
 /// Most strips a scene has.
@@ -26,7 +28,7 @@ const LEAST_KERB_PX: f32 = 0.5;
 pub(super) fn draw_ground(canvas: &mut Canvas, view: &View, scene: &Scene, ego_s_m: f32, mount_x_m: f32) {
     let kerbs_end_s_m = ego_s_m + KERB_WIDTH_M * view.focal_px / LEAST_KERB_PX;
     let last = scene.row_at(ego_s_m + SIGHT_M);
-    let mut row = scene.row_at(ego_s_m + mount_x_m.min(0.0) - BEHIND_M) / LONGEST_PIECE * LONGEST_PIECE;
+    let mut row = scene.row_at(ego_s_m + mount_x_m.min(0.0) - BEHIND_M) / FIRST_PIECE * FIRST_PIECE;
     for (strips, end) in [(&scene.strips, scene.row_at(kerbs_end_s_m).min(last)), (&scene.far_strips, last)] {
         row = draw_strips(canvas, view, scene, strips, row..end, ego_s_m);
     }

@@ -12,13 +12,14 @@ use crate::scene::{Class, Prop};
 use crate::traffic::Traffic;
 use crate::vehicle::{Controls, EgoState, Vehicle, VehicleSettings};
 use bevy::prelude::Component;
-use ground::Ground;
+use ground::{GroundMesh, GroundSurface};
 use rapier3d::prelude::{
     BroadPhaseBvh, CCDSolver, ColliderBuilder, ColliderHandle, ColliderSet, Group, ImpulseJointSet,
     IntegrationParameters, InteractionGroups, InteractionTestMode, IslandManager, MassProperties, MultibodyJointSet,
     NarrowPhase, PhysicsPipeline, Pose, QueryFilter, RigidBodyBuilder, RigidBodyHandle, RigidBodySet, RigidBodyType,
-    RigidBodyVelocity, SoftBodySet,
+    RigidBodyVelocity, SharedShape, SoftBodySet,
 };
+use std::sync::Arc;
 
 /// Whatever keeps this distance between its body and the ego's during a decision is left out of physics.
 const CLEARANCE_M: f32 = 5.0;
@@ -30,6 +31,10 @@ const GRAVITY_MPS2: Vec3 = Vec3::new(0.0, 0.0, -9.81);
 const GROUND: Group = Group::GROUP_1;
 const EGO: Group = Group::GROUP_2;
 const OTHERS: Group = Group::GROUP_3;
+const MESH: Group = Group::GROUP_4;
+/// Passes of the solver over contacts in a physics step. Contacts are rare and end most drives: half of rapier's number
+/// keeps bodies apart.
+const SOLVER_ITERATIONS: usize = 2;
 
 /// The rapier sets of one world.
 #[derive(Component)]
@@ -50,7 +55,7 @@ pub(crate) struct Physics {
     ego_collider: ColliderHandle,
     cars: Vec<OtherCar>,
     obstacles: Vec<Obstacle>,
-    ground: Ground,
+    mesh: GroundMesh,
     contact: Option<Contact>,
 }
 
@@ -91,7 +96,13 @@ pub(crate) struct StartPose {
 
 impl Physics {
     /// Builds a world: what stands beside the road, the other cars, the ego, the ground under it.
-    pub fn new(road: &Road, props: &[Prop], traffic: &Traffic, settings: VehicleSettings, start: StartPose) -> Self {
+    pub fn new(
+        road: &Arc<Road>,
+        props: &[Prop],
+        traffic: &Traffic,
+        settings: VehicleSettings,
+        start: StartPose,
+    ) -> Self {
         let mut bodies = RigidBodySet::new();
         let mut colliders = ColliderSet::new();
         let mut obstacles = Vec::new();
@@ -113,7 +124,7 @@ impl Physics {
             let collider = ColliderBuilder::cuboid(half.x, half.y, half.z)
                 .mass(car.mass_kg())
                 .friction(0.5)
-                .collision_groups(groups(OTHERS, EGO | GROUND))
+                .collision_groups(groups(OTHERS, EGO | MESH))
                 .user_data(user_data(Class::Vehicle, index));
             colliders.insert_with_parent(collider, handle, &mut bodies);
             OtherCar { body: handle, radius_m: half.length(), place: CarPlace::Far }
@@ -130,45 +141,48 @@ impl Physics {
         let ego_collider = colliders.insert_with_parent(body, ego, &mut bodies);
         // The wheels need the mass before the solver's first step would compute it.
         bodies[ego].recompute_mass_properties_from_colliders(&colliders);
-        let mut physics = Self {
+        let parameters = IntegrationParameters {
+            num_solver_iterations: SOLVER_ITERATIONS,
+            max_ccd_substeps: 0,
+            ..IntegrationParameters::default()
+        };
+        let surface = ColliderBuilder::new(SharedShape::new(GroundSurface::new(road.clone(), start.s_m)))
+            .collision_groups(groups(GROUND, Group::ALL))
+            .build();
+        let aabb = surface.compute_aabb();
+        let surface = colliders.insert(surface);
+        let mut broad_phase = BroadPhaseBvh::new();
+        // Wheels look for the ground before the solver's first step would make it known.
+        broad_phase.set_aabb(&parameters, surface, aabb);
+        Self {
             bodies,
             colliders,
             islands: IslandManager::new(),
-            broad_phase: BroadPhaseBvh::new(),
+            broad_phase,
             narrow_phase: NarrowPhase::new(),
             impulse_joints: ImpulseJointSet::new(),
             multibody_joints: MultibodyJointSet::new(),
             soft_bodies: SoftBodySet::new(),
             ccd: CCDSolver::new(),
             pipeline: PhysicsPipeline::new(),
-            parameters: IntegrationParameters::default(),
+            parameters,
             vehicle: Vehicle::new(settings, ego),
             ego,
             ego_collider,
             cars,
             obstacles,
-            ground: Ground::new(road),
+            mesh: GroundMesh::new(road),
             contact: None,
-        };
-        physics.lay_ground(road, start.s_m, 0.0);
-        physics
+        }
     }
 
-    /// One decision: `substeps` physics steps of `dt_s`, other cars moving along; `ego_s_m` is where the ego begins it.
-    pub fn step(
-        &mut self,
-        controls: Controls,
-        road: &Road,
-        traffic: &mut Traffic,
-        ego_s_m: f32,
-        dt_s: f32,
-        substeps: u8,
-    ) {
+    /// One decision: `substeps` physics steps of `dt_s`, other cars moving along.
+    pub fn step(&mut self, controls: Controls, road: &Road, traffic: &mut Traffic, dt_s: f32, substeps: u8) {
         let decision_s = dt_s * f32::from(substeps);
         self.parameters.dt = dt_s;
         self.enable_near_cars(traffic, decision_s);
         self.enable_near_obstacles(decision_s);
-        self.lay_ground(road, ego_s_m, decision_s);
+        self.lay_mesh(road, traffic, decision_s);
         for _ in 0..substeps {
             traffic.advance(dt_s);
             self.place_cars(road, traffic);
@@ -201,7 +215,9 @@ impl Physics {
                 &(),
                 &(),
             );
-            self.note_contact(traffic, before);
+            if self.note_contact(traffic, before) {
+                self.lay_mesh(road, traffic, decision_s);
+            }
         }
         self.settle_cars(road, traffic);
     }
@@ -247,19 +263,15 @@ impl Physics {
         body.set_angvel(body.angvel() + Vec3::Z * yaw_rate_rad_per_s, true);
     }
 
-    fn lay_ground(&mut self, road: &Road, ego_s_m: f32, decision_s: f32) {
-        let speed_mps = self.bodies[self.ego].linvel().length() + MAX_ACCELERATION_MPS2 * decision_s;
-        let reach_m = speed_mps * decision_s;
-        for mesh in self.ground.lay(road, ego_s_m, reach_m) {
-            let collider = mesh
-                .friction(0.6)
-                .collision_groups(groups(GROUND, Group::ALL))
-                .user_data(user_data(Class::Road, 0))
-                .build();
-            let aabb = collider.compute_aabb();
-            let handle = self.colliders.insert(collider);
-            // Wheels look for the ground before the solver's next step would make it known.
-            self.broad_phase.set_aabb(&self.parameters, handle, aabb);
+    /// Lays the mesh that cars which were hit may touch during a decision.
+    fn lay_mesh(&mut self, road: &Road, traffic: &Traffic, decision_s: f32) {
+        for (own, car) in self.cars.iter().zip(traffic.cars()).filter(|(own, _)| own.place == CarPlace::Hit) {
+            let body = &self.bodies[own.body];
+            let (s_m, _) = road.line.to_line(body.translation().truncate(), car.s_m);
+            let reach_m = (body.linvel().length() + MAX_ACCELERATION_MPS2 * decision_s) * decision_s;
+            for mesh in self.mesh.lay(road, s_m, reach_m) {
+                self.colliders.insert(mesh.friction(0.6).collision_groups(groups(MESH, OTHERS)));
+            }
         }
     }
 
@@ -329,8 +341,10 @@ impl Physics {
         body.set_linvel(body.linvel() + by_mps, true);
     }
 
-    /// Keeps the first contact; `before` is the ego's motion before the solver resolved it.
-    fn note_contact(&mut self, traffic: &mut Traffic, before: RigidBodyVelocity<f32>) {
+    /// Keeps the first contact, and says whether another car was hit for the first time; `before` is the ego's motion before
+    /// the solver resolved it.
+    fn note_contact(&mut self, traffic: &mut Traffic, before: RigidBodyVelocity<f32>) -> bool {
+        let mut hit = false;
         for pair in self.narrow_phase.contact_pairs_with(self.ego_collider) {
             if !pair.has_any_active_contact() {
                 continue;
@@ -346,6 +360,7 @@ impl Physics {
                 // From here on the other car is a body like any other: it is pushed, turns and slows down. The solver has
                 // just taken it for a wall, so the ego gets its motion back and the next step resolves the contact.
                 self.bodies[self.ego].set_vels(before, true);
+                hit = true;
                 traffic.hit(index);
                 self.cars[index].place = CarPlace::Hit;
                 let body = &mut self.bodies[self.cars[index].body];
@@ -354,6 +369,7 @@ impl Physics {
                 body.set_linvel(velocity, true);
             }
         }
+        hit
     }
 
     /// Takes over where physics has moved the cars that were hit, and moves on those that are too far away for it.
@@ -415,13 +431,13 @@ mod tests {
     use std::path::Path;
 
     /// A straight road with two other cars and the ego at 10 m/s.
-    fn world(props: &[Prop], actors: &str) -> (Road, Traffic, Physics) {
+    fn world(props: &[Prop], actors: &str) -> (Arc<Road>, Traffic, Physics) {
         let text = format!(
             "Scenario(format: 1, title: \"t\", duration_s: 60.0, road: Straight(length_m: 300.0, lanes: 2), \
              actors: [{actors}])"
         );
         let scenario = scenario::parse(&text, Path::new("t.ron")).unwrap();
-        let road = scenario.build_road().unwrap();
+        let road = Arc::new(scenario.build_road().unwrap());
         let traffic = Traffic::new(&scenario.actors, &road, scenario.seed);
         let d_m = road.lane(crate::road::LaneId(0)).unwrap().centre_d_m;
         let start = StartPose { s_m: 20.0, d_m, relative_heading_rad: 0.0, speed_mps: 10.0 };
@@ -430,8 +446,8 @@ mod tests {
     }
 
     fn roll(physics: &mut Physics, road: &Road, traffic: &mut Traffic, decisions: usize) -> EgoState {
-        for decision in 0..decisions {
-            physics.step(Controls::default(), road, traffic, 20.0 + decision as f32, 0.025, 4);
+        for _ in 0..decisions {
+            physics.step(Controls::default(), road, traffic, 0.025, 4);
         }
         physics.ego_state(road, &EgoState { s_m: 30.0, ..EgoState::default() }, 0.1)
     }
