@@ -72,6 +72,7 @@ pub mod replay;
 
 pub mod bench;
 
+pub mod contact_sheet;
 pub mod pictures;
 
 pub mod commands;

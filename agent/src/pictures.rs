@@ -1,6 +1,7 @@
 //! Frames as pictures for people.
 
 use crate::files::{FileError, write_atomically};
+use anyhow::Context;
 use roadproof_sim::Class;
 use std::path::Path;
 
@@ -16,6 +17,30 @@ use std::path::Path;
 /// If `rgb` is not of that size.
 pub fn write_png(path: &Path, width: u32, height: u32, rgb: &[u8]) -> Result<(), FileError> {
     write_atomically(path, &png_bytes(width, height, rgb))
+}
+
+/// Reads a PNG as RGB: width, height and pixels; grey becomes three channels, transparency is left out.
+///
+/// # Errors
+/// What is wrong, with the file.
+pub fn read_png(path: &Path) -> anyhow::Result<(u32, u32, Vec<u8>)> {
+    let file = std::fs::File::open(path).with_context(|| format!("cannot read the picture {path:?}"))?;
+    let mut decoder = png::Decoder::new(std::io::BufReader::new(file));
+    decoder.set_transformations(png::Transformations::normalize_to_color8());
+    let read = || -> Result<(u32, u32, Vec<u8>), png::DecodingError> {
+        let mut reader = decoder.read_info()?;
+        let mut bytes = vec![0; reader.output_buffer_size().ok_or(png::DecodingError::LimitsExceeded)?];
+        let frame = reader.next_frame(&mut bytes)?;
+        bytes.truncate(frame.buffer_size());
+        let rgb = match frame.color_type {
+            png::ColorType::Grayscale => bytes.iter().flat_map(|grey| [*grey; 3]).collect(),
+            png::ColorType::GrayscaleAlpha => bytes.chunks_exact(2).flat_map(|pixel| [pixel[0]; 3]).collect(),
+            png::ColorType::Rgba => bytes.chunks_exact(4).flat_map(|pixel| [pixel[0], pixel[1], pixel[2]]).collect(),
+            _ => bytes,
+        };
+        Ok((frame.width, frame.height, rgb))
+    };
+    read().with_context(|| format!("not a PNG picture: {path:?}"))
 }
 
 /// An RGB picture as the bytes of a PNG file.

@@ -72,7 +72,7 @@ pub struct Fleet {
 ///
 /// # Shapes
 /// - `rgb`: `worlds × height × width × 3`; `depth_m`, `class`, `instance`: `worlds × height × width`
-/// - `measures`, `verdicts`, `scores`: `worlds`
+/// - `measures`, `sensed`, `verdicts`, `scores`: `worlds`
 #[derive(Clone, Debug, Default)]
 pub struct Observations {
     /// Colour as the driver gets it, after sensor faults.
@@ -85,6 +85,8 @@ pub struct Observations {
     pub instance: Vec<u16>,
     /// Ground truth.
     pub measures: Vec<Measures>,
+    /// The same, but speed, place and speed limit as the car itself takes them, after faults of its odometry and its map.
+    pub sensed: Vec<Measures>,
     /// How each drive ended, once it has.
     pub verdicts: Vec<Verdict>,
     /// Score so far.
@@ -181,6 +183,7 @@ impl Fleet {
             class: vec![0; pixels * self.worlds],
             instance: vec![0; pixels * self.worlds],
             measures: vec![Measures::default(); self.worlds],
+            sensed: vec![Measures::default(); self.worlds],
             verdicts: vec![Verdict::default(); self.worlds],
             scores: vec![Score::default(); self.worlds],
             pixels,
@@ -347,8 +350,11 @@ impl Shard {
     fn decide(&mut self, controls: &[Controls]) {
         for (slot, controls) in controls.iter().enumerate() {
             let entity = self.entity(slot);
+            let (stage, time_s) = (self.stage(slot), self.component::<Measures>(slot).time_s);
+            let scenario = stage.scenario.clone();
+            let controls = self.faults[slot].command(&scenario.perturbations, time_s, controls.bounded());
             if let Some(mut asked) = self.world.get_mut::<Asked>(entity) {
-                asked.0 = controls.bounded();
+                asked.0 = controls;
             }
         }
         self.world.run_schedule(Decide);
@@ -363,7 +369,10 @@ impl Shard {
         let traffic = world.get::<Traffic>().expect(expect);
         let measures = world.get::<Measures>().expect(expect);
         let verdict = world.get::<Verdict>().expect(expect);
+        let (faults, perturbations) = (&mut self.faults[slot], &stage.scenario.perturbations);
+        faults.watch(perturbations, measures);
         view.measures[into] = *measures;
+        view.sensed[into] = faults.sense(perturbations, measures, &stage.road);
         view.verdicts[into] = *verdict;
         view.scores[into] = world.get::<Scoring>().expect(expect).0.score(measures, verdict);
         let Some(canvas) = canvas else { return };
@@ -384,8 +393,7 @@ impl Shard {
             centre_of_mass_m: stage.scenario.ego.vehicle.centre_of_mass_m,
         };
         draw_frame(canvas, camera, &shown, &mut frame);
-        let width = usize::from(camera.width_px);
-        self.faults[slot].apply(&stage.scenario.perturbations, measures.time_s, width, frame.rgb);
+        faults.apply(perturbations, measures.time_s, camera, frame.rgb, frame.depth_m);
     }
 
     fn disturb(&mut self, slot: usize, sideways_mps: f32, yaw_rate_rad_per_s: f32) {
@@ -419,6 +427,7 @@ struct ShardView<'a> {
     class: &'a mut [u8],
     instance: &'a mut [u16],
     measures: &'a mut [Measures],
+    sensed: &'a mut [Measures],
     verdicts: &'a mut [Verdict],
     scores: &'a mut [Score],
 }
@@ -431,6 +440,7 @@ impl ShardView<'_> {
             class: self.class,
             instance: self.instance,
             measures: self.measures,
+            sensed: self.sensed,
             verdicts: self.verdicts,
             scores: self.scores,
         }
@@ -446,6 +456,7 @@ fn split<'a>(seen: &'a mut Observations, sizes: &[usize]) -> Vec<ShardView<'a>> 
         class: &mut seen.class,
         instance: &mut seen.instance,
         measures: &mut seen.measures,
+        sensed: &mut seen.sensed,
         verdicts: &mut seen.verdicts,
         scores: &mut seen.scores,
     };
@@ -457,6 +468,7 @@ fn split<'a>(seen: &'a mut Observations, sizes: &[usize]) -> Vec<ShardView<'a>> 
             class: cut(&mut rest.class, pixels * size),
             instance: cut(&mut rest.instance, pixels * size),
             measures: cut(&mut rest.measures, size),
+            sensed: cut(&mut rest.sensed, size),
             verdicts: cut(&mut rest.verdicts, size),
             scores: cut(&mut rest.scores, size),
         })
@@ -603,7 +615,7 @@ mod tests {
     #[test]
     fn a_world_that_has_ended_keeps_its_last_frame() {
         let fault = crate::fault::Fault::Noise { sigma: 30.0 };
-        let perturbations = vec![Perturbation { during_s: Span(0.0, 100.0), fault }];
+        let perturbations = vec![Perturbation { during_s: Span(0.0, 100.0), when: None, fault }];
         let ends = Scenario { duration_s: 0.5, perturbations, ..drive(3) };
         let mut fleet = Fleet::new(vec![drive(4), ends], 1).unwrap();
         let mut seen = fleet.observe();

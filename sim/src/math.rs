@@ -41,6 +41,18 @@ pub(crate) fn ln(x: f32) -> f32 {
     libm::logf(x)
 }
 
+/// Natural exponential in double precision, for tables.
+#[must_use]
+pub(crate) fn exp_f64(x: f64) -> f64 {
+    libm::exp(x)
+}
+
+/// Natural logarithm in double precision, for tables.
+#[must_use]
+pub(crate) fn ln_f64(x: f64) -> f64 {
+    libm::log(x)
+}
+
 /// Wraps an angle into `-π..=π`.
 #[must_use]
 pub fn wrap_angle(angle_rad: f32) -> f32 {

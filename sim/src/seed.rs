@@ -73,6 +73,12 @@ impl Seed {
         }
     }
 
+    /// The seed of one of many parts that must not share numbers.
+    #[must_use]
+    pub fn child(self, index: u64) -> Self {
+        Self(mix(mix(self.0) ^ index))
+    }
+
     /// The generator of one purpose.
     #[must_use]
     pub fn stream(self, purpose: Purpose) -> Stream {

@@ -2,6 +2,7 @@
 
 mod bench;
 mod evaluate;
+mod faults;
 mod replay;
 mod snapshot;
 mod train;
@@ -24,6 +25,8 @@ enum Command {
     Evaluate(evaluate::Arguments),
     /// Drive scenario files and hold each against what it expects.
     Replay(replay::Arguments),
+    /// List the sensor faults with their cost, draw them, or put them on a picture.
+    Faults(faults::Arguments),
     /// Measure speed and memory on this machine.
     Bench(bench::Arguments),
     /// Save what the camera sees in a scenario: colour, depth, class and instance.
@@ -39,6 +42,7 @@ pub fn run(cli: Cli) -> anyhow::Result<bool> {
         Command::Train(arguments) => train::run(&arguments),
         Command::Evaluate(arguments) => evaluate::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
+        Command::Faults(arguments) => faults::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Snapshot(arguments) => snapshot::run(&arguments),
     }

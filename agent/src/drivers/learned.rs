@@ -60,8 +60,7 @@ impl Eyes {
         assert_eq!(percepts.len(), seen.measures.len(), "one percept for each world");
         assert_eq!(percepts.len(), self.memories.len(), "one memory for each world");
         let rows = features.chunks_exact_mut(FEATURES);
-        for (((percept, memory), measures), row) in
-            percepts.iter().zip(&mut self.memories).zip(&seen.measures).zip(rows)
+        for (((percept, memory), measures), row) in percepts.iter().zip(&mut self.memories).zip(&seen.sensed).zip(rows)
         {
             memory.observe(percept, measures.into(), decision_s, row);
         }
@@ -74,7 +73,7 @@ impl Eyes {
         for (&world, percept) in worlds.iter().zip(self.perception.see(&frames)) {
             self.memories[world] = Memory::default();
             let row = &mut features[world * FEATURES..][..FEATURES];
-            self.memories[world].observe(&percept, (&seen.measures[world]).into(), decision_s, row);
+            self.memories[world].observe(&percept, (&seen.sensed[world]).into(), decision_s, row);
         }
     }
 

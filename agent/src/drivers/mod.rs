@@ -54,7 +54,7 @@ impl Driver {
         match self {
             Self::Learned(driver) => driver.act(seen, &seen.rgb, decision_s),
             Self::Blind(driver) => driver.act_blind(seen, decision_s),
-            Self::Scripted(driver) => seen.measures.iter().map(|measures| driver.act(measures)).collect(),
+            Self::Scripted(driver) => seen.sensed.iter().map(|measures| driver.act(measures)).collect(),
             Self::Random(driver) => driver.act(),
         }
     }

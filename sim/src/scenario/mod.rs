@@ -380,8 +380,11 @@ impl Action {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Perturbation {
-    /// From and to, in seconds of the drive.
+    /// From and to, in seconds of the drive, or of the time since its trigger.
     pub during_s: Span,
+    /// What it waits for; `EgoWithin` means the gap to the car ahead.
+    #[serde(default)]
+    pub when: Option<Trigger>,
     /// The fault.
     pub fault: Fault,
 }

@@ -1,6 +1,7 @@
 //! Reading scenario files. Every mistake is reported with file, line and column where there is one.
 
 use super::{CheckError, Scenario};
+use crate::fault::did_you_mean;
 use ron::extensions::Extensions;
 use std::path::{Path, PathBuf};
 
@@ -60,13 +61,23 @@ pub fn parse(text: &str, path: &Path) -> Result<Scenario, ReadError> {
     // Some editors begin a file with a byte order mark.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let scenario: Scenario = options().from_str(text).map_err(|error| ReadError::Syntax {
-        message: error.code.to_string(),
+        message: message(&error.code),
         line: error.span.start.line,
         column: error.span.start.col,
         path: path.to_owned(),
     })?;
     scenario.check().map_err(|cause| ReadError::Check { cause, path: path.to_owned() })?;
     Ok(scenario)
+}
+
+/// What is wrong; for a name that does not exist, with the nearest that does rather than with all of them.
+fn message(error: &ron::Error) -> String {
+    match error {
+        ron::Error::NoSuchEnumVariant { expected, found, .. } => {
+            format!("unknown name {found:?}, {}", did_you_mean(found, expected))
+        }
+        other => other.to_string(),
+    }
 }
 
 /// The scenario as text that [`parse`] reads back to the same value.

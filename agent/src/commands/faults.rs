@@ -1,0 +1,167 @@
+//! `roadproof faults`
+
+use crate::contact_sheet::{Tile, draw};
+use crate::drivers::ScriptedDriver;
+use crate::files::check_writable;
+use crate::pictures::{read_png, write_png};
+use anyhow::Context;
+use clap::Args;
+use roadproof_sim::fault::{FaultKind, FrameFault, Group, Severity};
+use roadproof_sim::{CameraSettings, Episode, Seed};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  roadproof faults                                     every fault, and what it costs for a frame of 84×84
+  roadproof faults --sheet faults.png --scenario scenarios/cut_in/from_left.ron --at 7
+  roadproof faults --image street.png --kind Fog --severity 3 --out faulty
+  roadproof faults --image street.png --out faulty     every fault of pictures in every severity
+
+In a scenario: perturbations: [(during_s: (3.0, 8.0), fault: Graded(kind: Fog, severity: 3))]")]
+pub(super) struct Arguments {
+    /// Draw a contact sheet of all faults of pictures at severity 3 there.
+    #[arg(long, value_name = "FILE", requires = "scenario")]
+    sheet: Option<PathBuf>,
+    /// The scenario whose frame the contact sheet shows, driven by the scripted driver.
+    #[arg(long, value_name = "FILE")]
+    scenario: Option<PathBuf>,
+    /// Time of that drive.
+    #[arg(long, default_value_t = 0.0, value_name = "SECONDS")]
+    at: f32,
+    /// A PNG picture to change.
+    #[arg(long, value_name = "FILE", requires = "out", conflicts_with = "sheet")]
+    image: Option<PathBuf>,
+    /// The fault [default: all].
+    #[arg(long, value_name = "NAME", requires = "image")]
+    kind: Option<String>,
+    /// Its severity, 1 to 5 [default: all].
+    #[arg(long, requires = "image")]
+    severity: Option<u8>,
+    /// Seed of what the faults draw at random.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Folder for the changed pictures.
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
+}
+
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
+    if let (Some(sheet), Some(scenario)) = (&arguments.sheet, &arguments.scenario) {
+        check_writable(sheet)?;
+        let drawn = contact_sheet(scenario, arguments.at, Seed(arguments.seed))?;
+        write_png(sheet, drawn.width, drawn.height, &drawn.rgb)?;
+        println!("{}", sheet.display());
+    } else if let (Some(image), Some(out)) = (&arguments.image, &arguments.out) {
+        change(arguments, image, out)?;
+    } else {
+        println!("{}", list());
+    }
+    Ok(true)
+}
+
+/// Faults that change a single picture.
+fn of_pictures() -> impl Iterator<Item = FaultKind> {
+    FaultKind::ALL.iter().copied().filter(|kind| !matches!(kind.group(), Group::Timing | Group::Vehicle))
+}
+
+fn change(arguments: &Arguments, image: &Path, out: &Path) -> anyhow::Result<()> {
+    let kinds: Vec<FaultKind> = match &arguments.kind {
+        None => of_pictures().collect(),
+        Some(name) => vec![FaultKind::named(name).map_err(anyhow::Error::msg)?],
+    };
+    let severities: Vec<Severity> = match arguments.severity {
+        None => Severity::ALL.to_vec(),
+        Some(number) => {
+            let severity = Severity::new(number);
+            vec![severity.with_context(|| format!("--severity = {number}, allowed is 1 to 5"))?]
+        }
+    };
+    let (width, height, clean) = read_png(image)?;
+    let side =
+        |pixels: u32| u16::try_from(pixels).with_context(|| format!("a picture of {width} × {height}: {image:?}"));
+    let camera = CameraSettings { width_px: side(width)?, height_px: side(height)?, ..CameraSettings::default() };
+    std::fs::create_dir_all(out).with_context(|| format!("cannot create the folder {out:?}"))?;
+    for &kind in &kinds {
+        for &severity in &severities {
+            let mut rgb = clean.clone();
+            FrameFault::new(kind, severity, Seed(arguments.seed)).apply(&camera, 0.0, &mut rgb, &[]);
+            let path = out.join(format!("{}_{}.png", kind.name(), severity.get()));
+            write_png(&path, width, height, &rgb)?;
+        }
+    }
+    println!("{} pictures in {}", kinds.len() * severities.len(), out.display());
+    Ok(())
+}
+
+/// A picture of all faults of pictures at severity 3, beside the clean frame.
+fn contact_sheet(scenario: &Path, at_s: f32, seed: Seed) -> anyhow::Result<crate::contact_sheet::Sheet> {
+    let (camera, episode) = frame_of(scenario, at_s, CameraSettings::square(84))?;
+    let seen = episode.seen();
+    let tile = |name: &str, rgb: Vec<u8>| Tile { name: name.to_owned(), rgb };
+    let mut tiles = vec![tile("clean", seen.rgb.clone())];
+    for kind in of_pictures() {
+        let mut rgb = seen.rgb.clone();
+        FrameFault::new(kind, Severity::ALL[2], seed).apply(&camera, at_s, &mut rgb, &seen.depth_m);
+        tiles.push(tile(kind.name(), rgb));
+    }
+    Ok(draw(usize::from(camera.width_px), usize::from(camera.height_px), 8, &tiles))
+}
+
+fn frame_of(scenario: &Path, at_s: f32, camera: CameraSettings) -> anyhow::Result<(CameraSettings, Episode)> {
+    anyhow::ensure!(at_s >= 0.0 && at_s.is_finite(), "--at = {at_s}, allowed are seconds from 0 on");
+    let mut scenario = roadproof_sim::read(scenario)?;
+    scenario.camera = camera;
+    scenario.perturbations.clear();
+    let driver = ScriptedDriver::new(scenario.ego.vehicle);
+    let mut episode = Episode::new(scenario)?;
+    while episode.measures().time_s < at_s && episode.verdict().outcome.is_none() {
+        episode.step(driver.act(episode.measures()));
+    }
+    Ok((camera, episode))
+}
+
+/// Frames over which the cost of a fault is measured, after those that build what stays for a drive.
+const FRAMES: usize = 40;
+
+/// Every fault with its cost.
+fn list() -> comfy_table::Table {
+    let mut table = comfy_table::Table::new();
+    table.load_preset(comfy_table::presets::UTF8_FULL_CONDENSED).set_header([
+        "fault",
+        "group",
+        "what it is",
+        "µs a frame of 84×84",
+    ]);
+    for &kind in FaultKind::ALL {
+        let cost = match kind.group() {
+            Group::Vehicle => "-".to_owned(),
+            _ => {
+                format!("{:.0}", Severity::ALL.map(|severity| cost_us(kind, severity)).into_iter().fold(0.0, f64::max))
+            }
+        };
+        table.add_row([kind.name().to_owned(), format!("{:?}", kind.group()), kind.describe().trim().to_owned(), cost]);
+    }
+    table
+}
+
+/// Median cost of a frame.
+fn cost_us(kind: FaultKind, severity: Severity) -> f64 {
+    let camera = CameraSettings::square(84);
+    let places = || (0..84_u32).flat_map(|y| (0..84).map(move |x| (x, y)));
+    let clean: Vec<u8> = places().flat_map(|(x, y)| [x * 3, y * 3, (x ^ y) * 2].map(|value| value as u8)).collect();
+    let depth_m: Vec<f32> = places().map(|(_, y)| 80.0 / (1.0 + y as f32)).collect();
+    let mut fault = FrameFault::new(kind, severity, Seed(1));
+    let mut rgb = clean.clone();
+    let mut times_us: Vec<f64> = (0..FRAMES + 2)
+        .map(|frame| {
+            rgb.copy_from_slice(&clean);
+            let start = Instant::now();
+            fault.apply(&camera, 0.1 * frame as f32, &mut rgb, &depth_m);
+            start.elapsed().as_secs_f64() * 1e6
+        })
+        .skip(2)
+        .collect();
+    times_us.sort_by(f64::total_cmp);
+    times_us[FRAMES / 2]
+}
