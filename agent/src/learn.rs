@@ -63,7 +63,7 @@ impl Default for PqnSettings {
         Self {
             worlds: 128,
             rollout: 32,
-            updates: 150,
+            updates: 250,
             epochs: 3,
             minibatches: 8,
             gamma: 0.96,

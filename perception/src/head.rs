@@ -11,9 +11,9 @@ const QUANTITIES: usize = 4;
 /// Index of the gap among them; it counts only where something is ahead.
 const GAP: usize = 3;
 /// Outputs of a frame: a mean and a log scale for each quantity, then the logit of something being ahead.
-pub(crate) const OUTPUTS: usize = 2 * QUANTITIES + 1;
+pub const OUTPUTS: usize = 2 * QUANTITIES + 1;
 /// Index of that logit.
-const LEAD: usize = 2 * QUANTITIES;
+pub(crate) const LEAD: usize = 2 * QUANTITIES;
 
 /// What one is in training coordinates: about the spread of each quantity on ordinary roads, so that all weigh alike.
 const UNITS: [f32; QUANTITIES] = [0.6, 0.12, 0.008, 0.7];
@@ -27,11 +27,10 @@ const LOG_SCALE_MAX: f32 = 5.0;
 ///
 /// # Shapes
 /// - `outputs`: `OUTPUTS` values
-pub(crate) fn percept(outputs: &[f32]) -> Percept {
+pub fn percept(outputs: &[f32]) -> Percept {
     let scale = |quantity: usize| log_scale(outputs[QUANTITIES + quantity]).exp() * UNITS[quantity];
     let lead_probability = sigmoid(outputs[LEAD]);
-    let shifted_gap_m = (outputs[GAP] * UNITS[GAP] + GAP_CENTRE_LOG).exp();
-    let lead_gap_m = (shifted_gap_m - GAP_NEAR_M).clamp(0.0, GAP_MAX_M);
+    let lead_gap_m = gap_m(outputs);
     Percept {
         lane_offset_m: outputs[0] * UNITS[0],
         heading_rad: outputs[1] * UNITS[1],
@@ -44,6 +43,17 @@ pub(crate) fn percept(outputs: &[f32]) -> Percept {
         // A small error of a logarithm is a relative error.
         gap_scale_m: scale(GAP) * (lead_gap_m + GAP_NEAR_M),
     }
+}
+
+/// The gap, were there something ahead.
+pub(crate) fn gap_m(outputs: &[f32]) -> f32 {
+    let shifted_gap_m = (outputs[GAP] * UNITS[GAP] + GAP_CENTRE_LOG).exp();
+    (shifted_gap_m - GAP_NEAR_M).clamp(0.0, GAP_MAX_M)
+}
+
+/// What one of an output is in the units of a percept, for the outputs that are in proportion.
+pub(crate) fn percept_units(output: usize) -> f32 {
+    UNITS[output]
 }
 
 /// Loss of one frame's outputs; its gradient times `weight` goes to `gradient`.

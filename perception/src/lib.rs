@@ -41,11 +41,15 @@ pub mod weights;
 
 mod metrics;
 
+// Breaking it.
+pub mod attack;
+
 #[cfg(test)]
 mod synthetic;
 
 pub use classes::{CELL_PX, CLASS_NAMES, CLASSES, Class, cell_class};
 pub use dataset::{Dataset, DatasetError};
+pub use head::{OUTPUTS, percept};
 pub use metrics::{PerceptionReport, report};
 pub use network::{PerceptionSettings, SettingsError};
 pub use percept::{GAP_MAX_M, Percept, PerceptLabel};

@@ -129,6 +129,35 @@ impl PatchLayout {
     }
 }
 
+impl PatchLayout {
+    /// Writes a frame of numbers as network input.
+    ///
+    /// # Shapes
+    /// - `pixels`: `height × width × 3`, 0 to 1; `patches`: as many floats, as in [`Self::write`]
+    pub fn write_numbers(&self, pixels: &[f32], patches: &mut [f32]) {
+        for (&start, patch) in self.patch_starts.iter().zip(patches.chunks_exact_mut(self.patch_len)) {
+            for (row, values) in patch.chunks_exact_mut(self.patch_row_bytes).enumerate() {
+                let numbers = &pixels[start + row * self.row_bytes..][..self.patch_row_bytes];
+                values.iter_mut().zip(numbers).for_each(|(value, number)| *value = number - 0.5);
+            }
+            weaken_mean(patch);
+        }
+    }
+
+    /// Gradient over the pixels of a frame, from that over its patches. Weakening the mean is a symmetric map, so the way back
+    /// is the way there.
+    pub fn pixel_gradient(&self, patches: &[f32], pixels: &mut [f32]) {
+        let mut patch = vec![0.0; self.patch_len];
+        for (&start, gradient) in self.patch_starts.iter().zip(patches.chunks_exact(self.patch_len)) {
+            patch.copy_from_slice(gradient);
+            weaken_mean(&mut patch);
+            for (row, values) in patch.chunks_exact(self.patch_row_bytes).enumerate() {
+                pixels[start + row * self.row_bytes..][..self.patch_row_bytes].copy_from_slice(values);
+            }
+        }
+    }
+}
+
 fn weaken_mean(patch: &mut [f32]) {
     let mut sums = [0f32; 3];
     for pixel in patch.chunks_exact(3) {

@@ -1,0 +1,139 @@
+//! Attacks on what the network sees: perturbations within a budget that make a loss as large as they can.
+//!
+//! Attacks work on batches of frames as numbers from 0 to 1 and know the loss only as an [`Objective`]. Losses of the
+//! network's own outputs come from [`Differentiable`]; those of a decision are built on it by whoever decides.
+//!
+//! # Units
+//! `eps` in the same units: 2/255 is two grey levels. Norms are over all values of a frame.
+
+mod apgd;
+mod budget;
+mod differentiable;
+mod gradient_steps;
+mod losses;
+mod square;
+
+pub use apgd::apgd;
+pub use budget::{Budget, Norm};
+pub use differentiable::Differentiable;
+pub use gradient_steps::{PgdSettings, fgsm, pgd, random_noise};
+pub use losses::{Head, PerceptLoss};
+pub use square::square;
+
+/// What an attack maximises, frame by frame.
+pub trait Objective {
+    /// Loss of each frame.
+    ///
+    /// # Shapes
+    /// - `pixels`: `frames × height × width × 3`, 0 to 1
+    fn evaluate(&self, pixels: &[f32]) -> Vec<Outcome>;
+
+    /// The same, with the gradient of each frame's loss over its own pixels.
+    ///
+    /// # Shapes
+    /// - `pixels`, `gradient`: `frames × height × width × 3`
+    fn gradients(&self, pixels: &[f32], gradient: &mut [f32]) -> Vec<Outcome>;
+}
+
+/// What a frame does to an objective.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Outcome {
+    /// What the attack raises.
+    pub loss: f32,
+    /// Whether the attack has reached what it is for.
+    pub broken: bool,
+}
+
+impl Outcome {
+    /// Whether this is better for the attack than another: broken before not broken, then the larger loss.
+    #[must_use]
+    pub fn beats(&self, other: &Self) -> bool {
+        (self.broken, self.loss) > (other.broken, other.loss)
+    }
+}
+
+/// The strongest frames an attack found, one for each it was given.
+#[derive(Clone, Debug)]
+pub struct Attacked {
+    /// `frames × height × width × 3`, 0 to 1.
+    pub pixels: Vec<f32>,
+    /// What each does.
+    pub outcomes: Vec<Outcome>,
+}
+
+impl Attacked {
+    /// Begins with frames as they are.
+    pub(crate) fn new(pixels: Vec<f32>, outcomes: Vec<Outcome>) -> Self {
+        Self { pixels, outcomes }
+    }
+
+    /// Keeps of each frame the one that is better for the attack.
+    pub fn keep_better(&mut self, pixels: &[f32], outcomes: &[Outcome]) {
+        let length = self.pixels.len() / self.outcomes.len().max(1);
+        let frames = self.pixels.chunks_exact_mut(length).zip(pixels.chunks_exact(length));
+        for ((kept, new), (own, other)) in frames.zip(self.outcomes.iter_mut().zip(outcomes)) {
+            if other.beats(own) {
+                kept.copy_from_slice(new);
+                *own = *other;
+            }
+        }
+    }
+
+    /// Share of frames on which the attack reached what it is for.
+    #[must_use]
+    pub fn success(&self) -> f32 {
+        let broken = self.outcomes.iter().filter(|outcome| outcome.broken).count();
+        broken as f32 / self.outcomes.len().max(1) as f32
+    }
+}
+
+/// Bytes as the numbers attacks work on.
+#[must_use]
+pub fn to_numbers(rgb: &[u8]) -> Vec<f32> {
+    rgb.iter().map(|byte| f32::from(*byte) / 255.0).collect()
+}
+
+/// Numbers as the bytes a camera delivers, each no further from its clean byte than the budget allows in each value.
+///
+/// A budget that is no whole number of grey levels is rounded down: rounding pixels must not widen it.
+#[must_use]
+pub fn to_bytes(pixels: &[f32], clean: &[u8], budget: &Budget) -> Vec<u8> {
+    let most = (budget.eps * 255.0 + 1e-3).min(255.0) as i16;
+    let byte = |(pixel, clean): (&f32, &u8)| {
+        let clean = i16::from(*clean);
+        ((pixel * 255.0).round() as i16).clamp((clean - most).max(0), (clean + most).min(255)) as u8
+    };
+    pixels.iter().zip(clean).map(byte).collect()
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A loss whose maximum is known: the sum of values times fixed weights, broken above a threshold.
+    pub(crate) struct Linear {
+        pub weights: Vec<f32>,
+        pub threshold: f32,
+    }
+
+    impl Objective for Linear {
+        fn evaluate(&self, pixels: &[f32]) -> Vec<Outcome> {
+            let loss = |frame: &[f32]| frame.iter().zip(&self.weights).map(|(x, w)| x * w).sum::<f32>();
+            let frames = pixels.chunks_exact(self.weights.len()).map(loss);
+            frames.map(|loss| Outcome { loss, broken: loss > self.threshold }).collect()
+        }
+
+        fn gradients(&self, pixels: &[f32], gradient: &mut [f32]) -> Vec<Outcome> {
+            gradient.chunks_exact_mut(self.weights.len()).for_each(|frame| frame.copy_from_slice(&self.weights));
+            self.evaluate(pixels)
+        }
+    }
+
+    #[test]
+    fn bytes_stay_within_the_budget() {
+        let clean = [0, 1, 100, 254, 255];
+        let budget = Budget::new(Norm::Linf, 2.4 / 255.0).unwrap();
+        let pixels: Vec<f32> = clean.iter().map(|byte| f32::from(*byte) / 255.0 + 0.5).collect();
+        assert_eq!(to_bytes(&pixels, &clean, &budget), [2, 3, 102, 255, 255]);
+    }
+}
