@@ -136,6 +136,39 @@ fn arguments_out_of_bounds_are_refused() {
 }
 
 #[test]
+fn attacks_and_faults_that_cannot_be_are_refused() {
+    let scenario = "scenarios/lane_keeping/straight.ron";
+    let attack = |arguments: &[&str]| refusal(roadproof().args(["attack", "shipped", scenario]).args(arguments));
+    check(&attack(&["--eps", "0"]), &["eps = 0, allowed is more than 0"]);
+    check(&attack(&["--eps", "9"]), &["eps = 9, allowed is more than 0 and at most 1"]);
+    check(&attack(&["--eps", "1/0"]), &["eps = inf"]);
+    check(&attack(&["--eps", "much"]), &["much"]);
+    check(&attack(&["--share", "2"]), &["--share = 2, allowed is 0 to 1"]);
+    check(&attack(&["--steps", "0"]), &["--steps = 0"]);
+    check(&attack(&["--method", "square", "--norm", "l2"]), &["square", "linf"]);
+    check(&attack(&["--method", "pgdd"]), &["pgdd"]);
+    check(&refusal(roadproof().args(["attack", "scripted", scenario])), &["\"scripted\"", "no gradients"]);
+    let (_folder, path) = file("case.ron", &SCENARIO.replacen("5.0,", "5.0, camera: (width_px: 84),", 1));
+    check(&refusal(roadproof().args(["attack", "shipped"]).arg(&path)), &["case.ron", "the scenario's camera"]);
+    let graded = |fault: &str| {
+        let perturbations = format!("perturbations: [(during_s: (0.0, 1.0), fault: {fault})],");
+        let (_folder, path) =
+            file("case.ron", &SCENARIO.replacen("    actors", &format!("    {perturbations}\n    actors"), 1));
+        refusal(roadproof().arg("replay").arg(&path))
+    };
+    check(&graded("Graded(kind: Fogg, severity: 1)"), &["case.ron:7:", "\"Fogg\"", "did you mean \"Fog\"?"]);
+    check(&graded("Graded(kind: Fog, severity: 6)"), &["case.ron:7:", "severity = 6, allowed is 1 to 5"]);
+    let picture = ["faults", "--image", "assets/pictures/rgb.png", "--out"];
+    let (folder, _) = file("a_file", "");
+    let out = folder.path().join("out");
+    let faults = |arguments: &[&str]| refusal(roadproof().args(picture).arg(&out).args(arguments));
+    check(&faults(&["--kind", "Rainn"]), &["\"Rainn\"", "did you mean \"Rain\"?"]);
+    check(&faults(&["--kind", "Rain", "--severity", "0"]), &["--severity = 0, allowed is 1 to 5"]);
+    check(&refusal(roadproof().args(["faults", "--image", scenario, "--out"]).arg(&out)), &["not a PNG", scenario]);
+    assert!(!out.exists());
+}
+
+#[test]
 fn results_that_cannot_be_written_are_refused_before_the_work() {
     let nowhere = "no/such/folder/file";
     let work = [

@@ -131,6 +131,12 @@ impl QValues<'_> {
         Action { steer: largest(self.steer()), acceleration: largest(self.acceleration()) }
     }
 
+    /// The action with the least Q-value.
+    #[must_use]
+    pub fn worst(&self) -> Action {
+        Action { steer: least(self.steer()), acceleration: least(self.acceleration()) }
+    }
+
     fn steer(&self) -> &[f32] {
         &self.0[1..1 + STEER_RAD.len()]
     }
@@ -160,6 +166,11 @@ fn largest(values: &[f32]) -> usize {
     values.iter().enumerate().fold(0, |best, (index, value)| if *value > values[best] { index } else { best })
 }
 
+/// Index of the smallest value, the first of equals.
+fn least(values: &[f32]) -> usize {
+    values.iter().enumerate().fold(0, |best, (index, value)| if *value < values[best] { index } else { best })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,6 +186,7 @@ mod tests {
         for steer in 0..STEER_RAD.len() {
             for acceleration in 0..ACCELERATION_MPS2.len() {
                 assert!(q.of(Action { steer, acceleration }) <= q.of(q.best()) + 1e-6);
+                assert!(q.of(Action { steer, acceleration }) >= q.of(q.worst()) - 1e-6);
             }
         }
     }

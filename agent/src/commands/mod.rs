@@ -1,5 +1,6 @@
 //! The subcommands and their arguments. Each returns whether everything held.
 
+mod attack;
 mod bench;
 mod evaluate;
 mod faults;
@@ -25,6 +26,8 @@ enum Command {
     Evaluate(evaluate::Arguments),
     /// Drive scenario files and hold each against what it expects.
     Replay(replay::Arguments),
+    /// Drive a scenario under attack and say what it did to the drive.
+    Attack(attack::Arguments),
     /// List the sensor faults with their cost, draw them, or put them on a picture.
     Faults(faults::Arguments),
     /// Measure speed and memory on this machine.
@@ -42,6 +45,7 @@ pub fn run(cli: Cli) -> anyhow::Result<bool> {
         Command::Train(arguments) => train::run(&arguments),
         Command::Evaluate(arguments) => evaluate::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
+        Command::Attack(arguments) => attack::run(&arguments),
         Command::Faults(arguments) => faults::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Snapshot(arguments) => snapshot::run(&arguments),

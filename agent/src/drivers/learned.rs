@@ -124,6 +124,27 @@ impl LearnedDriver {
         &self.settings
     }
 
+    /// The network it sees with.
+    #[must_use]
+    pub fn perception(&self) -> &Perception {
+        self.eyes.perception()
+    }
+
+    /// The network it decides with.
+    #[must_use]
+    pub fn policy(&self) -> &QNetwork {
+        &self.policy
+    }
+
+    /// What it remembers of a world.
+    ///
+    /// # Panics
+    /// If it was not started for that world.
+    #[must_use]
+    pub fn memory(&self, world: usize) -> &Memory {
+        &self.eyes.memories[world]
+    }
+
     /// Forgets all worlds and prepares for so many.
     pub fn start(&mut self, worlds: usize) {
         self.eyes.start(worlds);

@@ -78,7 +78,7 @@ pub(super) fn compress(size: Size, quality: u16, rgb: &mut [u8]) {
 fn smooth(half: Size, plane: &[f32], column: usize, row: usize) -> f32 {
     let beside = |at: usize, count: usize| {
         let own = at / 2;
-        (own, if at % 2 == 0 { own.saturating_sub(1) } else { (own + 1).min(count - 1) })
+        (own, if at.is_multiple_of(2) { own.saturating_sub(1) } else { (own + 1).min(count - 1) })
     };
     let ((x, other_x), (y, other_y)) = (beside(column, half.width), beside(row, half.height));
     let at = |x: usize, y: usize| plane[y * half.width + x];

@@ -35,7 +35,7 @@ pub(super) fn defects(shot: &mut Shot<'_>, severity: Severity, memory: &Memory, 
         match defect {
             Defect::Dead => pixel.fill(0),
             Defect::Stuck => {
-                pixel.iter_mut().enumerate().for_each(|(channel, value)| *value = (bits >> (8 * channel)) as u8)
+                pixel.iter_mut().enumerate().for_each(|(channel, value)| *value = (bits >> (8 * channel)) as u8);
             }
             Defect::Hot => pixel.iter_mut().for_each(|value| *value = value.saturating_add(160)),
         }
@@ -67,7 +67,7 @@ pub(super) fn banding(shot: &mut Shot<'_>, severity: Severity) {
 /// Keeps 5 to 1 bits of each channel.
 ///
 /// # Source
-/// Kong et al. 2023, "RoboDepth": 6 − severity bits.
+/// Kong et al. 2023, "`RoboDepth`": 6 − severity bits.
 pub(super) fn quantised(shot: &mut Shot<'_>, severity: Severity) {
     let mask = 0xff_u8 << (2 + severity.get());
     shot.rgb.iter_mut().for_each(|value| *value &= mask);

@@ -6,7 +6,7 @@ use super::state::{Memory, Shot};
 /// Loses frames one by one, black in their place.
 ///
 /// # Source
-/// A frame is lost with a sixth for each severity, as in RoboBEV (Xie et al. 2023).
+/// A frame is lost with a sixth for each severity, as in `RoboBEV` (Xie et al. 2023).
 pub(super) fn dropped(shot: &mut Shot<'_>, severity: Severity, memory: &mut Memory) {
     if memory.moving.chance(f32::from(severity.get()) / 6.0) {
         shot.rgb.fill(0);

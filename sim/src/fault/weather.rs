@@ -17,7 +17,8 @@ pub(super) fn flare(shot: &mut Shot<'_>, severity: Severity, memory: &mut Memory
         let x0 = stream.uniform(0.25, 0.75) * size.width as f32;
         let y0 = stream.uniform(0.30, 0.45) * size.height as f32;
         let at = |(column, row): (usize, usize)| {
-            let distance = (column as f32 + 0.5 - x0).hypot(row as f32 + 0.5 - y0);
+            let (x, y) = (column as f32 + 0.5 - x0, row as f32 + 0.5 - y0);
+            let distance = (x * x + y * y).sqrt();
             math::exp(-(distance / (6.0 * radius)).powi(2)) + math::exp(-(distance / radius).powi(2))
         };
         size.places().map(at).collect()
