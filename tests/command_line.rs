@@ -143,6 +143,7 @@ fn attacks_and_faults_that_cannot_be_are_refused() {
     check(&attack(&["--eps", "9"]), &["eps = 9, allowed is more than 0 and at most 1"]);
     check(&attack(&["--eps", "1/0"]), &["eps = inf"]);
     check(&attack(&["--eps", "much"]), &["much"]);
+    check(&attack(&["--eps", "0.001"]), &["--eps = 0.001", "1/255"]);
     check(&attack(&["--share", "2"]), &["--share = 2, allowed is 0 to 1"]);
     check(&attack(&["--steps", "0"]), &["--steps = 0"]);
     check(&attack(&["--method", "square", "--norm", "l2"]), &["square", "linf"]);
@@ -163,6 +164,7 @@ fn attacks_and_faults_that_cannot_be_are_refused() {
     let out = folder.path().join("out");
     let faults = |arguments: &[&str]| refusal(roadproof().args(picture).arg(&out).args(arguments));
     check(&faults(&["--kind", "Rainn"]), &["\"Rainn\"", "did you mean \"Rain\"?"]);
+    check(&faults(&["--kind", "SpeedBias"]), &["SpeedBias is no fault of a single picture"]);
     check(&faults(&["--kind", "Rain", "--severity", "0"]), &["--severity = 0, allowed is 1 to 5"]);
     check(&refusal(roadproof().args(["faults", "--image", scenario, "--out"]).arg(&out)), &["not a PNG", scenario]);
     assert!(!out.exists());

@@ -32,7 +32,8 @@ pub struct DriveAttack {
     pub budget: Budget,
     /// Steps of a gradient method, tries of the others, for each decision.
     pub steps: usize,
-    /// Share of decisions attacked, 0 to 1: those on which most hangs in the clean drive.
+    /// Decisions are attacked on which as much hangs as on this share of the clean drive's, 0 to 1. Under attack that may be
+    /// another share of the drive.
     pub share: f32,
     /// What it wants.
     pub goal: Goal,

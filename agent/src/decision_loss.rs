@@ -80,12 +80,6 @@ impl<'a> DecisionLoss<'a> {
         self.importance
     }
 
-    /// The action chosen on the clean frame.
-    #[must_use]
-    pub fn clean_action(&self) -> Action {
-        self.clean
-    }
-
     /// The policy's input if the network gave these outputs.
     fn features(&self, outputs: &[f32]) -> [f32; FEATURES] {
         let mut features = [0.0; FEATURES];

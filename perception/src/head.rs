@@ -9,7 +9,7 @@ use crate::percept::{GAP_MAX_M, Percept, PerceptLabel};
 /// Quantities that are predicted with a scale: lane offset, heading, curvature, gap.
 const QUANTITIES: usize = 4;
 /// Index of the gap among them; it counts only where something is ahead.
-const GAP: usize = 3;
+pub(crate) const GAP: usize = 3;
 /// Outputs of a frame: a mean and a log scale for each quantity, then the logit of something being ahead.
 pub const OUTPUTS: usize = 2 * QUANTITIES + 1;
 /// Index of that logit.
@@ -49,6 +49,12 @@ pub fn percept(outputs: &[f32]) -> Percept {
 pub(crate) fn gap_m(outputs: &[f32]) -> f32 {
     let shifted_gap_m = (outputs[GAP] * UNITS[GAP] + GAP_CENTRE_LOG).exp();
     (shifted_gap_m - GAP_NEAR_M).clamp(0.0, GAP_MAX_M)
+}
+
+/// Slope of that gap over its output.
+pub(crate) fn gap_slope(outputs: &[f32]) -> f32 {
+    let gap_m = gap_m(outputs);
+    if gap_m > 0.0 && gap_m < GAP_MAX_M { (gap_m + GAP_NEAR_M) * UNITS[GAP] } else { 0.0 }
 }
 
 /// What one of an output is in the units of a percept, for the outputs that are in proportion.

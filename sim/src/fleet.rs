@@ -275,15 +275,15 @@ impl Fleet {
         let canvases = &self.canvases;
         let work: Vec<_> = self.shards.iter_mut().zip(views).collect();
         self.crew.run(work, |(shard, mut view)| {
-            // A frame after the last would differ from it by what its sensor faults draw.
+            // What is seen and sensed after the last decision would differ from it by what faults draw.
             let still = |shard: &Shard, slot| controls.is_some() && shard.component::<Verdict>(slot).outcome.is_some();
-            let drawn: Vec<bool> = (0..shard.entities.len()).map(|slot| with_camera && !still(shard, slot)).collect();
+            let still: Vec<bool> = (0..shard.entities.len()).map(|slot| still(shard, slot)).collect();
             if let Some(controls) = controls {
                 shard.decide(&controls[shard.first..][..shard.entities.len()]);
             }
             let mut canvas = with_camera.then(|| canvases.take());
-            for (slot, drawn) in drawn.into_iter().enumerate() {
-                shard.show(slot, slot, view.reborrow(), canvas.as_mut().filter(|_| drawn));
+            for (slot, _) in still.into_iter().enumerate().filter(|(_, still)| !still) {
+                shard.show(slot, slot, view.reborrow(), canvas.as_mut());
             }
             canvases.put_back(canvas);
         });

@@ -34,7 +34,7 @@ pub(super) struct Arguments {
     /// Steps of a gradient method, tries of square and noise, for each decision.
     #[arg(long, default_value_t = 20)]
     steps: usize,
-    /// Share of decisions attacked, those on which most hangs.
+    /// Attack decisions on which as much hangs as on this share of the clean drive's.
     #[arg(long, default_value_t = 1.0)]
     share: f32,
     /// What the attack wants.
@@ -68,6 +68,11 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
         NormName::L2 => Norm::L2,
     };
     let budget = Budget::new(norm, arguments.eps).map_err(anyhow::Error::msg).context("--eps")?;
+    anyhow::ensure!(
+        norm == Norm::L2 || budget.eps >= 1.0 / 255.0,
+        "--eps = {}, a camera that delivers bytes shows nothing below 1/255",
+        arguments.eps
+    );
     anyhow::ensure!(arguments.steps > 0, "--steps = 0, allowed is 1 or more");
     anyhow::ensure!((0.0..=1.0).contains(&arguments.share), "--share = {}, allowed is 0 to 1", arguments.share);
     anyhow::ensure!(arguments.method != Method::Square || norm == Norm::Linf, "--method square takes --norm linf only");

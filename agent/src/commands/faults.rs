@@ -24,10 +24,10 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE", requires = "scenario")]
     sheet: Option<PathBuf>,
     /// The scenario whose frame the contact sheet shows, driven by the scripted driver.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "sheet")]
     scenario: Option<PathBuf>,
     /// Time of that drive.
-    #[arg(long, default_value_t = 0.0, value_name = "SECONDS")]
+    #[arg(long, default_value_t = 0.0, value_name = "SECONDS", requires = "sheet")]
     at: f32,
     /// A PNG picture to change.
     #[arg(long, value_name = "FILE", requires = "out", conflicts_with = "sheet")]
@@ -42,7 +42,7 @@ pub(super) struct Arguments {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Folder for the changed pictures.
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", requires = "image")]
     out: Option<PathBuf>,
 }
 
@@ -68,7 +68,11 @@ fn of_pictures() -> impl Iterator<Item = FaultKind> {
 fn change(arguments: &Arguments, image: &Path, out: &Path) -> anyhow::Result<()> {
     let kinds: Vec<FaultKind> = match &arguments.kind {
         None => of_pictures().collect(),
-        Some(name) => vec![FaultKind::named(name).map_err(anyhow::Error::msg)?],
+        Some(name) => {
+            let kind = FaultKind::named(name).map_err(anyhow::Error::msg)?;
+            anyhow::ensure!(of_pictures().any(|other| other == kind), "{name} is no fault of a single picture");
+            vec![kind]
+        }
     };
     let severities: Vec<Severity> = match arguments.severity {
         None => Severity::ALL.to_vec(),

@@ -42,7 +42,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     let camera = scenario.camera;
     let mut episode = Episode::new(scenario)?;
     while episode.measures().time_s < arguments.at && episode.verdict().outcome.is_none() {
-        episode.step(driver.act(episode.measures()));
+        episode.step(driver.act(&episode.seen().sensed[0]));
     }
     let (width, height) = (u32::from(camera.width_px), u32::from(camera.height_px));
     let seen = episode.seen();

@@ -43,7 +43,7 @@ pub fn apgd(
     let mut random = Pcg64Mcg::seed_from_u64(seed);
     let mut found = Attacked::new(clean.to_vec(), objective.evaluate(clean));
     let mut pixels: Vec<f32> =
-        clean.chunks_exact(length).flat_map(|frame| budget.random_start(frame, &mut random)).collect();
+        clean.chunks_exact(length).flat_map(|frame| budget.far_start(frame, &mut random)).collect();
     let mut gradient = vec![0.0; clean.len()];
     let outcomes = objective.gradients(&pixels, &mut gradient);
     found.keep_better(&pixels, &outcomes);
@@ -91,7 +91,7 @@ pub fn apgd(
                 walk.best_gradient.copy_from_slice(&gradient[part.clone()]);
             }
             if checkpoint && walk.halves(interval) {
-                walk.previous.copy_from_slice(&walk.best);
+                // The movement goes on from where the walk was, as in the authors' code.
                 pixels[part.clone()].copy_from_slice(&walk.best);
                 gradient[part].copy_from_slice(&walk.best_gradient);
             }

@@ -81,6 +81,22 @@ impl Budget {
         frame
     }
 
+    /// A random frame as far from the clean one as the budget allows: at least one value for [`Norm::Linf`], any direction alike
+    /// for [`Norm::L2`].
+    pub fn far_start(&self, clean: &[f32], random: &mut impl Rng) -> Vec<f32> {
+        let mut direction: Vec<f32> = match self.norm {
+            Norm::Linf => clean.iter().map(|_| random.random_range(-1.0..=1.0)).collect(),
+            // Twelve even numbers have the spread of a normal one.
+            Norm::L2 => clean.iter().map(|_| (0..12).map(|_| random.random_range(-0.5..=0.5)).sum()).collect(),
+        };
+        let zero = vec![0.0; direction.len()];
+        let scale = self.eps / self.distance(&direction, &zero).max(1e-12);
+        direction.iter_mut().for_each(|value| *value *= scale);
+        let mut frame: Vec<f32> = clean.iter().zip(&direction).map(|(clean, change)| clean + change).collect();
+        self.project(clean, &mut frame);
+        frame
+    }
+
     /// Distance between two frames in this norm.
     #[must_use]
     pub fn distance(&self, a: &[f32], b: &[f32]) -> f32 {
@@ -105,6 +121,7 @@ mod tests {
             let budget = Budget::new(norm, eps).unwrap();
             for _ in 0..20 {
                 let start = budget.random_start(&clean, &mut random);
+                assert!(budget.distance(&clean, &budget.far_start(&clean, &mut random)) <= eps * 1.0001);
                 assert!(budget.distance(&clean, &start) <= eps * 1.0001 && start != clean);
                 let mut far: Vec<f32> = start.iter().map(|value| value + random.random_range(-1.0..1.0)).collect();
                 budget.project(&clean, &mut far);

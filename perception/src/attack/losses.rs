@@ -1,7 +1,7 @@
 //! Losses of the network's own outputs: how wrong a percept is made.
 
 use super::{Differentiable, Objective, Outcome};
-use crate::head::{LEAD, OUTPUTS, percept, percept_units};
+use crate::head::{GAP, LEAD, OUTPUTS, percept, percept_units};
 use crate::percept::PerceptLabel;
 
 /// One head of the network.
@@ -49,7 +49,7 @@ impl PerceptLoss<'_> {
             Head::Gap => {
                 let Some(gap_m) = label.lead_gap_m() else { return Outcome { loss: 0.0, broken: false } };
                 let found_m = crate::head::gap_m(outputs);
-                slopes[3] = (found_m - gap_m).signum();
+                slopes[GAP] = (found_m - gap_m).signum() * crate::head::gap_slope(outputs);
                 return Outcome { loss: (found_m - gap_m).abs(), broken: (found_m - gap_m).abs() > self.bound };
             }
             Head::Lead => {
@@ -71,5 +71,33 @@ impl Objective for PerceptLoss<'_> {
 
     fn gradients(&self, pixels: &[f32], gradient: &mut [f32]) -> Vec<Outcome> {
         self.network.gradients(pixels, gradient, |frame, outputs, slopes| self.loss(frame, outputs, slopes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attack::{Budget, Norm, PgdSettings, pgd, random_noise, to_numbers};
+    use crate::synthetic;
+
+    #[test]
+    fn every_head_is_moved_further_by_its_gradient_than_by_noise() {
+        let dataset = synthetic::dataset(400, 4);
+        let mut trainer = synthetic::trainer(3);
+        (0..150).for_each(|_| {
+            trainer.train_batch(&dataset, 1e-2);
+        });
+        let network = Differentiable::new(&trainer.perception());
+        let labels: Vec<PerceptLabel> = (0..12).map(|index| *dataset.label(index)).collect();
+        let clean = to_numbers(dataset.frames(0, 12));
+        let budget = Budget::new(Norm::Linf, 4.0 / 255.0).unwrap();
+        for head in Head::ALL {
+            let loss = PerceptLoss { network: &network, labels: &labels, head, bound: 1e9 };
+            let sum = |outcomes: &[Outcome]| outcomes.iter().map(|outcome| outcome.loss).sum::<f32>();
+            let before = sum(&loss.evaluate(&clean));
+            let moved = sum(&pgd(&loss, &clean, 12, &budget, &PgdSettings::default(), 1).outcomes);
+            let noise = sum(&random_noise(&loss, &clean, 12, &budget, 20, 1).outcomes);
+            assert!(moved - before > 2.0 * (noise - before) && moved > before, "{head:?}: {before}, {noise}, {moved}");
+        }
     }
 }

@@ -93,15 +93,20 @@ pub fn to_numbers(rgb: &[u8]) -> Vec<f32> {
     rgb.iter().map(|byte| f32::from(*byte) / 255.0).collect()
 }
 
-/// Numbers as the bytes a camera delivers, each no further from its clean byte than the budget allows in each value.
+/// Numbers as the bytes a camera delivers, within the budget of the clean ones: rounding must not widen it.
 ///
-/// A budget that is no whole number of grey levels is rounded down: rounding pixels must not widen it.
+/// In [`Norm::Linf`] the nearest byte that is no further away than the whole grey levels of the budget; in [`Norm::L2`] each
+/// change is rounded towards none.
 #[must_use]
 pub fn to_bytes(pixels: &[f32], clean: &[u8], budget: &Budget) -> Vec<u8> {
     let most = (budget.eps * 255.0 + 1e-3).min(255.0) as i16;
     let byte = |(pixel, clean): (&f32, &u8)| {
-        let clean = i16::from(*clean);
-        ((pixel * 255.0).round() as i16).clamp((clean - most).max(0), (clean + most).min(255)) as u8
+        let level = i16::from(*clean);
+        let changed = match budget.norm {
+            Norm::Linf => (pixel * 255.0).round() as i16,
+            Norm::L2 => level + (pixel * 255.0 - f32::from(*clean)).trunc() as i16,
+        };
+        changed.clamp((level - most).max(0), (level + most).min(255)) as u8
     };
     pixels.iter().zip(clean).map(byte).collect()
 }
@@ -135,5 +140,11 @@ pub(crate) mod tests {
         let budget = Budget::new(Norm::Linf, 2.4 / 255.0).unwrap();
         let pixels: Vec<f32> = clean.iter().map(|byte| f32::from(*byte) / 255.0 + 0.5).collect();
         assert_eq!(to_bytes(&pixels, &clean, &budget), [2, 3, 102, 255, 255]);
+        let budget = Budget::new(Norm::L2, 0.05).unwrap();
+        let clean = vec![100_u8; 500];
+        let mut pixels: Vec<f32> = (0..500).map(|index| 100.0 / 255.0 + 0.01 * ((index % 7) as f32 - 3.0)).collect();
+        budget.project(&to_numbers(&clean), &mut pixels);
+        let delivered = to_numbers(&to_bytes(&pixels, &clean, &budget));
+        assert!(budget.distance(&to_numbers(&clean), &delivered) <= budget.eps);
     }
 }

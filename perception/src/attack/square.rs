@@ -68,8 +68,9 @@ fn sign(random: &mut Pcg64Mcg) -> f32 {
     if random.random::<bool>() { 1.0 } else { -1.0 }
 }
 
-/// How the share of a square falls: halved at 10, 50, 200, 1000, 2000, 4000, 6000 and 8000 of 10,000 queries.
+/// How the share of a square falls: halved after 10, 50, 200, 500, 1000, 2000, 4000, 6000 and 8000 of 10,000 queries, as in the
+/// authors' code.
 fn share_at(progress: f32) -> f32 {
-    let halvings = [0.001, 0.005, 0.02, 0.1, 0.2, 0.4, 0.6, 0.8].iter().filter(|at| progress > **at).count();
+    let halvings = [0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8].iter().filter(|at| progress > **at).count();
     0.5_f32.powi(halvings as i32)
 }

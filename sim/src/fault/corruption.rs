@@ -58,12 +58,10 @@ pub(super) fn motion(shot: &mut Shot<'_>, severity: Severity, memory: &mut Memor
 }
 
 pub(super) fn zoom(shot: &mut Shot<'_>, severity: Severity, memory: &mut Memory) {
-    let (most, step) = severity.of([(1.11, 0.01), (1.16, 0.01), (1.21, 0.02), (1.26, 0.02), (1.31, 0.03_f32)]);
+    // So many zooms, the first of them none at all, in steps of so much.
+    let (zooms, step) = severity.of([(12, 0.01), (16, 0.01), (11, 0.02), (13, 0.02), (11, 0.03_f32)]);
     let size = shot.size;
-    let warps = memory.warps(size, |_| {
-        let steps = ((most - 1.0) / step - 1e-3).ceil() as usize;
-        (1..steps).map(|index| magnified(size, 1.0 + index as f32 * step)).collect()
-    });
+    let warps = memory.warps(size, |_| (1..zooms).map(|index| magnified(size, 1.0 + index as f32 * step)).collect());
     let clean = shot.rgb.to_vec();
     // The picture itself counts twice: once as it is, once as the first zoom.
     let mut sums: Vec<u32> = clean.iter().map(|value| 2 * u32::from(*value)).collect();
@@ -151,7 +149,7 @@ fn flakes(size: Size, zoom: f32, value: impl Fn(f32) -> f32, memory: &mut Memory
         height: ((size.height as f32 / zoom).ceil() as usize).max(2),
     };
     let mut coarse = vec![0_u8; small.pixels()];
-    // 64 grey levels to one standard deviation, about 128: enough for a threshold.
+    // 32 grey levels to one standard deviation, about 128: enough for a threshold.
     noise::with_normals(&mut memory.moving, &mut coarse, |_, normal| 128.0 + 32.0 * normal);
     let (across, down) = (ratio(small.width, size.width), ratio(small.height, size.height));
     let at = |column: usize, row: usize| (f32::from(coarse[row * small.width + column]) - 128.0) / 32.0;
@@ -209,9 +207,9 @@ pub(super) fn spatter(shot: &mut Shot<'_>, severity: Severity, memory: &mut Memo
 
 pub(super) fn contrast(shot: &mut Shot<'_>, severity: Severity) {
     let keep = severity.of([0.4, 0.3, 0.2, 0.1, 0.05]);
-    let mut sums = [0_u32; 3];
+    let mut sums = [0_u64; 3];
     for pixel in shot.rgb.chunks_exact(3) {
-        sums.iter_mut().zip(pixel).for_each(|(sum, value)| *sum += u32::from(*value));
+        sums.iter_mut().zip(pixel).for_each(|(sum, value)| *sum += u64::from(*value));
     }
     let means = sums.map(|sum| sum as f32 / shot.size.pixels() as f32);
     for pixel in shot.rgb.chunks_exact_mut(3) {
@@ -321,7 +319,7 @@ pub(super) fn elastic(shot: &mut Shot<'_>, severity: Severity, memory: &mut Memo
         let scale = size.scale() * 244.0;
         // A uniform number of -1 to 1 has a deviation of 1 / √3, and blurring leaves 1 / (2 √π width) of it.
         let deviation = amplitude * size.scale() / (3.0_f32.sqrt() * 2.0 * std::f32::consts::PI.sqrt() * width);
-        let width_px = (width * scale).clamp(0.5, 0.2 * size.width.min(size.height) as f32);
+        let width_px = (width * scale).min(0.2 * size.width.min(size.height) as f32).max(0.5);
         let [dx, dy] = [0, 1].map(|_| pattern::blurred_noise(size, width_px, stream, &mut scratch));
         // Three points of a triangle about the middle, moved at random, fix an affine map.
         let moved: [(f32, f32); 3] = std::array::from_fn(|_| {

@@ -1,7 +1,7 @@
 //! Sensor faults: what goes wrong between the scene and the driver, replayable from the scenario alone.
 //!
-//! Faults know pixels, depth and time, and no model. What they draw at random comes from the scenario's seed and the fault's
-//! place in the list, so that the same scenario suffers the same to the bit. What is on the lens or broken in the sensor stays
+//! Faults know pixels, depth and time, and no model. What they draw at random comes from the scenario's seed and, for the graded
+//! ones, the fault's place in the list, so that the same scenario suffers the same to the bit. What is on the lens or broken in the sensor stays
 //! the same for a whole drive; noise, rain and snow differ from frame to frame.
 
 //!
@@ -16,7 +16,7 @@
 //! # Held against another implementation
 //! `tests/referee/corruptions.py` gives the 19 corruptions and those of the Python package imagecorruptions 1.1.2 the same
 //! picture of 224×224. Differences in grey levels, the greatest over five severities: of each pixel on average, for what is
-//! deterministic, contrast 0.3, brightness 0.3, saturate 0.2, Gaussian blur 0.3, pixelate 0.4, JPEG 1.1, zoom blur 1.5,
+//! deterministic, contrast 0.3, brightness 0.3, saturate 0.2, Gaussian blur 0.3, pixelate 0.4, JPEG 1.1, zoom blur 1.4,
 //! defocus 1.8 (a smoother edge of the disk); of the mean and the spread of the change, for what is random, Gaussian, speckle,
 //! shot and impulse noise 0.2, motion blur 0.1, glass blur 0.5, snow 0.5, fog 2.1 over forty clouds, frost 5.6 (drawn here,
 //! photographed there), spatter 12 (edges from a relief here, from an edge detector there), elastic transform 5 but 40 in the
@@ -94,6 +94,8 @@ pub(crate) struct FaultState {
     scratch: Scratch,
     /// One for each fault of the scenario, made when the first is needed.
     own: Vec<Own>,
+    /// What the driver asked for last.
+    asked: Controls,
 }
 
 /// What one fault remembers.
@@ -109,7 +111,7 @@ impl FaultState {
     /// The memory of a fresh drive.
     pub fn new(seed: Seed) -> Self {
         let (stream, scratch) = (seed.stream(Purpose::Fault), Scratch::default());
-        Self { seed, stream, delivered: Vec::new(), scratch, own: Vec::new() }
+        Self { seed, stream, delivered: Vec::new(), scratch, own: Vec::new(), asked: Controls::default() }
     }
 
     /// Finds out which triggers have fired. Comes first in each decision.
@@ -145,9 +147,17 @@ impl FaultState {
 
     /// What becomes of the driver's controls.
     pub fn command(&mut self, perturbations: &[Perturbation], time_s: f32, mut controls: Controls) -> Controls {
-        for (index, fault) in self.active(perturbations, time_s) {
-            if let Fault::Graded { kind: FaultKind::ControlDelay, severity } = fault {
-                controls = vehicle::delay(&mut self.own[index].waiting, severity, controls);
+        let before = std::mem::replace(&mut self.asked, controls);
+        let active = self.active(perturbations, time_s);
+        for (index, own) in self.own.iter_mut().enumerate() {
+            let severity = active.iter().find_map(|(active, fault)| match fault {
+                Fault::Graded { kind: FaultKind::ControlDelay, severity } if *active == index => Some(*severity),
+                _ => None,
+            });
+            match severity {
+                Some(severity) => controls = vehicle::delay(&mut own.waiting, severity, before, controls),
+                // Controls in step again: nothing waits.
+                None => own.waiting.clear(),
             }
         }
         controls
@@ -430,7 +440,7 @@ mod tests {
 
     #[test]
     fn every_fault_takes_frames_of_any_size() {
-        for (width, height) in [(8, 8), (9, 31), (64, 8)] {
+        for (width, height) in [(1, 1), (2, 2), (1, 40), (8, 8), (9, 31), (64, 8)] {
             let (clean, depth_m) = frame(width, height);
             for &kind in FaultKind::ALL {
                 for (severity, depth_m) in [(Severity::ALL[0], &depth_m[..]), (Severity::ALL[4], &[])] {
@@ -474,8 +484,11 @@ mod tests {
         let late = graded(FaultKind::ControlDelay, 3);
         state.watch(&late, &Measures::default());
         let steer = |decision: usize| Controls { steer: 0.1 * decision as f32, ..Controls::default() };
-        let acted: Vec<f32> = (1..8).map(|decision| state.command(&late, 0.0, steer(decision)).steer).collect();
-        assert_eq!(acted, [0.0, 0.0, 0.0, 0.1, 0.2, 0.3, 0.4].map(|s: f32| (s * 10.0).round() * 0.1));
+        let act = |state: &mut FaultState, decision: usize, time_s| state.command(&late, time_s, steer(decision)).steer;
+        assert_eq!(act(&mut state, 5, 200.0), steer(5).steer, "in time outside of the span");
+        let acted: Vec<f32> = (6..12).map(|decision| act(&mut state, decision, 0.0)).collect();
+        assert_eq!(acted, [5, 5, 5, 6, 7, 8].map(|decision| steer(decision).steer));
+        assert_eq!(act(&mut state, 12, 200.0), steer(12).steer, "and in time again");
         let text = "Scenario(format: 1, title: \"t\", duration_s: 9.0, road: Straight(length_m: 300.0))";
         let road = crate::parse(text, "t.ron".as_ref()).unwrap().build_road().unwrap();
         let mut measures = Measures::default();

@@ -56,7 +56,7 @@ pub(super) fn blurred_noise(size: Size, sigma_px: f32, stream: &mut Stream, scra
 pub(super) fn spots(size: Size, share: f32, radii: (f32, f32), softness: f32, stream: &mut Stream) -> Vec<f32> {
     let mut mask = vec![0.0_f32; size.pixels()];
     let (width, height) = (size.width as f32, size.height as f32);
-    let (mut covered, wanted) = (0.0, share * size.pixels() as f32);
+    let (mut covered, wanted) = (0.0_f64, f64::from(share) * size.pixels() as f64);
     while covered < wanted {
         let radius = (stream.uniform(radii.0, radii.1) * height).max(0.6);
         let (x, y) = (stream.uniform(0.0, width), stream.uniform(0.0, height));
@@ -67,7 +67,7 @@ pub(super) fn spots(size: Size, share: f32, radii: (f32, f32), softness: f32, st
                 let (dx, dy) = (column as f32 + 0.5 - x, row as f32 + 0.5 - y);
                 let inside = ((radius - (dx * dx + dy * dy).sqrt()) / (softness * radius).max(0.5)).clamp(0.0, 1.0);
                 let value = &mut mask[row * size.width + column];
-                covered += (inside - *value).max(0.0);
+                covered += f64::from((inside - *value).max(0.0));
                 *value = value.max(inside);
             }
         }

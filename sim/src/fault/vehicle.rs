@@ -1,4 +1,7 @@
 //! Faults beside the picture: controls that act late, a speed and a place that are wrong.
+//!
+//! Of what the car senses they change the speed, the place along and across the road with the offset in the lane, and the
+//! speed limit that the map gives for that place; everything else stays true.
 
 use super::kind::Severity;
 use super::state::Memory;
@@ -7,13 +10,19 @@ use crate::road::Road;
 use crate::vehicle::Controls;
 use std::collections::VecDeque;
 
-/// Holds controls back by so many decisions.
-pub(super) fn delay(waiting: &mut VecDeque<Controls>, severity: Severity, controls: Controls) -> Controls {
-    waiting.push_back(controls);
-    if waiting.len() > usize::from(severity.get()) + 1 {
-        waiting.pop_front();
+/// Holds controls back by so many decisions; until as many have come, those from before the fault go on.
+pub(super) fn delay(
+    waiting: &mut VecDeque<Controls>,
+    severity: Severity,
+    before: Controls,
+    controls: Controls,
+) -> Controls {
+    let decisions = usize::from(severity.get());
+    while waiting.len() < decisions {
+        waiting.push_back(before);
     }
-    if waiting.len() > usize::from(severity.get()) { waiting[0] } else { Controls::default() }
+    waiting.push_back(controls);
+    waiting.pop_front().unwrap_or(controls)
 }
 
 /// Reads a speed that trembles by 2 to 25 per cent, each decision anew.
