@@ -59,12 +59,7 @@ impl<'a> DecisionLoss<'a> {
             worst: Action::default(),
             importance: 0.0,
         };
-        let heads = std::sync::Mutex::new(Vec::new());
-        network.evaluate(clean, |_, outputs| {
-            *heads.lock().expect("nothing panics while it holds the lock") = policy.heads(&loss.features(outputs));
-            Outcome { loss: 0.0, broken: false }
-        });
-        let heads = heads.into_inner().expect("nothing panics while it holds the lock");
+        let heads = policy.heads(&loss.features(&network.outputs(clean)));
         let q = QValues(&heads);
         (loss.clean, loss.worst) = (q.best(), q.worst());
         loss.importance = q.of(loss.clean) - q.of(loss.worst);

@@ -2,6 +2,7 @@
 //! number of worlds, its place among them, the number of threads or the process.
 
 use crate::camera::{CameraSettings, Canvas, Frame, draw_frame};
+use crate::crew::{Crew, WHOLE, shard_sizes};
 use crate::fault::FaultState;
 use crate::judge::Verdict;
 use crate::measure::Measures;
@@ -14,7 +15,6 @@ use crate::trace::state_digest;
 use crate::traffic::Traffic;
 use crate::vehicle::Controls;
 use bevy::prelude::{Entity, World};
-use rayon::ThreadPool;
 use std::sync::{Arc, Mutex};
 
 /// A fleet that cannot be built.
@@ -50,13 +50,6 @@ pub enum FleetError {
         reason: String,
     },
 }
-
-/// Each shard takes this share of the worlds that are left for one thread: large shards first, which waste little on
-/// schedules, and small ones last, so that threads end together although worlds and cores differ in speed.
-///
-/// # Source
-/// Guided self-scheduling: Polychronopoulos and Kuck 1987, IEEE Transactions on Computers C-36 (12).
-const SHARE_OF_A_SHARD: f64 = 0.5;
 
 /// Many worlds in a few shards, spread over threads.
 pub struct Fleet {
@@ -290,19 +283,6 @@ impl Fleet {
     }
 }
 
-const WHOLE: &str = "nothing panics while it holds the lock";
-
-/// How many worlds each shard has, the largest first.
-fn shard_sizes(worlds: usize, threads: usize) -> impl Iterator<Item = usize> {
-    let share = if threads == 1 { 1.0 } else { SHARE_OF_A_SHARD / threads as f64 };
-    let mut left = worlds;
-    std::iter::from_fn(move || {
-        let size = ((left as f64 * share).ceil() as usize).min(left);
-        left -= size;
-        (size > 0).then_some(size)
-    })
-}
-
 /// Canvases nobody draws on just now, the one used last on top: it is still in some cache.
 #[derive(Default)]
 struct Canvases(Mutex<Vec<Canvas>>);
@@ -480,57 +460,6 @@ fn cut<'a, T>(rest: &mut &'a mut [T], count: usize) -> &'a mut [T] {
     let (first, after) = std::mem::take(rest).split_at_mut(count);
     *rest = after;
     first
-}
-
-/// The threads that step a fleet.
-struct Crew {
-    threads: usize,
-    /// Helpers of its own, where rayon's are fewer than asked for.
-    pool: Option<ThreadPool>,
-}
-
-impl Crew {
-    fn new(threads: usize) -> Result<Self, FleetError> {
-        let helpers = threads - 1;
-        if helpers <= rayon::current_num_threads() {
-            return Ok(Self { threads, pool: None });
-        }
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(helpers).build();
-        let pool = pool.map_err(|error| FleetError::Threads { threads, reason: error.to_string() })?;
-        Ok(Self { threads, pool: Some(pool) })
-    }
-
-    /// Runs each piece of work and returns what came of each, in order.
-    ///
-    /// The calling thread takes part and begins at once, while others still wake up.
-    fn run<W: Send, R: Send>(&self, work: Vec<W>, run: impl Fn(W) -> R + Sync) -> Vec<R> {
-        if self.threads == 1 {
-            return work.into_iter().map(run).collect();
-        }
-        let queue = Mutex::new(work.into_iter().enumerate());
-        let results = Mutex::new(Vec::new());
-        let take_part = || {
-            loop {
-                let next = queue.lock().expect(WHOLE).next();
-                let Some((index, piece)) = next else { break };
-                let result = run(piece);
-                results.lock().expect(WHOLE).push((index, result));
-            }
-        };
-        let helpers = self.threads - 1;
-        match &self.pool {
-            Some(pool) => pool.in_place_scope(|scope| with_helpers(scope, helpers, &take_part)),
-            None => rayon::in_place_scope(|scope| with_helpers(scope, helpers, &take_part)),
-        }
-        let mut results = results.into_inner().expect(WHOLE);
-        results.sort_unstable_by_key(|(index, _)| *index);
-        results.into_iter().map(|(_, result)| result).collect()
-    }
-}
-
-fn with_helpers<'scope>(scope: &rayon::Scope<'scope>, helpers: usize, take_part: &'scope (impl Fn() + Sync)) {
-    (0..helpers).for_each(|_| scope.spawn(|_| take_part()));
-    take_part();
 }
 
 fn check_camera(world: usize, scenario: &Scenario, camera: &CameraSettings) -> Result<(), FleetError> {

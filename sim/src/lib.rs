@@ -32,6 +32,8 @@ pub mod trace;
 
 pub mod expect;
 
+mod crew;
+
 pub mod fleet;
 
 pub mod episode;

@@ -41,7 +41,7 @@ pub fn apgd(
 ) -> Attacked {
     let length = clean.len() / frames.max(1);
     let mut random = Pcg64Mcg::seed_from_u64(seed);
-    let mut found = Attacked::new(clean.to_vec(), objective.evaluate(clean));
+    let mut found = Attacked::begin(objective, clean);
     let mut pixels: Vec<f32> =
         clean.chunks_exact(length).flat_map(|frame| budget.far_start(frame, &mut random)).collect();
     let mut gradient = vec![0.0; clean.len()];

@@ -44,19 +44,26 @@ impl Differentiable {
         self.layout.frame_len()
     }
 
-    /// The loss of each frame, from its outputs.
+    /// The network's outputs.
+    ///
+    /// # Shapes
+    /// - `pixels`: `frames × height × width × 3`, 0 to 1; returns `frames × OUTPUTS`
+    #[must_use]
+    pub fn outputs(&self, pixels: &[f32]) -> Vec<f32> {
+        let run = |pixels: &[f32]| {
+            let patches = self.patches(pixels, &Device::flex());
+            values(self.plain.percepts(&self.plain.features(patches)))
+        };
+        pixels.par_chunks(BLOCK_FRAMES * self.frame_len()).flat_map_iter(run).collect()
+    }
+
+    /// The loss of each frame, from its number and its outputs.
     ///
     /// # Shapes
     /// - `pixels`: `frames × height × width × 3`, 0 to 1
-    pub fn evaluate(&self, pixels: &[f32], loss: impl Fn(usize, &[f32]) -> Outcome + Sync) -> Vec<Outcome> {
-        let block_len = BLOCK_FRAMES * self.frame_len();
-        let run = |(block, pixels): (usize, &[f32])| {
-            let patches = self.patches(pixels, &Device::flex());
-            let outputs = values(self.plain.percepts(&self.plain.features(patches)));
-            let frames = outputs.chunks_exact(OUTPUTS).enumerate();
-            frames.map(|(index, outputs)| loss(block * BLOCK_FRAMES + index, outputs)).collect::<Vec<_>>()
-        };
-        pixels.par_chunks(block_len).enumerate().map(run).flatten_iter().collect()
+    pub fn evaluate(&self, pixels: &[f32], loss: impl Fn(usize, &[f32]) -> Outcome) -> Vec<Outcome> {
+        let outputs = self.outputs(pixels);
+        outputs.chunks_exact(OUTPUTS).enumerate().map(|(frame, outputs)| loss(frame, outputs)).collect()
     }
 
     /// The loss of each frame and its gradient over the frame's own pixels. `loss` is given the number of a frame and its

@@ -49,7 +49,7 @@ pub fn pgd(
 ) -> Attacked {
     let length = clean.len() / frames.max(1);
     let mut random = Pcg64Mcg::seed_from_u64(seed);
-    let mut best = Attacked::new(clean.to_vec(), objective.evaluate(clean));
+    let mut best = Attacked::begin(objective, clean);
     let mut gradient = vec![0.0; clean.len()];
     for _ in 0..settings.restarts {
         let mut pixels = if settings.random_start {
@@ -84,7 +84,7 @@ pub fn random_noise(
 ) -> Attacked {
     let length = clean.len() / frames.max(1);
     let mut random = Pcg64Mcg::seed_from_u64(seed);
-    let mut best = Attacked::new(clean.to_vec(), objective.evaluate(clean));
+    let mut best = Attacked::begin(objective, clean);
     for _ in 0..tries {
         let pixels: Vec<f32> =
             clean.chunks_exact(length).flat_map(|frame| budget.random_start(frame, &mut random)).collect();

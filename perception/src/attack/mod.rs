@@ -63,8 +63,8 @@ pub struct Attacked {
 
 impl Attacked {
     /// Begins with frames as they are.
-    pub(crate) fn new(pixels: Vec<f32>, outcomes: Vec<Outcome>) -> Self {
-        Self { pixels, outcomes }
+    pub(crate) fn begin(objective: &impl Objective, clean: &[f32]) -> Self {
+        Self { pixels: clean.to_vec(), outcomes: objective.evaluate(clean) }
     }
 
     /// Keeps of each frame the one that is better for the attack.

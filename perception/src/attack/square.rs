@@ -25,7 +25,7 @@ pub fn square(
 ) -> Attacked {
     let length = clean.len() / frames.max(1);
     let mut random = Pcg64Mcg::seed_from_u64(seed);
-    let mut found = Attacked::new(clean.to_vec(), objective.evaluate(clean));
+    let mut found = Attacked::begin(objective, clean);
     // Stripes from top to bottom, each column and channel all up or all down.
     let mut pixels = clean.to_vec();
     for (frame, clean) in pixels.chunks_exact_mut(length).zip(clean.chunks_exact(length)) {
