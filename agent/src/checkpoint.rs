@@ -1,6 +1,6 @@
 //! What a run has learnt so far and how far it has come, on disk; saved as it goes, so that little is lost whatever happens.
 
-use crate::drivers::{PERCEPTION_FILE, POLICY_FILE};
+use crate::drivers::{LearnedDriver, PERCEPTION_FILE, POLICY_FILE};
 use crate::policy::{PolicySettings, QNetwork};
 use crate::run_folder::{RunFolder, RunFolderError};
 use roadproof_perception::weights::WeightsError;
@@ -11,6 +11,9 @@ use std::path::PathBuf;
 
 /// File that says how far a run has come.
 const PROGRESS_FILE: &str = "progress.ron";
+/// Weights that a run begins with, if it does not begin afresh.
+const START_PERCEPTION_FILE: &str = "start_perception.safetensors";
+const START_POLICY_FILE: &str = "start_policy.safetensors";
 
 /// How far a run has come.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -90,6 +93,16 @@ impl Checkpoint {
         Self { run, progress: Progress::default() }
     }
 
+    /// The checkpoint of a run that begins with the weights of another driver; they are copied into the run.
+    ///
+    /// # Errors
+    /// [`CheckpointError`] if they cannot be written.
+    pub fn from_driver(run: RunFolder, driver: &LearnedDriver) -> Result<Self, CheckpointError> {
+        driver.perception().save(run.path(START_PERCEPTION_FILE))?;
+        driver.policy().save(&run.path(START_POLICY_FILE))?;
+        Ok(Self::fresh(run))
+    }
+
     /// The checkpoint of a run that goes on.
     ///
     /// # Errors
@@ -137,24 +150,26 @@ impl Checkpoint {
         self.save()
     }
 
-    /// Perception as it was saved, with its steps; `None` if none was.
+    /// Perception as it was saved, with its steps, or what the run begins with; `None` if it begins afresh.
     ///
     /// # Errors
     /// [`CheckpointError::Weights`] for a damaged file.
     pub fn perception(&self, settings: PerceptionSettings) -> Result<Option<(Perception, usize)>, CheckpointError> {
         let steps = self.progress.perceive_steps;
-        let load = || Ok((Perception::load(self.run.path(PERCEPTION_FILE), settings)?, steps));
-        (steps > 0).then(load).transpose()
+        let path = self.run.path(if steps > 0 { PERCEPTION_FILE } else { START_PERCEPTION_FILE });
+        let load = || Ok((Perception::load(&path, settings)?, steps));
+        (steps > 0 || path.exists()).then(load).transpose()
     }
 
-    /// The policy as it was saved, with its updates; `None` if none was.
+    /// The policy as it was saved, with its updates, or what the run begins with; `None` if it begins afresh.
     ///
     /// # Errors
     /// [`CheckpointError::Weights`] for a damaged file.
     pub fn policy(&self, settings: PolicySettings) -> Result<Option<(QNetwork, usize)>, CheckpointError> {
         let updates = self.progress.learn_updates;
-        let load = || Ok((QNetwork::load(&self.run.path(POLICY_FILE), settings)?, updates));
-        (updates > 0).then(load).transpose()
+        let path = self.run.path(if updates > 0 { POLICY_FILE } else { START_POLICY_FILE });
+        let load = || Ok((QNetwork::load(&path, settings)?, updates));
+        (updates > 0 || path.exists()).then(load).transpose()
     }
 
     /// Adds to a stage's wall-clock time.

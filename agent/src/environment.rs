@@ -6,6 +6,7 @@
 use crate::action::Action;
 use crate::drivers::Eyes;
 use crate::features::FEATURES;
+use crate::harden::{Adversary, random_perturbations};
 use crate::settings::Settings;
 use roadproof_perception::Perception;
 use roadproof_sim::vehicle::VehicleSettings;
@@ -21,6 +22,14 @@ pub struct Environment {
     vehicle: VehicleSettings,
     roads: u64,
     decision_s: f32,
+    hard: Hard,
+}
+
+/// What makes drives hard.
+struct Hard {
+    adversary: Option<Adversary>,
+    /// How far budgets and severities have grown, 0 to 1.
+    growth: f32,
 }
 
 /// What one decision of all worlds led to.
@@ -47,15 +56,28 @@ impl Environment {
     pub fn new(settings: &Settings, perception: Perception, roads: u64) -> Result<Self, FleetError> {
         let worlds = settings.learn.worlds;
         let scenarios: Vec<Scenario> =
-            (0..worlds as u64).map(|world| learning_drive(settings, roads + world)).collect();
+            (0..worlds as u64).map(|world| learning_drive(settings, 0.0, roads + world)).collect();
         let decision_s = 1.0 / scenarios[0].decision_hz;
         let mut fleet = Fleet::new(scenarios, settings.threads())?;
         let seen = fleet.observe();
-        let mut eyes = Eyes::new(perception, worlds);
+        let attacked = settings.harden.is_some_and(|harden| harden.attack_drives > 0.0);
+        let mut adversary = attacked.then(|| Adversary::new(&perception, worlds));
+        if let Some(adversary) = &mut adversary {
+            (0..worlds).for_each(|world| {
+                adversary.start(world, attacked_drive(settings, road_seed(settings, roads + world as u64)));
+            });
+        }
+        let mut eyes = Eyes::new(perception, settings.memory, worlds);
         let mut features = vec![0.0; worlds * FEATURES];
         eyes.look(&seen, &seen.rgb, decision_s, &mut features);
         let (settings, vehicle) = (settings.clone(), VehicleSettings::default());
-        Ok(Self { fleet, seen, eyes, features, settings, vehicle, roads: roads + worlds as u64, decision_s })
+        let hard = Hard { adversary, growth: 0.0 };
+        Ok(Self { fleet, seen, eyes, features, settings, vehicle, roads: roads + worlds as u64, decision_s, hard })
+    }
+
+    /// Lets budgets and severities grow with the training, of which a share of `progress` is done.
+    pub fn grow(&mut self, progress: f64) {
+        self.hard.growth = self.settings.harden.map_or(0.0, |harden| harden.growth(progress));
     }
 
     /// Policy inputs of all worlds now.
@@ -81,6 +103,9 @@ impl Environment {
         let before = self.seen.measures.clone();
         let controls: Vec<_> = actions.iter().map(|action| action.controls(&self.vehicle)).collect();
         self.fleet.step(&controls, &mut self.seen);
+        if let (Some(adversary), Some(harden)) = (&mut self.hard.adversary, self.settings.harden) {
+            adversary.act(harden.attack_eps * self.hard.growth, &mut self.seen.rgb);
+        }
         self.eyes.look(&self.seen, &self.seen.rgb, self.decision_s, &mut self.features);
         let mut transition = Transition::default();
         let mut ended = Vec::new();
@@ -105,7 +130,11 @@ impl Environment {
     fn restart(&mut self, ended: &[usize]) -> Result<(), FleetError> {
         let mut scenarios = Vec::with_capacity(ended.len());
         for &world in ended {
-            scenarios.push((world, learning_drive(&self.settings, self.roads)));
+            let scenario = learning_drive(&self.settings, self.hard.growth, self.roads);
+            if let Some(adversary) = &mut self.hard.adversary {
+                adversary.start(world, attacked_drive(&self.settings, scenario.seed));
+            }
+            scenarios.push((world, scenario));
             self.roads += 1;
         }
         self.fleet.reset(scenarios)?;
@@ -115,12 +144,29 @@ impl Environment {
     }
 }
 
-/// A training road on which the drive starts anywhere in the lane.
-fn learning_drive(settings: &Settings, road: u64) -> Scenario {
-    let seed = Seed::of_split(Split::Train, settings.seed, FIRST_ROAD + road);
+/// The seed of a training road.
+fn road_seed(settings: &Settings, road: u64) -> Seed {
+    Seed::of_split(Split::Train, settings.seed, FIRST_ROAD + road)
+}
+
+/// A training road on which the drive starts anywhere in the lane; in a hardening, sensors fail on some.
+fn learning_drive(settings: &Settings, growth: f32, road: u64) -> Scenario {
+    let seed = road_seed(settings, road);
     let mut scenario = generate_drive(seed, &settings.drive);
     let mut stream = seed.stream(Purpose::Disturbance);
     scenario.ego.offset_m = 0.4 * stream.normal().clamp(-2.5, 2.5);
     scenario.ego.heading_deg = 2.0 * stream.normal().clamp(-3.0, 3.0);
+    if let Some(harden) = settings.harden
+        && stream.chance(harden.fault_drives)
+    {
+        scenario.perturbations = random_perturbations(&mut stream, growth, scenario.duration_s);
+    }
     scenario
+}
+
+/// The seed of the adversary of a drive, if it is attacked.
+fn attacked_drive(settings: &Settings, seed: Seed) -> Option<Seed> {
+    let harden = settings.harden?;
+    let adversary = seed.child(1);
+    adversary.stream(Purpose::Driver).chance(harden.attack_drives).then_some(adversary)
 }

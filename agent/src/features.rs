@@ -1,8 +1,10 @@
 //! What the policy is told: the percepts of the last three decisions, the tracked lead, and what the car knows of itself.
 
+use crate::lane::LaneTracker;
 use crate::lead::LeadTracker;
 use roadproof_perception::Percept;
 use roadproof_sim::Measures;
+use serde::{Deserialize, Serialize};
 
 /// What a car knows of itself without a camera, and the speed limit its map gives. Nothing else of the ground truth reaches
 /// the policy.
@@ -36,15 +38,60 @@ impl From<&Measures> for Odometry {
 pub const FEATURES: usize = 24;
 /// Percepts remembered, the newest first.
 const HISTORY: usize = 3;
+/// Slower than this, two equal frames in a row are no wonder.
+const STANDING_MPS: f32 = 0.5;
+
+/// How the driver puts frames together; all off is the nominal driver.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MemorySettings {
+    /// The lane is tracked by a filter that goes on without the camera.
+    pub track_lane: bool,
+    /// The car ahead is believed in or not by what many frames say, rather than by each.
+    pub believe_lead: bool,
+    /// A frame that is the last one to the bit, while the car moves, is taken for none.
+    pub refuse_stale: bool,
+}
+
+impl MemorySettings {
+    /// All on: the hardened driver.
+    pub const STEADY: Self = Self { track_lane: true, believe_lead: true, refuse_stale: true };
+}
 
 /// What one world's driver remembers between decisions.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
+    settings: MemorySettings,
     percepts: [Option<Percept>; HISTORY],
+    lane: LaneTracker,
     lead: LeadTracker,
+    /// Digest of the last frame.
+    frame: Option<u64>,
 }
 
 impl Memory {
+    /// The memory of a drive that begins.
+    #[must_use]
+    pub fn new(settings: MemorySettings) -> Self {
+        let lead = if settings.believe_lead { LeadTracker::believing() } else { LeadTracker::default() };
+        Self { settings, lead, ..Self::default() }
+    }
+
+    /// Takes in a frame's percept unless the frame is stale, and writes the policy's input.
+    ///
+    /// # Shapes
+    /// - `rgb`: the frame's bytes; `features`: [`FEATURES`]
+    pub fn look(&mut self, rgb: &[u8], percept: &Percept, ego: Odometry, dt_s: f32, features: &mut [f32]) {
+        if self.settings.refuse_stale {
+            let digest = xxhash_rust::xxh3::xxh3_64(rgb);
+            let stale = self.frame.replace(digest) == Some(digest) && ego.speed_mps > STANDING_MPS;
+            if stale {
+                return self.go_on(None, percept, ego, dt_s, features);
+            }
+        }
+        self.observe(percept, ego, dt_s, features);
+    }
+
     /// Takes in a percept and writes the policy's input.
     ///
     /// # Shapes
@@ -53,10 +100,20 @@ impl Memory {
     /// # Units
     /// Everything is scaled to about `-1..=1`.
     pub fn observe(&mut self, percept: &Percept, ego: Odometry, dt_s: f32, features: &mut [f32]) {
-        self.percepts.rotate_right(1);
-        self.percepts[0] = Some(*percept);
+        self.go_on(Some(percept), percept, ego, dt_s, features);
+    }
+
+    /// Goes on by one decision with a percept or without one; `stand_in` is what a memory that does not track has to go by.
+    fn go_on(&mut self, seen: Option<&Percept>, stand_in: &Percept, ego: Odometry, dt_s: f32, features: &mut [f32]) {
+        let mut percept = *stand_in;
         let speed_mps = ego.speed_mps;
-        self.lead.observe(percept, speed_mps, dt_s);
+        if self.settings.track_lane {
+            [percept.lane_offset_m, percept.heading_rad, percept.curvature_per_m] =
+                self.lane.observe(seen, speed_mps, ego.yaw_rate_rad_per_s, dt_s);
+        }
+        self.percepts.rotate_right(1);
+        self.percepts[0] = Some(percept);
+        self.lead.observe(seen, speed_mps, dt_s);
         let mut values = features.iter_mut();
         let mut push = |value: f32| {
             if let Some(slot) = values.next() {
@@ -65,7 +122,7 @@ impl Memory {
         };
         for age in 0..HISTORY {
             // At the start of a drive the oldest percept there is stands for those before it.
-            let percept = self.percepts[age].unwrap_or(*percept);
+            let percept = self.percepts[age].unwrap_or(percept);
             push(percept.lane_offset_m);
             push(percept.heading_rad / 0.1);
             push(percept.curvature_per_m / 0.02);

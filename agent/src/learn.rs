@@ -141,6 +141,7 @@ pub fn learn(
         let by_work = update as f64 / pqn.updates as f64;
         let progress = by_work.max(if update > first + 2 { by_time.min(1.0) } else { 0.0 });
         hurried |= progress > by_work;
+        environment.grow(progress);
         let rollout = learner.drive(environment, progress as f32, &mut recent)?;
         let loss = learner.update(&rollout, pqn.learning_rate * (1.0 - progress).max(0.02));
         update += 1;

@@ -55,6 +55,7 @@ pub mod environment;
 
 pub mod features;
 
+pub mod lane;
 pub mod lead;
 
 pub mod action;
@@ -64,6 +65,8 @@ pub mod reward;
 pub mod policy;
 
 pub mod learn;
+
+pub mod harden;
 
 pub mod drivers;
 

@@ -2,11 +2,14 @@
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::collect::Collected;
+use crate::harden::faulty_frame;
 use crate::interrupt::Interrupt;
 use crate::progress::Stage;
 use crate::settings::{PerceiveSettings, Settings};
 use crate::tensorboard::{EventWriter, TensorboardError};
-use roadproof_perception::{Perception, PerceptionReport, SettingsError, Trainer, report};
+use roadproof_perception::{
+    HardBatch, Perception, PerceptionReport, SettingsError, Trainer, loss_under_attack, report,
+};
 use std::time::{Duration, Instant};
 
 /// Perception that cannot be trained.
@@ -64,6 +67,8 @@ pub fn perceive(
     let mut step = first;
     let mut smooth_loss = None;
     let mut hurried = false;
+    let mut watch = Watch::default();
+    let mut attack_steps = settings.harden.map_or(1, |harden| harden.perceive.steps);
     // However little time there is, something is learnt.
     while step < steps && (step == first || start.elapsed() < limit) && !interrupt.requested() {
         let by_time = (first as f64 + (steps - first) as f64 * start.elapsed().as_secs_f64() / limit.as_secs_f64())
@@ -71,7 +76,17 @@ pub fn perceive(
         let by_work = step as f64 / steps as f64;
         let progress = by_work.max(if step > 50 { by_time.min(1.0) } else { 0.0 });
         hurried |= progress > by_work;
-        let loss = trainer.train_batch(&data.train, training.learning_rate_at(progress));
+        let rate = training.learning_rate_at(progress);
+        let loss = match settings.harden {
+            None => trainer.train_batch(&data.train, rate),
+            Some(harden) => {
+                let growth = harden.growth(progress);
+                let eps = harden.perceive.eps * growth;
+                let hard = HardBatch { eps, steps: attack_steps, ..harden.perceive };
+                let put = |seed, rgb: &mut [u8]| faulty_frame(&settings.drive.camera, growth, seed, rgb);
+                trainer.train_hard_batch(&data.train, rate, &hard, &put)
+            }
+        };
         step += 1;
         if !loss.total.is_finite() {
             return Err(PerceiveError::Diverged { step });
@@ -89,6 +104,17 @@ pub fn perceive(
             stage.note(summary(&report));
             log(&report, step, events)?;
             checkpoint.save_perception(&trainer.perception(), step)?;
+            if let Some(harden) = settings.harden.filter(|harden| harden.growth(progress) >= 1.0) {
+                let now = trainer.perception();
+                let attacked = loss_under_attack(&now, &data.validation, WATCHED_FRAMES, harden.perceive.eps);
+                events.scalar("perceive/loss_under_attack", step as u64, attacked)?;
+                stage.note(format_args!("loss under PGD {attacked:.3}"));
+                if let Some(best) = watch.overfitted(attacked, now) {
+                    stage.note("few steps no longer help against many: going on from the best so far, with more");
+                    trainer = Trainer::resume_from(&best, training, settings.seed + step as u64)?;
+                    attack_steps = attack_steps.max(MANY_STEPS);
+                }
+            }
         }
     }
     let perception = trainer.perception();
@@ -98,6 +124,34 @@ pub fn perceive(
     stage.note(classes(&report));
     stage.finish(summary(&report));
     Ok(Perceived { perception, report, steps: step, hurried })
+}
+
+/// Frames on which PGD checks a hardening now and then.
+const WATCHED_FRAMES: usize = 128;
+/// Steps of the attack in training once fewer have stopped to help.
+const MANY_STEPS: usize = 3;
+
+/// Watches for catastrophic overfitting: a network that has learnt to hold against single steps only.
+#[derive(Default)]
+struct Watch {
+    best: Option<(f32, Perception)>,
+}
+
+impl Watch {
+    /// A rise by this much is more than the usual wavering.
+    const RISE: f32 = 1.0;
+
+    /// The best network so far, if this one is far worse under attack.
+    fn overfitted(&mut self, attacked: f32, now: Perception) -> Option<Perception> {
+        match &self.best {
+            Some((best, perception)) if attacked > best + Self::RISE => Some(perception.clone()),
+            Some((best, _)) if attacked >= *best => None,
+            _ => {
+                self.best = Some((attacked, now));
+                None
+            }
+        }
+    }
 }
 
 /// One line for people.

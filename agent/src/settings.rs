@@ -1,9 +1,11 @@
 //! Everything a training run depends on, as RON. `train` writes the resolved settings into the run folder.
 
+use crate::features::MemorySettings;
+use crate::harden::HardenSettings;
 use crate::learn::PqnSettings;
 use crate::policy::PolicySettings;
 use crate::reward::RewardSettings;
-use roadproof_perception::{PerceptionSettings, TrainingSettings};
+use roadproof_perception::{AdversarialLoss, PerceptionSettings, TrainingSettings};
 use roadproof_sim::scenario::{CheckError, check_camera};
 use roadproof_sim::{DriveStyle, Split};
 use serde::{Deserialize, Serialize};
@@ -29,12 +31,16 @@ pub struct Settings {
     pub perception: PerceptionSettings,
     /// How perception is trained.
     pub perceive: PerceiveSettings,
+    /// How frames are put together before the policy sees them.
+    pub memory: MemorySettings,
     /// Shape of the Q-network.
     pub policy: PolicySettings,
     /// How the policy is trained.
     pub learn: PqnSettings,
     /// What the policy is rewarded for.
     pub reward: RewardSettings,
+    /// What makes the driver hold under faults and attacks; nothing for a nominal one.
+    pub harden: Option<HardenSettings>,
     /// The final evaluation.
     pub evaluate: EvaluateSettings,
 }
@@ -107,9 +113,11 @@ impl Default for Settings {
             collect: CollectSettings::default(),
             perception: PerceptionSettings::default(),
             perceive: PerceiveSettings::default(),
+            memory: MemorySettings::default(),
             policy: PolicySettings::default(),
             learn: PqnSettings::default(),
             reward: RewardSettings::default(),
+            harden: None,
             evaluate: EvaluateSettings::default(),
         }
     }
@@ -217,7 +225,7 @@ impl Settings {
     fn numbers(&self) -> Vec<(&'static str, f64, f64, f64)> {
         let (learn, reward, training) = (&self.learn, &self.reward, &self.perceive.training);
         let number = |field, value: f32, low, high| (field, f64::from(value), low, high);
-        vec![
+        let mut numbers = vec![
             ("minutes", self.minutes, 0.05, 100_000.0),
             number("drive.length_m", self.drive.length_m, 100.0, 2000.0),
             number("collect.drive_s", self.collect.drive_s, 1.0, 600.0),
@@ -245,7 +253,25 @@ impl Settings {
             number("reward.steer_change", reward.steer_change, -100.0, 100.0),
             number("reward.outside_lanes", reward.outside_lanes, -100.0, 100.0),
             number("reward.failure", reward.failure, -1000.0, 1000.0),
-        ]
+        ];
+        if let Some(HardenSettings { perceive, ramp, fault_drives, attack_drives, attack_eps }) = self.harden {
+            let shares = perceive.fault_share + perceive.attack_share;
+            numbers.extend([
+                number("harden.perceive.fault_share", perceive.fault_share, 0.0, 1.0),
+                number("harden.perceive.attack_share", perceive.attack_share, 0.0, 1.0),
+                number("harden.perceive.fault_share + attack_share", shares, 0.0, 1.0),
+                number("harden.perceive.eps", perceive.eps, 0.0, 1.0),
+                ("harden.perceive.steps", perceive.steps as f64, 1.0, 1000.0),
+                number("harden.ramp", ramp, 0.0, 1.0),
+                number("harden.fault_drives", fault_drives, 0.0, 1.0),
+                number("harden.attack_drives", attack_drives, 0.0, 1.0),
+                number("harden.attack_eps", attack_eps, 0.0, 1.0),
+            ]);
+            if let AdversarialLoss::Trades { beta } = perceive.loss {
+                numbers.push(number("harden.perceive.loss.beta", beta, 0.0, 1000.0));
+            }
+        }
+        numbers
     }
 
     /// Checks the values that types and the scenario reader do not.

@@ -43,6 +43,16 @@ const COLLECT_END: f64 = 0.12;
 const PERCEIVE_END: f64 = 0.52;
 const LEARN_END: f64 = 0.88;
 
+/// Where a run begins.
+pub enum Begin<'a> {
+    /// With fresh weights.
+    Fresh,
+    /// With the weights of another driver.
+    From(&'a LearnedDriver),
+    /// Where an earlier session of the same run stopped.
+    Resumed,
+}
+
 /// A run under way.
 struct Run<'a> {
     settings: &'a Settings,
@@ -60,10 +70,15 @@ struct Run<'a> {
 pub fn train(
     settings: &Settings,
     folder: &RunFolder,
-    resumed: bool,
+    begin: Begin<'_>,
     interrupt: &Interrupt,
 ) -> anyhow::Result<TrainResult> {
-    let checkpoint = if resumed { Checkpoint::resume(folder.clone())? } else { Checkpoint::fresh(folder.clone()) };
+    let resumed = matches!(begin, Begin::Resumed);
+    let checkpoint = match begin {
+        Begin::Fresh => Checkpoint::fresh(folder.clone()),
+        Begin::From(driver) => Checkpoint::from_driver(folder.clone(), driver)?,
+        Begin::Resumed => Checkpoint::resume(folder.clone())?,
+    };
     // A damaged checkpoint is refused before anything in the folder is touched.
     checkpoint.perception(settings.perception)?;
     checkpoint.policy(settings.policy)?;

@@ -7,7 +7,7 @@ use crate::classes::CLASSES;
 use crate::percept::{GAP_MAX_M, Percept, PerceptLabel};
 
 /// Quantities that are predicted with a scale: lane offset, heading, curvature, gap.
-const QUANTITIES: usize = 4;
+pub(crate) const QUANTITIES: usize = 4;
 /// Index of the gap among them; it counts only where something is ahead.
 pub(crate) const GAP: usize = 3;
 /// Outputs of a frame: a mean and a log scale for each quantity, then the logit of something being ahead.

@@ -41,18 +41,21 @@ pub mod weights;
 
 mod metrics;
 
-// Breaking it.
+// Breaking it, and making it hold.
 pub mod attack;
+
+mod hardening;
 
 #[cfg(test)]
 mod synthetic;
 
 pub use classes::{CELL_PX, CLASS_NAMES, CLASSES, Class, cell_class};
 pub use dataset::{Dataset, DatasetError};
+pub use hardening::{AdversarialLoss, HardBatch, loss_under_attack};
 pub use head::{OUTPUTS, percept};
 pub use metrics::{PerceptionReport, report};
 pub use network::{PerceptionSettings, SettingsError};
 pub use percept::{GAP_MAX_M, Percept, PerceptLabel};
 pub use perception::Perception;
-pub use training::{TrainLoss, Trainer, TrainingSettings};
+pub use training::{PutFault, TrainLoss, Trainer, TrainingSettings};
 pub use weights::WeightsError;

@@ -144,6 +144,19 @@ impl PatchLayout {
         }
     }
 
+    /// A frame of bytes as numbers, changed in light and noise; values may leave 0 to 1.
+    ///
+    /// # Shapes
+    /// - `rgb`, `pixels`: `height × width × 3`
+    pub fn write_pixels(&self, rgb: &[u8], photometry: &Photometry, pixels: &mut [f32]) {
+        let scale = photometry.gain / 255.0;
+        let offset = photometry.offset + 0.5 - 0.5 * photometry.gain;
+        pixels.iter_mut().zip(rgb).for_each(|(pixel, byte)| *pixel = f32::from(*byte) * scale + offset);
+        if photometry.noise > 0.0 {
+            add_noise(pixels, photometry.noise, &mut Pcg64Mcg::seed_from_u64(photometry.noise_seed));
+        }
+    }
+
     /// Gradient over the pixels of a frame, from that over its patches. Weakening the mean is a symmetric map, so the way back
     /// is the way there.
     pub fn pixel_gradient(&self, patches: &[f32], pixels: &mut [f32]) {

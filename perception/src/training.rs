@@ -1,10 +1,13 @@
 //! Teaches a [`Perception`] from a [`Dataset`], one Adam step at a time. When to stop is the caller's business.
 
+use crate::attack::Differentiable;
 use crate::classes::CLASSES;
 use crate::dataset::Dataset;
-use crate::head::{OUTPUTS, class_loss, percept_loss};
+use crate::hardening::{AdversarialLoss, HardBatch, distance};
+use crate::head::{OUTPUTS, QUANTITIES, class_loss, percept_loss};
 use crate::network::{Network, PerceptionSettings, SettingsError};
 use crate::patches::{PatchLayout, Photometry};
+use crate::percept::PerceptLabel;
 use crate::perception::{Perception, values};
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::prelude::*;
@@ -86,10 +89,25 @@ pub struct Trainer {
 }
 
 /// One frame's part of a batch, drawn before the work is split over threads.
+#[derive(Clone, Copy)]
 struct Draw {
     index: usize,
     photometry: Photometry,
+    part: Part,
 }
+
+/// What becomes of a frame before the network sees it.
+#[derive(Clone, Copy, PartialEq)]
+enum Part {
+    Clean,
+    /// Suffers a fault with this seed.
+    Faulty(u64),
+    /// Is perturbed, from a start with this seed.
+    Attacked(u64),
+}
+
+/// Puts a fault, drawn from a seed, on a frame of `height × width × 3` bytes.
+pub type PutFault<'a> = dyn Fn(u64, &mut [u8]) + Sync + 'a;
 
 impl Trainer {
     /// Starts from random weights.
@@ -150,19 +168,61 @@ impl Trainer {
     /// # Panics
     /// If the dataset is empty or has frames of another size.
     pub fn train_batch(&mut self, dataset: &Dataset, learning_rate: f64) -> TrainLoss {
-        assert!(!dataset.is_empty(), "there is nothing to train on");
-        assert_eq!(
-            (dataset.width(), dataset.height()),
-            (self.settings.width, self.settings.height),
-            "the dataset's frames are not the network's"
-        );
-        let draws: Vec<Draw> = (0..self.training.batch).map(|_| self.draw(dataset.len())).collect();
-        let features = self.network.features(self.patches(dataset, &draws));
+        let draws: Vec<Draw> = (0..self.training.batch).map(|_| self.draw(dataset)).collect();
+        let patches = self.patches(dataset, &draws, &|_, _| {});
+        self.step(dataset, &draws, patches, AdversarialLoss::Label, learning_rate)
+    }
+
+    /// The same on a batch of which some frames suffer faults and some are perturbed adversarially.
+    ///
+    /// # Panics
+    /// If the dataset is empty or has frames of another size.
+    pub fn train_hard_batch(
+        &mut self,
+        dataset: &Dataset,
+        learning_rate: f64,
+        hard: &HardBatch,
+        fault: &PutFault<'_>,
+    ) -> TrainLoss {
+        let mut draws: Vec<Draw> = (0..self.training.batch).map(|_| self.draw(dataset)).collect();
+        let (faulty, attacked) = hard.counts(draws.len());
+        for draw in &mut draws[..faulty] {
+            draw.part = Part::Faulty(self.random.next_u64());
+        }
+        let first = draws.len() - attacked;
+        for index in first..draws.len() {
+            // Under TRADES a perturbed frame belongs to a clean one, as far as there are so many.
+            let clean = faulty + (index - first);
+            if hard.loss != AdversarialLoss::Label && clean < first {
+                draws[index] = draws[clean];
+            }
+            draws[index].part = Part::Attacked(self.random.next_u64());
+        }
+        let mut patches = self.patches(dataset, &draws, fault);
+        if attacked > 0 {
+            self.perturb(dataset, &draws[first..], hard, &mut patches[first * self.layout.frame_len()..]);
+        }
+        self.step(dataset, &draws, patches, hard.loss, learning_rate)
+    }
+
+    /// One Adam step on a batch that is laid out.
+    fn step(
+        &mut self,
+        dataset: &Dataset,
+        draws: &[Draw],
+        patches: Vec<f32>,
+        adversarial: AdversarialLoss,
+        learning_rate: f64,
+    ) -> TrainLoss {
+        let rows = draws.len() * self.layout.patches();
+        let shape = [rows, patches.len() / rows];
+        let patches = Tensor::from_data(TensorData::new(patches, shape), &Device::flex().autodiff());
+        let features = self.network.features(patches);
         let outputs = self.network.percepts(&features);
         let scores = self.network.classes(&features);
-        let (percept, output_gradient) = percept_losses(outputs.clone(), dataset, &draws);
+        let (percept, output_gradient) = percept_losses(outputs.clone(), dataset, draws, adversarial);
         let weight = self.training.segmentation_weight;
-        let (segmentation, score_gradient) = self.class_losses(scores.clone(), dataset, &draws);
+        let (segmentation, score_gradient) = self.class_losses(scores.clone(), dataset, draws);
         // The gradient of this sum is the gradient of the loss: both factors on the right are constants.
         let descent = (outputs * output_gradient).sum() + (scores * score_gradient).sum();
         let gradients = GradientsParams::from_grads(descent.backward(), &self.network);
@@ -170,24 +230,54 @@ impl Trainer {
         TrainLoss { total: percept + weight * segmentation, percept, segmentation }
     }
 
-    fn draw(&mut self, frames: usize) -> Draw {
+    fn draw(&mut self, dataset: &Dataset) -> Draw {
+        assert!(!dataset.is_empty(), "there is nothing to train on");
+        assert_eq!(
+            (dataset.width(), dataset.height()),
+            (self.settings.width, self.settings.height),
+            "the dataset's frames are not the network's"
+        );
         let TrainingSettings { gain_change, offset_change, noise, .. } = self.training;
         let mut within = |bound: f32| bound * (2.0 * self.random.random::<f32>() - 1.0);
         let (gain, offset, noise) = (1.0 + within(gain_change), within(offset_change), within(noise).abs());
         let photometry = Photometry { gain, offset, noise, noise_seed: self.random.next_u64() };
-        Draw { index: self.random.random_range(0..frames), photometry }
+        Draw { index: self.random.random_range(0..dataset.len()), photometry, part: Part::Clean }
     }
 
-    /// `[frames × patches, patch × patch × 3]`
-    fn patches(&self, dataset: &Dataset, draws: &[Draw]) -> Tensor<2> {
+    /// `frames × patches × patch × patch × 3`; those of attacked frames are left for [`Self::perturb`].
+    fn patches(&self, dataset: &Dataset, draws: &[Draw], fault: &PutFault<'_>) -> Vec<f32> {
         let frame_len = self.layout.frame_len();
         let mut patches = vec![0f32; draws.len() * frame_len];
         patches.par_chunks_mut(frame_len).zip(draws).for_each(|(patches, draw)| {
-            self.layout.write(dataset.frame(draw.index), &draw.photometry, patches);
+            let frame = dataset.frame(draw.index);
+            match draw.part {
+                Part::Clean => self.layout.write(frame, &draw.photometry, patches),
+                Part::Faulty(seed) => {
+                    let mut rgb = frame.to_vec();
+                    fault(seed, &mut rgb);
+                    self.layout.write(&rgb, &draw.photometry, patches);
+                }
+                Part::Attacked(_) => {}
+            }
         });
-        let rows = draws.len() * self.layout.patches();
-        let shape = [rows, draws.len() * frame_len / rows];
-        Tensor::from_data(TensorData::new(patches, shape), &Device::flex().autodiff())
+        patches
+    }
+
+    /// Writes the patches of attacked frames, perturbed against the network as it is now.
+    fn perturb(&self, dataset: &Dataset, draws: &[Draw], hard: &HardBatch, patches: &mut [f32]) {
+        let frame_len = self.layout.frame_len();
+        let mut pixels = vec![0f32; draws.len() * frame_len];
+        pixels.par_chunks_mut(frame_len).zip(draws).for_each(|(pixels, draw)| {
+            self.layout.write_pixels(dataset.frame(draw.index), &draw.photometry, pixels);
+        });
+        let network = Differentiable::new(&self.perception());
+        let labels: Vec<PerceptLabel> = draws.iter().map(|draw| *dataset.label(draw.index)).collect();
+        let seeds: Vec<u64> =
+            draws.iter().map(|draw| if let Part::Attacked(seed) = draw.part { seed } else { 0 }).collect();
+        hard.perturb(&network, &labels, &seeds, &mut pixels);
+        patches.par_chunks_mut(frame_len).zip(pixels.par_chunks(frame_len)).for_each(|(patches, pixels)| {
+            self.layout.write_numbers(pixels, patches);
+        });
     }
 
     fn class_losses(&self, scores: Tensor<2>, dataset: &Dataset, draws: &[Draw]) -> (f32, Tensor<2>) {
@@ -213,7 +303,12 @@ impl Trainer {
     }
 }
 
-fn percept_losses(outputs: Tensor<2>, dataset: &Dataset, draws: &[Draw]) -> (f32, Tensor<2>) {
+fn percept_losses(
+    outputs: Tensor<2>,
+    dataset: &Dataset,
+    draws: &[Draw],
+    adversarial: AdversarialLoss,
+) -> (f32, Tensor<2>) {
     let (shape, device) = (outputs.dims(), outputs.device());
     let outputs = values(outputs.inner());
     let weight = 1.0 / draws.len() as f32;
@@ -222,7 +317,31 @@ fn percept_losses(outputs: Tensor<2>, dataset: &Dataset, draws: &[Draw]) -> (f32
     let loss: f32 = frames
         .map(|((gradient, outputs), draw)| percept_loss(outputs, dataset.label(draw.index), weight, gradient))
         .sum();
+    if let AdversarialLoss::Trades { beta } = adversarial {
+        trades(&outputs, draws, beta * weight, &mut gradient);
+    }
     (loss * weight, Tensor::from_data(TensorData::new(gradient, shape), &device))
+}
+
+/// Holds attacked frames and the clean ones they come from to each other, rather than the attacked ones to the truth.
+fn trades(outputs: &[f32], draws: &[Draw], weight: f32, gradient: &mut [f32]) {
+    let attacked = draws.iter().filter(|draw| matches!(draw.part, Part::Attacked(_))).count();
+    let faulty = draws.iter().filter(|draw| matches!(draw.part, Part::Faulty(_))).count();
+    let first = draws.len() - attacked;
+    let row = |index: usize| index * OUTPUTS..(index + 1) * OUTPUTS;
+    // Pairs are laid out by `train_hard_batch`; an attacked frame without a partner keeps the truth.
+    for index in first..draws.len().min(first + first.saturating_sub(faulty)) {
+        let clean = faulty + (index - first);
+        let mut slopes = [0.0; OUTPUTS];
+        distance(&outputs[row(index)], &outputs[row(clean)], weight, &mut slopes);
+        for (output, slope) in slopes.into_iter().enumerate() {
+            let scale = (QUANTITIES..2 * QUANTITIES).contains(&output);
+            if !scale {
+                gradient[index * OUTPUTS + output] = slope;
+                gradient[clean * OUTPUTS + output] -= slope;
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
 //! `roadproof train`
 
+use crate::drivers::{Driver, LearnedDriver};
 use crate::evaluate::table;
+use crate::harden::harden;
 use crate::interrupt;
 use crate::run_folder::{RunFolder, SETTINGS_FILE, default_path};
 use crate::settings::Settings;
-use crate::train::{RESULT_FILE, train};
+use crate::train::{Begin, RESULT_FILE, train};
 use clap::Args;
 use std::path::{Path, PathBuf};
 
@@ -14,7 +16,9 @@ use std::path::{Path, PathBuf};
   roadproof train --seed 7 --out runs/seven
   roadproof train --minutes 2              a quick look: every stage gets less time
   roadproof train --config runs/seven/settings.ron --seed 8
-  roadproof train --resume runs/seven      goes on where Ctrl-C stopped it")]
+  roadproof train --resume runs/seven      goes on where Ctrl-C stopped it
+  roadproof train --harden                 a driver that holds under sensor faults and attacks; about half an hour
+  roadproof train --harden --from runs/seven --out runs/seven-hard")]
 pub(super) struct Arguments {
     /// Where all randomness starts [default: 1].
     #[arg(long)]
@@ -31,18 +35,37 @@ pub(super) struct Arguments {
     /// Go on with an interrupted run, under its own settings.
     #[arg(long, value_name = "RUN", conflicts_with = "seed")]
     resume: Option<PathBuf>,
+    /// Harden the driver: train on faulty and adversarial frames, on drives whose sensors fail, with filters over frames.
+    #[arg(long, conflicts_with = "resume")]
+    harden: bool,
+    /// Begin with the weights of a finished run, or of the driver that ships with the program (shipped), under its settings.
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["resume", "config"])]
+    from: Option<String>,
+}
+
+/// The driver to begin with.
+fn start_from(name: &str) -> anyhow::Result<LearnedDriver> {
+    match super::evaluate::driver(name, None)? {
+        (Driver::Learned(driver), _) => Ok(*driver),
+        _ => anyhow::bail!("--from {name}: there are no weights to begin with, allowed are shipped and run folders"),
+    }
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     let resumed = arguments.resume.is_some();
-    let (mut settings, existing) = match (&arguments.resume, &arguments.config) {
-        (Some(folder), _) => {
+    let start = arguments.from.as_deref().map(start_from).transpose()?;
+    let (mut settings, existing) = match (&arguments.resume, &arguments.config, &start) {
+        (Some(folder), ..) => {
             let run = RunFolder::open(folder)?;
             (Settings::read(&run.path(SETTINGS_FILE))?, Some(run))
         }
-        (None, Some(file)) => (Settings::read(file)?, None),
-        (None, None) => (Settings::default(), None),
+        (None, Some(file), _) => (Settings::read(file)?, None),
+        (None, None, Some(driver)) => (driver.settings().clone(), None),
+        (None, None, None) => (Settings::default(), None),
     };
+    if arguments.harden {
+        harden(&mut settings);
+    }
     settings.seed = arguments.seed.unwrap_or(settings.seed);
     settings.minutes = arguments.minutes.unwrap_or(settings.minutes);
     settings.check()?;
@@ -55,7 +78,12 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     };
     eprintln!("run folder {}, seed {}, {} minutes at most", run.root().display(), settings.seed, settings.minutes);
     let interrupt = interrupt::install()?;
-    let result = train(&settings, &run, resumed, &interrupt)?;
+    let begin = match (resumed, &start) {
+        (true, _) => Begin::Resumed,
+        (false, Some(driver)) => Begin::From(driver),
+        (false, None) => Begin::Fresh,
+    };
+    let result = train(&settings, &run, begin, &interrupt)?;
     if interrupt.requested() {
         println!("Stopped. What was learnt is saved; go on with: roadproof train --resume {}", run.root().display());
         return Ok(true);

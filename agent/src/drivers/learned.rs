@@ -1,6 +1,6 @@
 //! The learned driver: frames through perception into features, features through the Q-network into actions.
 
-use crate::features::{FEATURES, Memory};
+use crate::features::{FEATURES, Memory, MemorySettings};
 use crate::policy::{OUTPUTS, QNetwork, QValues};
 use crate::run_folder::{RunFolder, RunFolderError};
 use crate::settings::{Settings, SettingsError};
@@ -32,14 +32,15 @@ pub enum LoadError {
 /// Perception with a memory per world: turns frames into policy inputs.
 pub struct Eyes {
     perception: Perception,
+    settings: MemorySettings,
     memories: Vec<Memory>,
 }
 
 impl Eyes {
     /// Eyes for a number of worlds.
     #[must_use]
-    pub fn new(perception: Perception, worlds: usize) -> Self {
-        Self { perception, memories: vec![Memory::default(); worlds] }
+    pub fn new(perception: Perception, settings: MemorySettings, worlds: usize) -> Self {
+        Self { perception, settings, memories: vec![Memory::new(settings); worlds] }
     }
 
     /// The network behind them.
@@ -59,10 +60,10 @@ impl Eyes {
         let percepts = self.perception.see(rgb);
         assert_eq!(percepts.len(), seen.measures.len(), "one percept for each world");
         assert_eq!(percepts.len(), self.memories.len(), "one memory for each world");
-        let rows = features.chunks_exact_mut(FEATURES);
-        for (((percept, memory), measures), row) in percepts.iter().zip(&mut self.memories).zip(&seen.sensed).zip(rows)
-        {
-            memory.observe(percept, measures.into(), decision_s, row);
+        let frames = rgb.chunks_exact(rgb.len() / percepts.len().max(1)).zip(&seen.sensed);
+        let rows = features.chunks_exact_mut(FEATURES).zip(frames);
+        for ((percept, memory), (row, (frame, measures))) in percepts.iter().zip(&mut self.memories).zip(rows) {
+            memory.look(frame, percept, measures.into(), decision_s, row);
         }
         percepts
     }
@@ -71,15 +72,16 @@ impl Eyes {
     pub fn look_afresh(&mut self, seen: &Observations, worlds: &[usize], decision_s: f32, features: &mut [f32]) {
         let frames: Vec<u8> = worlds.iter().flat_map(|&world| seen.frame(world)).copied().collect();
         for (&world, percept) in worlds.iter().zip(self.perception.see(&frames)) {
-            self.memories[world] = Memory::default();
+            self.memories[world] = Memory::new(self.settings);
             let row = &mut features[world * FEATURES..][..FEATURES];
-            self.memories[world].observe(&percept, (&seen.sensed[world]).into(), decision_s, row);
+            let sensed = &seen.sensed[world];
+            self.memories[world].look(seen.frame(world), &percept, sensed.into(), decision_s, row);
         }
     }
 
     /// Forgets all worlds and prepares for so many.
     pub fn start(&mut self, worlds: usize) {
-        self.memories = vec![Memory::default(); worlds];
+        self.memories = vec![Memory::new(self.settings); worlds];
     }
 }
 
@@ -95,7 +97,7 @@ impl LearnedDriver {
     /// A driver of trained parts.
     #[must_use]
     pub fn new(perception: Perception, policy: QNetwork, settings: Settings) -> Self {
-        Self { eyes: Eyes::new(perception, 0), policy, vehicle: VehicleSettings::default(), settings }
+        Self { eyes: Eyes::new(perception, settings.memory, 0), policy, vehicle: VehicleSettings::default(), settings }
     }
 
     /// Reads a driver from a run folder.

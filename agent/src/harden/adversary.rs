@@ -1,0 +1,163 @@
+//! An adversary in the loop of learning: on some drives it changes every frame so that perception errs one way for a while, to
+//! the left, to the right, towards a car that is not there or away from one that is.
+//!
+//! Pushing one way in every frame is the worst for a driver that filters what it sees; an attack that wants something else in
+//! each frame averages out.
+
+use roadproof_perception::attack::{Budget, Differentiable, Norm, Outcome, to_bytes, to_numbers};
+use roadproof_perception::{OUTPUTS, Perception};
+use roadproof_sim::seed::Stream;
+use roadproof_sim::{Purpose, Seed};
+
+/// Chance that the adversary changes its mind in a decision: about every two seconds.
+const CHANGE: f32 = 0.05;
+/// Steps from a random start; the last two together go once and a half across the budget.
+const STEPS: usize = 2;
+
+/// The adversary of many worlds; it acts in some.
+pub struct Adversary {
+    network: Differentiable,
+    targets: Vec<Option<Target>>,
+}
+
+/// What it wants in one world.
+struct Target {
+    stream: Stream,
+    /// Direction over the network's outputs.
+    push: [f32; OUTPUTS],
+}
+
+impl Adversary {
+    /// Of a number of worlds, so far without a target.
+    #[must_use]
+    pub fn new(perception: &Perception, worlds: usize) -> Self {
+        Self { network: Differentiable::new(perception), targets: (0..worlds).map(|_| None).collect() }
+    }
+
+    /// A new drive begins in a world, attacked or not.
+    pub fn start(&mut self, world: usize, seed: Option<Seed>) {
+        self.targets[world] = seed.map(|seed| {
+            let mut stream = seed.stream(Purpose::Disturbance);
+            let push = draw(&mut stream);
+            Target { stream, push }
+        });
+    }
+
+    /// Changes the frames of attacked worlds within `eps` of what they are.
+    ///
+    /// # Shapes
+    /// - `rgb`: `worlds × height × width × 3`
+    pub fn act(&mut self, eps: f32, rgb: &mut [u8]) {
+        let length = self.network.frame_len();
+        let Ok(budget) = Budget::new(Norm::Linf, eps) else { return };
+        let mut attacked = Vec::new();
+        for (world, target) in self.targets.iter_mut().enumerate() {
+            if let Some(target) = target {
+                if target.stream.chance(CHANGE) {
+                    target.push = draw(&mut target.stream);
+                }
+                attacked.push((world, target.push, target.stream.bits()));
+            }
+        }
+        let frame = |world: usize| world * length..(world + 1) * length;
+        let clean: Vec<u8> = attacked.iter().flat_map(|(world, _, _)| &rgb[frame(*world)]).copied().collect();
+        let numbers = to_numbers(&clean);
+        let mut pixels = numbers.clone();
+        for (pixels, (_, _, seed)) in pixels.chunks_exact_mut(length).zip(&attacked) {
+            // A start of random signs, of half the budget: cheap to draw.
+            let mut bits = Bits::new(*seed);
+            pixels.iter_mut().for_each(|pixel| *pixel += if bits.next() { 0.5 * eps } else { -0.5 * eps });
+        }
+        let mut gradient = vec![0.0; pixels.len()];
+        for _ in 0..STEPS {
+            self.network.gradients(&pixels, &mut gradient, |index, _, slopes| {
+                slopes.copy_from_slice(&attacked[index].1);
+                Outcome { loss: 0.0, broken: false }
+            });
+            let frames = pixels.chunks_exact_mut(length).zip(gradient.chunks_exact(length));
+            for ((pixels, gradient), clean) in frames.zip(numbers.chunks_exact(length)) {
+                budget.advance(pixels, gradient, 0.75 * eps);
+                budget.project(clean, pixels);
+            }
+        }
+        let frames = pixels.chunks_exact(length).zip(clean.chunks_exact(length));
+        for ((pixels, clean), (world, _, _)) in frames.zip(&attacked) {
+            rgb[frame(*world)].copy_from_slice(&to_bytes(pixels, clean, &budget));
+        }
+    }
+}
+
+/// A direction over the outputs: offset, heading and curvature to one side together, or the lead shown or hidden, or both.
+fn draw(stream: &mut Stream) -> [f32; OUTPUTS] {
+    const { assert!(OUTPUTS == 9, "four quantities, their scales, the lead") };
+    let mut push = [0.0; OUTPUTS];
+    let sign = |stream: &mut Stream| if stream.chance(0.5) { 1.0 } else { -1.0 };
+    let what = stream.below(4);
+    if what != 1 {
+        let side = sign(stream);
+        push[0] = side;
+        // What turns the car the same way: an offset to the left, a heading to the left, a bend to the right.
+        push[1] = if what == 2 { 0.0 } else { side };
+        push[2] = if what == 0 { -side } else { 0.0 };
+    }
+    if what == 1 || what == 3 {
+        let away = sign(stream);
+        push[3] = away;
+        push[OUTPUTS - 1] = -away;
+    }
+    push
+}
+
+/// One bit after the other from a seed.
+struct Bits {
+    stream: Stream,
+    bits: u64,
+    left: u32,
+}
+
+impl Bits {
+    fn new(seed: u64) -> Self {
+        Self { stream: Seed(seed).stream(Purpose::Disturbance), bits: 0, left: 0 }
+    }
+
+    fn next(&mut self) -> bool {
+        if self.left == 0 {
+            (self.bits, self.left) = (self.stream.bits(), 64);
+        }
+        self.left -= 1;
+        self.bits >> self.left & 1 == 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::drivers::LearnedDriver;
+
+    #[test]
+    fn it_pushes_the_percept_its_way_within_its_budget_and_only_where_it_acts() {
+        let driver = LearnedDriver::shipped().expect("the shipped weights are whole");
+        let text = "Scenario(format: 1, title: \"t\", duration_s: 9.0, road: Straight(length_m: 300.0))";
+        let scenario = roadproof_sim::parse(text, "t.ron".as_ref()).expect("a scenario");
+        let episode = roadproof_sim::Episode::new(scenario).expect("a world");
+        let clean = [episode.rgb(), episode.rgb()].concat();
+        let mut adversary = Adversary::new(driver.perception(), 2);
+        adversary.start(1, Some(Seed(4)));
+        let mut left = [0.0; OUTPUTS];
+        left[0] = 1.0;
+        adversary.targets[1].as_mut().expect("started above").push = left;
+        let mut rgb = clean.clone();
+        // The chance of another mind in the first decision is small; the seed says that it keeps this one.
+        adversary.act(2.0 / 255.0, &mut rgb);
+        let (first, second) = rgb.split_at(rgb.len() / 2);
+        assert!(first == episode.rgb() && second != episode.rgb());
+        assert!(second.iter().zip(episode.rgb()).all(|(a, b)| a.abs_diff(*b) <= 2));
+        let seen = driver.perception().see(&rgb);
+        assert!(
+            seen[1].lane_offset_m > seen[0].lane_offset_m + 0.05,
+            "{} {}",
+            seen[0].lane_offset_m,
+            seen[1].lane_offset_m
+        );
+    }
+}

@@ -1,0 +1,60 @@
+//! Hardening: what makes a driver hold under faults and attacks. Perception learns from faulty and from adversarial frames, the
+//! policy from drives on which sensors fail and perception is attacked, and frames are put together by filters that go on
+//! without the camera.
+
+mod adversary;
+mod faults;
+
+pub use adversary::Adversary;
+pub use faults::{faulty_frame, random_perturbations};
+
+use crate::features::MemorySettings;
+use crate::settings::Settings;
+use roadproof_perception::HardBatch;
+use serde::{Deserialize, Serialize};
+
+/// Settings of a hardening; each part can be left out by a share of zero.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HardenSettings {
+    /// What perception's batches are made of.
+    pub perceive: HardBatch,
+    /// Share of the training over which eps and severities grow from nothing to their full size.
+    ///
+    /// # Source
+    /// A budget that grows: Gowal et al. 2018, arXiv:1810.12715, and for policies Wu and Vorobeychik 2022 (BCL),
+    /// arXiv:2206.10188. Linear here.
+    pub ramp: f32,
+    /// Share of the policy's drives on which sensors fail.
+    pub fault_drives: f32,
+    /// Share of the policy's drives on which perception is attacked in every decision.
+    pub attack_drives: f32,
+    /// Budget of that, 0 to 1, greatest change of any value.
+    pub attack_eps: f32,
+}
+
+impl Default for HardenSettings {
+    fn default() -> Self {
+        Self {
+            perceive: HardBatch::default(),
+            ramp: 0.4,
+            fault_drives: 0.5,
+            attack_drives: 0.25,
+            attack_eps: 2.0 / 255.0,
+        }
+    }
+}
+
+impl HardenSettings {
+    /// What budgets and severities are to be multiplied with after a share of the training.
+    #[must_use]
+    pub fn growth(&self, progress: f64) -> f32 {
+        (progress as f32 / self.ramp.max(1e-6)).clamp(0.0, 1.0)
+    }
+}
+
+/// Turns the settings of a nominal run into those of a hardened one.
+pub fn harden(settings: &mut Settings) {
+    settings.harden = Some(settings.harden.unwrap_or_default());
+    settings.memory = MemorySettings::STEADY;
+}
