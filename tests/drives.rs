@@ -10,6 +10,8 @@ mod determinism;
 
 mod main_job;
 
+mod hardening;
+
 mod interrupted_run;
 
 mod command_line;
