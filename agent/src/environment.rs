@@ -23,6 +23,7 @@ pub struct Environment {
     roads: u64,
     decision_s: f32,
     hard: Hard,
+    found: Vec<Scenario>,
 }
 
 /// What makes drives hard.
@@ -49,14 +50,20 @@ pub struct Transition {
 const FIRST_ROAD: u64 = 1 << 32;
 
 impl Environment {
-    /// Starts the drives; `roads` have been driven before (zero for a fresh run).
+    /// Starts the drives; `roads` have been driven before (zero for a fresh run). A hardening mixes in drives that were `found` to
+    /// break a driver.
     ///
     /// # Errors
-    /// [`FleetError`] if the settings describe drives that cannot be built.
-    pub fn new(settings: &Settings, perception: Perception, roads: u64) -> Result<Self, FleetError> {
+    /// [`FleetError`] if the settings describe drives that cannot be built, or a found one has another camera.
+    pub fn new(
+        settings: &Settings,
+        found: Vec<Scenario>,
+        perception: Perception,
+        roads: u64,
+    ) -> Result<Self, FleetError> {
         let worlds = settings.learn.worlds;
         let scenarios: Vec<Scenario> =
-            (0..worlds as u64).map(|world| learning_drive(settings, 0.0, roads + world)).collect();
+            (0..worlds as u64).map(|world| learning_drive(settings, &found, 0.0, roads + world)).collect();
         let decision_s = 1.0 / scenarios[0].decision_hz;
         let mut fleet = Fleet::new(scenarios, settings.threads())?;
         let seen = fleet.observe();
@@ -72,7 +79,18 @@ impl Environment {
         eyes.look(&seen, &seen.rgb, decision_s, &mut features);
         let (settings, vehicle) = (settings.clone(), VehicleSettings::default());
         let hard = Hard { adversary, growth: 0.0 };
-        Ok(Self { fleet, seen, eyes, features, settings, vehicle, roads: roads + worlds as u64, decision_s, hard })
+        Ok(Self {
+            fleet,
+            seen,
+            eyes,
+            features,
+            settings,
+            vehicle,
+            roads: roads + worlds as u64,
+            decision_s,
+            hard,
+            found,
+        })
     }
 
     /// Lets budgets and severities grow with the training, of which a share of `progress` is done.
@@ -130,9 +148,9 @@ impl Environment {
     fn restart(&mut self, ended: &[usize]) -> Result<(), FleetError> {
         let mut scenarios = Vec::with_capacity(ended.len());
         for &world in ended {
-            let scenario = learning_drive(&self.settings, self.hard.growth, self.roads);
+            let scenario = learning_drive(&self.settings, &self.found, self.hard.growth, self.roads);
             if let Some(adversary) = &mut self.hard.adversary {
-                adversary.start(world, attacked_drive(&self.settings, scenario.seed));
+                adversary.start(world, attacked_drive(&self.settings, road_seed(&self.settings, self.roads)));
             }
             scenarios.push((world, scenario));
             self.roads += 1;
@@ -149,16 +167,19 @@ fn road_seed(settings: &Settings, road: u64) -> Seed {
     Seed::of_split(Split::Train, settings.seed, FIRST_ROAD + road)
 }
 
-/// A training road on which the drive starts anywhere in the lane; in a hardening, sensors fail on some.
-fn learning_drive(settings: &Settings, growth: f32, road: u64) -> Scenario {
+/// A training road on which the drive starts anywhere in the lane. In a hardening, sensors fail on some, and some are not drawn
+/// but found.
+fn learning_drive(settings: &Settings, found: &[Scenario], growth: f32, road: u64) -> Scenario {
     let seed = road_seed(settings, road);
     let mut scenario = generate_drive(seed, &settings.drive);
     let mut stream = seed.stream(Purpose::Disturbance);
     scenario.ego.offset_m = 0.4 * stream.normal().clamp(-2.5, 2.5);
     scenario.ego.heading_deg = 2.0 * stream.normal().clamp(-3.0, 3.0);
-    if let Some(harden) = settings.harden
-        && stream.chance(harden.fault_drives)
-    {
+    let Some(harden) = settings.harden else { return scenario };
+    if !found.is_empty() && stream.chance(harden.found_drives) {
+        return found[stream.below(found.len())].clone();
+    }
+    if stream.chance(harden.fault_drives) {
         scenario.perturbations = random_perturbations(&mut stream, growth, scenario.duration_s);
     }
     scenario

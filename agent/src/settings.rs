@@ -41,6 +41,8 @@ pub struct Settings {
     pub reward: RewardSettings,
     /// What makes the driver hold under faults and attacks; nothing for a nominal one.
     pub harden: Option<HardenSettings>,
+    /// Scenario files that broke a driver; a hardening learns on them as well.
+    pub found: Vec<PathBuf>,
     /// The final evaluation.
     pub evaluate: EvaluateSettings,
 }
@@ -118,6 +120,7 @@ impl Default for Settings {
             learn: PqnSettings::default(),
             reward: RewardSettings::default(),
             harden: None,
+            found: Vec::new(),
             evaluate: EvaluateSettings::default(),
         }
     }
@@ -254,7 +257,8 @@ impl Settings {
             number("reward.outside_lanes", reward.outside_lanes, -100.0, 100.0),
             number("reward.failure", reward.failure, -1000.0, 1000.0),
         ];
-        if let Some(HardenSettings { perceive, ramp, fault_drives, attack_drives, attack_eps }) = self.harden {
+        if let Some(harden) = self.harden {
+            let HardenSettings { perceive, ramp, fault_drives, attack_drives, attack_eps, found_drives } = harden;
             let shares = perceive.fault_share + perceive.attack_share;
             numbers.extend([
                 number("harden.perceive.fault_share", perceive.fault_share, 0.0, 1.0),
@@ -266,6 +270,7 @@ impl Settings {
                 number("harden.fault_drives", fault_drives, 0.0, 1.0),
                 number("harden.attack_drives", attack_drives, 0.0, 1.0),
                 number("harden.attack_eps", attack_eps, 0.0, 1.0),
+                number("harden.found_drives", found_drives, 0.0, 1.0),
             ]);
             if let AdversarialLoss::Trades { beta } = perceive.loss {
                 numbers.push(number("harden.perceive.loss.beta", beta, 0.0, 1000.0));

@@ -16,6 +16,7 @@ use crate::run_folder::{RunFolder, SETTINGS_FILE};
 use crate::settings::Settings;
 use crate::tensorboard::EventWriter;
 use roadproof_perception::Perception;
+use roadproof_sim::{Scenario, generate_drive};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -53,9 +54,24 @@ pub enum Begin<'a> {
     Resumed,
 }
 
+/// The scenarios that were found to break a driver.
+fn read_found(settings: &Settings) -> anyhow::Result<Vec<Scenario>> {
+    let mut found = Vec::new();
+    for path in &settings.found {
+        let scenario = roadproof_sim::read(path)?;
+        let (camera, own) = (scenario.camera, settings.drive.camera);
+        anyhow::ensure!(camera == own, "the scenario's camera is {camera:?}, the run's is {own:?}: {path:?}");
+        let (hz, own) = (scenario.decision_hz, generate_drive(scenario.seed, &settings.drive).decision_hz);
+        anyhow::ensure!(hz == own, "decision_hz = {hz}, generated drives have {own}: {path:?}");
+        found.push(scenario);
+    }
+    Ok(found)
+}
+
 /// A run under way.
 struct Run<'a> {
     settings: &'a Settings,
+    found: Vec<Scenario>,
     started: Instant,
     budget: Duration,
     interrupt: &'a Interrupt,
@@ -74,6 +90,7 @@ pub fn train(
     interrupt: &Interrupt,
 ) -> anyhow::Result<TrainResult> {
     let resumed = matches!(begin, Begin::Resumed);
+    let found = read_found(settings)?;
     let checkpoint = match begin {
         Begin::Fresh => Checkpoint::fresh(folder.clone()),
         Begin::From(driver) => Checkpoint::from_driver(folder.clone(), driver)?,
@@ -90,7 +107,7 @@ pub fn train(
         if resumed { EventWriter::resume(folder.root(), step)? } else { EventWriter::create(folder.root())? };
     events.text("settings", step, &format!("```\n{}\n```", settings.to_ron()))?;
     let budget = Duration::from_secs_f64(60.0 * settings.minutes);
-    let mut run = Run { settings, started: Instant::now(), budget, interrupt, checkpoint, events };
+    let mut run = Run { settings, found, started: Instant::now(), budget, interrupt, checkpoint, events };
     let drivers = run.stages()?;
     run.events.flush()?;
     run.checkpoint.save()?;
@@ -177,7 +194,8 @@ impl Run<'_> {
             return Ok(policy.clone());
         }
         let start = Instant::now();
-        let mut environment = Environment::new(settings, perception.clone(), self.checkpoint.progress.roads)?;
+        let mut environment =
+            Environment::new(settings, self.found.clone(), perception.clone(), self.checkpoint.progress.roads)?;
         let limit = self.left_until(LEARN_END);
         let learned =
             learn(settings, &mut environment, earlier, limit, self.interrupt, &mut self.events, &mut self.checkpoint)?;

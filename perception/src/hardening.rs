@@ -36,7 +36,7 @@ pub struct HardBatch {
 
 impl Default for HardBatch {
     fn default() -> Self {
-        Self { fault_share: 0.3, attack_share: 0.5, eps: 3.0 / 255.0, steps: 1, loss: AdversarialLoss::Label }
+        Self { fault_share: 0.3, attack_share: 0.5, eps: 3.0 / 255.0, steps: 2, loss: AdversarialLoss::Label }
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) struct Arguments {
     /// Where all randomness starts [default: 1].
     #[arg(long)]
     seed: Option<u64>,
-    /// Wall-clock budget of the run, the evaluation at its end not counted [default: 9].
+    /// Wall-clock budget of the run, the evaluation at its end not counted [default: 9, or 25 with --harden].
     #[arg(long)]
     minutes: Option<f64>,
     /// Run folder, which must not exist yet [default: runs/<time>-<seed>].
@@ -41,6 +41,9 @@ pub(super) struct Arguments {
     /// Begin with the weights of a finished run, or of the driver that ships with the program (shipped), under its settings.
     #[arg(long, value_name = "RUN", conflicts_with_all = ["resume", "config"])]
     from: Option<String>,
+    /// With --harden: learn also on the scenarios in these folders or files, such as scenarios/found.
+    #[arg(long, value_name = "PATH", requires = "harden")]
+    found: Vec<PathBuf>,
 }
 
 /// The driver to begin with.
@@ -64,7 +67,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
         (None, None, None) => (Settings::default(), None),
     };
     if arguments.harden {
-        harden(&mut settings);
+        harden(&mut settings, start.is_some());
+        settings.found = roadproof_sim::scenario::find(&arguments.found)?;
     }
     settings.seed = arguments.seed.unwrap_or(settings.seed);
     settings.minutes = arguments.minutes.unwrap_or(settings.minutes);

@@ -31,6 +31,8 @@ pub struct HardenSettings {
     pub attack_drives: f32,
     /// Budget of that, 0 to 1, greatest change of any value.
     pub attack_eps: f32,
+    /// Share of the policy's drives that are taken from [`Settings::found`].
+    pub found_drives: f32,
 }
 
 impl Default for HardenSettings {
@@ -39,8 +41,9 @@ impl Default for HardenSettings {
             perceive: HardBatch::default(),
             ramp: 0.4,
             fault_drives: 0.5,
-            attack_drives: 0.25,
+            attack_drives: 0.2,
             attack_eps: 2.0 / 255.0,
+            found_drives: 0.05,
         }
     }
 }
@@ -53,8 +56,17 @@ impl HardenSettings {
     }
 }
 
-/// Turns the settings of a nominal run into those of a hardened one.
-pub fn harden(settings: &mut Settings) {
+/// Wall-clock budget of a hardening, which costs about twice a nominal run.
+const MINUTES: f64 = 25.0;
+/// Chance of a random choice at the start, for a policy that can drive already.
+const FINE_TUNING_EPSILON: f32 = 0.3;
+
+/// Turns the settings of a nominal run into those of a hardened one, which begins afresh or with trained weights.
+pub fn harden(settings: &mut Settings, trained: bool) {
     settings.harden = Some(settings.harden.unwrap_or_default());
     settings.memory = MemorySettings::STEADY;
+    settings.minutes = settings.minutes.max(MINUTES);
+    if trained {
+        settings.learn.epsilon_start = settings.learn.epsilon_start.min(FINE_TUNING_EPSILON);
+    }
 }
