@@ -18,4 +18,6 @@ mod damaged_run;
 
 mod mangled_scenario;
 
+mod found;
+
 mod architecture;

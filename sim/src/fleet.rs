@@ -591,7 +591,10 @@ mod tests {
         }
         let larger = Scenario { camera: CameraSettings::square(48), ..attacked };
         let message = Fleet::new(vec![larger], 1).err().unwrap().to_string();
-        assert!(message.ends_with("\"t.perturbation\" is of 40 x 40 pixels, the scenario's camera of 48 x 48"), "{message}");
+        assert!(
+            message.ends_with("\"t.perturbation\" is of 40 x 40 pixels, the scenario's camera of 48 x 48"),
+            "{message}"
+        );
     }
 
     #[test]

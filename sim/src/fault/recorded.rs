@@ -327,7 +327,10 @@ mod tests {
         let message = |bytes: &[u8]| Recording::parse(bytes).unwrap_err().to_string();
         assert!(message(b"").starts_with("not a recorded perturbation"));
         assert!(message(b"roadproof trace 1\n").starts_with("not a recorded perturbation"));
-        assert_eq!(message(b"roadproof perturbation 12\nx"), "a recorded perturbation of version \"12\", this version reads 1");
+        assert_eq!(
+            message(b"roadproof perturbation 12\nx"),
+            "a recorded perturbation of version \"12\", this version reads 1"
+        );
         assert!(message(b"roadproof perturbation 1\nx").ends_with("it ends too early"));
         assert!(message(&sealed(6, 4, 1, &[])).ends_with("it ends too early"));
         assert!(message(&sealed(6, 4, 0, &[0])).ends_with("after its last decision"));
