@@ -106,6 +106,11 @@ impl Place {
         write("trace", broken.trace().to_text().as_bytes())?;
         // Last: a scenario never names what is not there.
         write("ron", self.text(source, found, clean, broken)?.as_bytes())?;
+        // What was overwritten may have had a recording; nothing names it any more.
+        let recorded = self.path("perturbation");
+        if found.recorded.is_none() && recorded.is_file() {
+            std::fs::remove_file(&recorded).with_context(|| format!("cannot remove {recorded:?}"))?;
+        }
         paths.rotate_right(1);
         Ok(paths)
     }

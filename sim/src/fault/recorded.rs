@@ -323,6 +323,24 @@ mod tests {
     }
 
     #[test]
+    fn what_is_wrong_under_a_checksum_that_fits_is_refused_or_applied() {
+        let whole = recording().to_bytes();
+        let content = &whole[MAGIC.len() + VERSION.len() + 8..whole.len() - 8];
+        let mut read = 0;
+        for at in 0..content.len() {
+            for flip in 1..=255 {
+                let mut content = content.to_vec();
+                content[at] ^= flip;
+                if let Ok(recording) = Recording::parse(&sealed(6, 4, 3, &content)) {
+                    (0..4).for_each(|decision| recording.apply(decision, &mut [100; 72]));
+                    read += 1;
+                }
+            }
+        }
+        assert!(read > 0, "no other content could be read");
+    }
+
+    #[test]
     fn mistakes_are_told_apart() {
         let message = |bytes: &[u8]| Recording::parse(bytes).unwrap_err().to_string();
         assert!(message(b"").starts_with("not a recorded perturbation"));
