@@ -144,11 +144,19 @@ fn attacks_and_faults_that_cannot_be_are_refused() {
     check(&attack(&["--eps", "1/0"]), &["eps = inf"]);
     check(&attack(&["--eps", "much"]), &["much"]);
     check(&attack(&["--eps", "0.001"]), &["--eps = 0.001", "1/255"]);
-    check(&attack(&["--share", "2"]), &["--share = 2, allowed is 0 to 1"]);
+    check(&attack(&["--share", "2"]), &["--share = 2, allowed is more than 0 and at most 1"]);
+    check(&attack(&["--share", "0"]), &["--share = 0, allowed is more than 0 and at most 1"]);
+    check(&attack(&["--share", "nan"]), &["--share = NaN"]);
     check(&attack(&["--steps", "0"]), &["--steps = 0"]);
     check(&attack(&["--method", "square", "--norm", "l2"]), &["square", "linf"]);
     check(&attack(&["--method", "pgdd"]), &["pgdd"]);
+    check(&attack(&["--random-search", "0"]), &["--random-search = 0, allowed is 1 to 1000000"]);
+    check(&attack(&["--random-search", "-3"]), &["-3"]);
+    check(&attack(&["--random-search", "9", "--eps", "1/255"]), &["--random-search", "--eps"]);
+    check(&attack(&["--name", "../x"]), &["--name = \"../x\"", "allowed are up to 200 letters"]);
     check(&refusal(roadproof().args(["attack", "scripted", scenario])), &["\"scripted\"", "no gradients"]);
+    check(&refusal(roadproof().args(["attack", "blind", scenario])), &["\"blind\"", "no gradients"]);
+    check(&refusal(roadproof().args(["attack", "nobody", scenario])), &["\"nobody\"", "shipped, scripted"]);
     let (_folder, path) = file("case.ron", &SCENARIO.replacen("5.0,", "5.0, camera: (width_px: 84),", 1));
     check(&refusal(roadproof().args(["attack", "shipped"]).arg(&path)), &["case.ron", "the scenario's camera"]);
     let graded = |fault: &str| {

@@ -20,4 +20,6 @@ mod damaged_run;
 
 mod mangled_scenario;
 
+mod found;
+
 mod architecture;

@@ -28,6 +28,12 @@ fn stopped_in(stage: &str, signal: &str, endless: &str, at: &str) -> (TempDir, E
     while !said.contains(&format!("{stage}: started")) {
         assert_ne!(stderr.read_line(&mut said).expect("the program writes UTF-8"), 0, "ended too early:\n{said}");
     }
+    // On a busy machine the signal would come before the first update, and nothing would have been learnt that could be saved.
+    let policy = folder.path().join("run/policy.safetensors");
+    while stage == "learn" && !policy.exists() {
+        assert!(child.try_wait().expect("the program is there").is_none(), "ended too early");
+        std::thread::yield_now();
+    }
     let killed = Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill is there");
     assert!(killed.success());
     stderr.read_to_string(&mut said).expect("the program writes UTF-8");

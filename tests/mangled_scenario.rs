@@ -4,7 +4,7 @@ use crate::program::repository;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed};
 use roadproof_sim::{Controls, Episode, parse, scenario};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Numbers at and beyond the edges of what fields allow.
 const NUMBERS: [&str; 19] = [
@@ -108,14 +108,19 @@ fn numbers(text: &[u8]) -> Vec<(usize, usize)> {
     places
 }
 
-fn library() -> Vec<Vec<u8>> {
+/// Every scenario with the path it has, which its recorded perturbation is looked for beside.
+fn library() -> Vec<(PathBuf, Vec<u8>)> {
     let files = scenario::find(&[repository().join("scenarios")]).expect("there are scenarios");
-    files.iter().map(|file| std::fs::read(file).expect("the file can be read")).collect()
+    let read = |file: PathBuf| {
+        let text = std::fs::read(&file).expect("the file can be read");
+        (file, text)
+    };
+    files.into_iter().map(read).collect()
 }
 
 /// Reads a text; what can be read is built and driven for three decisions.
-fn drive(text: &str) -> bool {
-    let Ok(scenario) = parse(text, Path::new("mangled.ron")) else { return false };
+fn drive(text: &str, path: &Path) -> bool {
+    let Ok(scenario) = parse(text, path) else { return false };
     let mut episode = Episode::new(scenario).expect("what was checked can be built");
     for _ in 0..3 {
         episode.step(Controls { steer: 0.3, throttle: 1.0, ..Controls::default() });
@@ -133,28 +138,28 @@ proptest! {
         manglings in prop::collection::vec(mangling(), 1..4),
     ) {
         let library = library();
-        let mut text = library[which % library.len()].clone();
+        let (path, mut text) = library[which % library.len()].clone();
         for mangling in &manglings {
             mangling.apply(&mut text);
         }
-        drive(&String::from_utf8_lossy(&text));
+        drive(&String::from_utf8_lossy(&text), &path);
     }
 }
 
 #[test]
 fn the_library_is_driven_as_it_stands() {
     // Without this, a mistake in `drive` would let every mangled text pass for refused.
-    assert!(library().iter().all(|text| drive(&String::from_utf8_lossy(text))));
+    assert!(library().iter().all(|(path, text)| drive(&String::from_utf8_lossy(text), path)));
 }
 
 #[test]
 fn every_number_may_be_anything() {
     let mut driven = 0;
-    for text in library() {
+    for (path, text) in library() {
         for which in 0..numbers(&text).len() {
             let mut text = text.clone();
             Mangling::Number { which, value: which % NUMBERS.len() }.apply(&mut text);
-            driven += usize::from(drive(&String::from_utf8_lossy(&text)));
+            driven += usize::from(drive(&String::from_utf8_lossy(&text), &path));
         }
     }
     assert!(driven > 20, "only {driven} texts could be read");
@@ -165,7 +170,7 @@ fn deep_nesting_is_refused() {
     for (opening, closing) in [("(", ")"), ("[", "]"), ("{", "}"), ("Some(", ")"), ("/*", "*/")] {
         for around in ["", "Scenario(format: 1, title: \"t\", duration_s: 1.0, road: ", "Scenario(actors: "] {
             let text = format!("{around}{}{}", opening.repeat(50_000), closing.repeat(50_000));
-            assert!(!drive(&text), "{around}{opening}");
+            assert!(!drive(&text, Path::new("deep.ron")), "{around}{opening}");
         }
     }
 }

@@ -57,6 +57,8 @@ pub struct Drive {
     pub max_lane_offset_m: f32,
     /// The least time to collision.
     pub min_ttc_s: f32,
+    /// What the attack did to each decision's frame: the delivered one less the clean one; empty where it did nothing.
+    pub changes: Vec<Vec<i16>>,
 }
 
 /// Drives a scenario to its end, attacked or not.
@@ -80,6 +82,7 @@ pub fn drive(
         importance: Vec::new(),
         max_lane_offset_m: 0.0,
         min_ttc_s: f32::INFINITY,
+        changes: Vec::new(),
     };
     while drive.episode.verdict().outcome.is_none() {
         let mut rgb = drive.episode.rgb().to_vec();
@@ -89,13 +92,17 @@ pub fn drive(
         let memory = driver.memory(0);
         let loss = DecisionLoss::new(&network, driver.policy(), memory, odometry, decision_s, goal, &clean);
         drive.importance.push(loss.importance());
+        let mut change = Vec::new();
         if let Some((attack, _)) = attack.filter(|(_, least)| loss.importance() >= *least) {
             let found = attack.strongest(&loss, &clean, network.size(), drive.decisions as u64);
             rgb = to_bytes(&found.pixels, &rgb, &attack.budget);
             drive.attacked += 1;
             let delivered = roadproof_perception::attack::Objective::evaluate(&loss, &to_numbers(&rgb))[0];
             drive.changed += usize::from(delivered.broken);
+            let clean = drive.episode.rgb();
+            change = rgb.iter().zip(clean).map(|(rgb, clean)| i16::from(*rgb) - i16::from(*clean)).collect();
         }
+        drive.changes.push(change);
         let controls = driver.act(drive.episode.seen(), &rgb, decision_s)[0];
         drive.episode.step(controls);
         drive.decisions += 1;

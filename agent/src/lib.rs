@@ -78,6 +78,8 @@ pub mod replay;
 pub mod decision_loss;
 
 pub mod attacked_drive;
+pub mod found;
+pub mod random_search;
 
 pub mod bench;
 

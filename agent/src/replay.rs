@@ -3,7 +3,7 @@
 use crate::drivers::Driver;
 use crate::files::write_atomically;
 use anyhow::Context;
-use roadproof_sim::{Episode, Scenario, Trace};
+use roadproof_sim::{Episode, FleetError, Scenario, Trace};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -48,6 +48,12 @@ impl Case {
         Ok(Self { path: path.to_owned(), scenario, golden: golden.transpose()? })
     }
 
+    /// Whether it is a find of an attack: the trace is then of a driver who broke, the bounds are for those who hold.
+    #[must_use]
+    pub fn found(&self) -> bool {
+        self.scenario.recorded.is_some() || !self.scenario.expect.golden_holds
+    }
+
     /// The folder it lies in, by its last name.
     #[must_use]
     pub fn family(&self) -> String {
@@ -81,28 +87,29 @@ impl CaseReport {
 /// If the world cannot be built.
 pub fn drive_case(case: &Case, driver: &mut Driver) -> anyhow::Result<CaseReport> {
     let start = Instant::now();
-    let mut episode = Episode::new(case.scenario.clone())?;
     let mut failures = Vec::new();
-    match &case.golden {
-        Some(golden) => golden.controls().for_each(|controls| episode.step(controls)),
-        None => {
-            let decision_s = 1.0 / case.scenario.decision_hz;
-            driver.start(&[case.scenario.seed]);
-            while episode.verdict().outcome.is_none() {
-                let controls = driver.act(episode.seen(), decision_s)[0];
-                episode.step(controls);
-            }
+    let episode = match &case.golden {
+        Some(golden) => {
+            let mut episode = Episode::new(case.scenario.clone())?;
+            golden.controls().for_each(|controls| episode.step(controls));
+            episode
         }
-    }
+        None => closed_loop(case.scenario.clone(), driver)?,
+    };
     let mut closest = String::new();
     if let Some(golden) = &case.golden {
         closest = format!("{} recorded decisions; ", golden.rows.len());
         if let Err(difference) = golden.compare(episode.trace()) {
-            let renew = format!("roadproof replay {} --bless", case.path.display());
+            let driver = if case.found() { " --driver DRIVER" } else { "" };
+            let renew = format!("roadproof replay {} --bless{driver}", case.path.display());
             failures.push(format!("golden trace: {difference}; if that is meant, renew it with: {renew}"));
         }
     }
     match episode.judgement() {
+        Some(judgement) if case.golden.is_some() && case.found() => {
+            let score = episode.score().driving_score;
+            closest += &format!("the attacked drive ends {:?}, driving score {score:.2}", judgement.outcome);
+        }
         Some(judgement) => {
             failures.extend(judgement.failures());
             closest += &judgement.closest().map_or_else(
@@ -127,12 +134,36 @@ pub fn drive_case(case: &Case, driver: &mut Driver) -> anyhow::Result<CaseReport
     })
 }
 
-/// Writes a drive's trace beside its scenario.
+/// Lets a driver drive a scenario to its end.
+///
+/// # Errors
+/// [`FleetError`] if the world cannot be built.
+pub fn closed_loop(scenario: Scenario, driver: &mut Driver) -> Result<Episode, FleetError> {
+    let decision_s = 1.0 / scenario.decision_hz;
+    driver.start(&[scenario.seed]);
+    let mut episode = Episode::new(scenario)?;
+    while episode.verdict().outcome.is_none() {
+        let controls = driver.act(episode.seen(), decision_s)[0];
+        episode.step(controls);
+    }
+    Ok(episode)
+}
+
+/// Writes a drive's trace beside its scenario. What an attack found is a drive that broke: of a driver who holds it there is
+/// nothing to record, and that he broke is no failure.
 ///
 /// # Errors
 /// If the file cannot be written.
-pub fn bless(case: &Case, trace: &Trace) -> anyhow::Result<()> {
-    Ok(write_atomically(&trace_path(&case.path), trace.to_text().as_bytes())?)
+pub fn bless(case: &Case, report: &mut CaseReport) -> anyhow::Result<()> {
+    if case.found() {
+        if report.failures.is_empty() {
+            let holds = "this driver holds what broke another: name that one with --driver; nothing was recorded";
+            report.failures.push(holds.to_owned());
+            return Ok(());
+        }
+        report.failures.clear();
+    }
+    Ok(write_atomically(&trace_path(&case.path), report.trace.to_text().as_bytes())?)
 }
 
 fn trace_path(scenario: &Path) -> PathBuf {

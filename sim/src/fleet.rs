@@ -3,7 +3,7 @@
 
 use crate::camera::{CameraSettings, Canvas, Frame, draw_frame};
 use crate::crew::{Crew, WHOLE, shard_sizes};
-use crate::fault::FaultState;
+use crate::fault::{FaultState, Recorded};
 use crate::judge::Verdict;
 use crate::measure::Measures;
 use crate::physics::Physics;
@@ -374,6 +374,10 @@ impl Shard {
         };
         draw_frame(canvas, camera, &shown, &mut frame);
         faults.apply(perturbations, measures.time_s, camera, frame.rgb, frame.depth_m);
+        // Last, as it was recorded: on the frame that all else had gone into.
+        if let Some(recording) = stage.scenario.recorded.as_ref().and_then(Recorded::recording) {
+            recording.apply(measures.step, frame.rgb);
+        }
     }
 
     fn disturb(&mut self, slot: usize, sideways_mps: f32, yaw_rate_rad_per_s: f32) {
@@ -554,6 +558,43 @@ mod tests {
         let (last, other) = (shown(&fleet, &seen, 1), shown(&fleet, &seen, 0));
         steps(&mut fleet, &mut seen, 3);
         assert!(shown(&fleet, &seen, 1) == last && shown(&fleet, &seen, 0) != other);
+    }
+
+    #[test]
+    fn a_recorded_perturbation_is_the_same_in_any_fleet() {
+        use crate::fault::{Fault, Recording};
+        let noise = vec![Perturbation { during_s: Span(0.0, 100.0), when: None, fault: Fault::Noise { sigma: 30.0 } }];
+        let faulty = Scenario { perturbations: noise, ..drive(3) };
+        let change = |by: i16| (0..40 * 40 * 3).map(|at| if at % 3 == 0 { by } else { -by }).collect::<Vec<i16>>();
+        let recording = Recording::new(40, 40, &[change(100), Vec::new(), change(-7), change(1)]);
+        let recorded = Recorded::new("t.perturbation".to_owned(), Arc::new(recording));
+        let attacked = Scenario { recorded: Some(recorded), ..faulty.clone() };
+        let frames = |scenarios: Vec<Scenario>, world: usize, threads: usize| {
+            let mut fleet = Fleet::new(scenarios, threads).unwrap();
+            let mut seen = fleet.observe();
+            let mut frames = vec![seen.frame(world).to_vec()];
+            for step in 0..5 {
+                fleet.step(&vec![controls(step); fleet.len()], &mut seen);
+                frames.push(seen.frame(world).to_vec());
+            }
+            frames
+        };
+        let expected = frames(vec![attacked.clone()], 0, 1);
+        let without = frames(vec![faulty], 0, 1);
+        let changed: Vec<bool> = expected.iter().zip(&without).map(|(a, b)| a != b).collect();
+        assert_eq!(changed, [true, false, true, true, false, false], "frame k is that of decision k");
+        let by = expected[2].iter().zip(&without[2]).map(|(a, b)| i16::from(*a) - i16::from(*b));
+        assert!(by.zip(change(-7)).zip(&without[2]).all(|((by, all), value)| by == all || !(7..=248).contains(value)));
+        for threads in 1..=3 {
+            let others = [drive(4), drive(5), attacked.clone(), drive(6)];
+            assert!(frames(others.to_vec(), 2, threads) == expected, "{threads} threads");
+        }
+        let larger = Scenario { camera: CameraSettings::square(48), ..attacked };
+        let message = Fleet::new(vec![larger], 1).err().unwrap().to_string();
+        assert!(
+            message.ends_with("\"t.perturbation\" is of 40 x 40 pixels, the scenario's camera of 48 x 48"),
+            "{message}"
+        );
     }
 
     #[test]

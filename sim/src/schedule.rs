@@ -113,6 +113,7 @@ impl WorldBundle {
     /// # Errors
     /// [`CheckError`] if the scenario's parts do not fit together.
     pub fn new(scenario: Arc<Scenario>) -> Result<Self, CheckError> {
+        scenario.check_recorded()?;
         let road = Arc::new(scenario.build_road()?);
         let scene = Scene::new(&road, scenario.seed, scenario.light.unwrap_or_else(|| Light::draw(scenario.seed)));
         let traffic = Traffic::new(&scenario.actors, &road, scenario.seed);

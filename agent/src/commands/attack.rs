@@ -2,23 +2,38 @@
 
 use crate::attacked_drive::{Drive, DriveAttack, Method, drive};
 use crate::decision_loss::Goal;
-use crate::drivers::Driver;
+use crate::drivers::{Driver, LearnedDriver};
+use crate::found::{self, Place};
 use crate::progress::Stage;
+use crate::random_search::Search;
+use crate::replay::closed_loop;
 use anyhow::Context;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use roadproof_perception::attack::{Budget, Norm};
+use roadproof_sim::fault::{Recorded, Recording};
+use roadproof_sim::score::Score;
+use roadproof_sim::{CameraSettings, Episode, Scenario};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   roadproof attack shipped scenarios/following/slow_lead.ron --method pgd --eps 2/255
   roadproof attack runs/seven scenarios/cut_in/from_left.ron --method apgd --eps 4/255 --steps 50 --goal worst
   roadproof attack shipped scenarios/lane_keeping/s_bend.ron --method square --steps 500 --share 0.25
+  roadproof attack scripted scenarios/cut_in/from_left.ron --random-search 500
 
 The scenario is driven clean, then under attack: in each decision the frame is changed within the budget before the driver
-sees it. Exits with 1 if the attacked drive ends otherwise or keeps less than nine tenths of the clean driving score.")]
+sees it. Exits with 1 if the attacked drive ends otherwise or keeps less than nine tenths of the clean driving score.
+
+With --random-search there are no gradients: so many of the faults that `roadproof faults` lists are drawn, each with a
+severity and a time span, and the smallest that breaks the drive (the lowest severity, then the shortest span) is shrunk
+until nothing smaller does.
+
+What broke the drive is kept as a scenario that `roadproof replay` holds every driver against: the perturbation, the bounds
+of a driver who holds, and the trace of the drive.")]
 pub(super) struct Arguments {
-    /// shipped, or the folder of a run.
+    /// shipped, or the folder of a run; with --random-search scripted, random and blind too.
     driver: String,
     /// The scenario; its camera must be the driver's.
     scenario: PathBuf,
@@ -27,7 +42,7 @@ pub(super) struct Arguments {
     method: Method,
     /// The budget, as a number or a fraction; 2/255 is two grey levels.
     #[arg(long, default_value = "2/255", value_parser = fraction)]
-    eps: f32,
+    eps: Fraction,
     /// How the budget is measured.
     #[arg(long, value_enum, default_value_t = NormName::Linf)]
     norm: NormName,
@@ -40,9 +55,28 @@ pub(super) struct Arguments {
     /// What the attack wants.
     #[arg(long, value_enum, default_value_t = Goal::Worst)]
     goal: Goal,
-    /// Seed of the attack.
+    /// Seed of the attack or of the search.
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Draw so many faults instead and look for the smallest that breaks the drive.
+    #[arg(long, value_name = "N", conflicts_with_all = ["method", "eps", "norm", "steps", "share", "goal"])]
+    random_search: Option<usize>,
+    /// Where what broke the drive is kept.
+    #[arg(long, value_name = "FOLDER", default_value = "scenarios/found")]
+    out: PathBuf,
+    /// What it is called there [default: the scenario, the driver unless it is the shipped one, and how it was found].
+    #[arg(long)]
+    name: Option<String>,
+    /// Overwrite what another command found.
+    #[arg(long)]
+    force: bool,
+}
+
+/// A number, and how it was typed.
+#[derive(Clone, Debug, PartialEq)]
+struct Fraction {
+    text: String,
+    value: f32,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -54,44 +88,37 @@ enum NormName {
 }
 
 /// A number, or two with a stroke between them.
-fn fraction(text: &str) -> Result<f32, String> {
+fn fraction(text: &str) -> Result<Fraction, String> {
     let number = |text: &str| text.trim().parse::<f32>().map_err(|error| format!("{text:?}: {error}"));
-    match text.split_once('/') {
-        None => number(text),
-        Some((over, under)) => Ok(number(over)? / number(under)?),
+    let value = match text.split_once('/') {
+        None => number(text)?,
+        Some((over, under)) => number(over)? / number(under)?,
+    };
+    Ok(Fraction { text: text.to_owned(), value })
+}
+
+/// The most faults that a search draws.
+const MAX_DRAWN: usize = 1_000_000;
+
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
+    match arguments.random_search {
+        None => attack(arguments),
+        Some(count) => search(arguments, count),
     }
 }
 
-pub(super) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
-    let norm = match arguments.norm {
-        NormName::Linf => Norm::Linf,
-        NormName::L2 => Norm::L2,
-    };
-    let budget = Budget::new(norm, arguments.eps).map_err(anyhow::Error::msg).context("--eps")?;
-    anyhow::ensure!(
-        norm == Norm::L2 || budget.eps >= 1.0 / 255.0,
-        "--eps = {}, a camera that delivers bytes shows nothing below 1/255",
-        arguments.eps
-    );
-    anyhow::ensure!(arguments.steps > 0, "--steps = 0, allowed is 1 or more");
-    anyhow::ensure!((0.0..=1.0).contains(&arguments.share), "--share = {}, allowed is 0 to 1", arguments.share);
-    anyhow::ensure!(arguments.method != Method::Square || norm == Norm::Linf, "--method square takes --norm linf only");
-    let (driver, settings) = super::evaluate::driver(&arguments.driver, None)?;
-    let Driver::Learned(mut driver) = driver else {
+fn attack(arguments: &Arguments) -> anyhow::Result<bool> {
+    let budget = arguments.budget()?;
+    let (mut driver, settings) = super::evaluate::driver(&arguments.driver, None)?;
+    let Driver::Learned(learned) = &mut driver else {
         anyhow::bail!(
-            "the driver {:?} has no gradients to attack: allowed are shipped and run folders",
+            "the driver {:?} has no gradients to attack: allowed are shipped and run folders, or --random-search N",
             arguments.driver
         );
     };
-    let scenario = roadproof_sim::read(&arguments.scenario)?;
-    anyhow::ensure!(
-        scenario.camera == settings.drive.camera,
-        "the scenario's camera is {:?}, the driver was trained with {:?}: {:?}",
-        scenario.camera,
-        settings.drive.camera,
-        arguments.scenario
-    );
-    let clean = drive(&mut driver, scenario.clone(), None, &mut |_| {})?;
+    let (text, scenario) = arguments.source(Some(&settings.drive.camera))?;
+    let place = arguments.place(&arguments.way())?;
+    let clean = drive(learned, scenario.clone(), None, &mut |_| {})?;
     let attack = DriveAttack {
         method: arguments.method,
         budget,
@@ -101,21 +128,184 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
         seed: arguments.seed,
     };
     let least = attack.least_importance(&clean);
+    anyhow::ensure!(
+        least < f32::INFINITY,
+        "--share = {} of {} decisions is none: nothing would be attacked",
+        arguments.share,
+        clean.decisions
+    );
+    let attacked = under_attack(learned, &scenario, &attack, least)?;
+    println!("{}", table(&clean, &attacked));
+    let (before, after) = (clean.episode.score(), attacked.episode.score());
+    let kept = if before.driving_score > 0.0 { after.driving_score / before.driving_score } else { 1.0 };
+    println!("The attacked drive keeps {:.0} % of the clean driving score.", 100.0 * kept);
+    let Some(outcome) = clean.episode.verdict().outcome else { return Ok(true) };
+    let bounds = found::bounds(outcome, before);
+    if found::holds(&bounds, attacked.episode.verdict().outcome, after) {
+        return Ok(true);
+    }
+    if !found::breakable(Some(outcome)) {
+        println!("Nothing is kept: the clean drive ends {outcome:?} by itself.");
+        return Ok(false);
+    }
+    let CameraSettings { width_px, height_px, .. } = scenario.camera;
+    let recording = Arc::new(Recording::new(width_px, height_px, &attacked.changes));
+    let recorded = Some(Recorded::new(place.recorded_file(), recording));
+    let scenario = Scenario { recorded, expect: bounds, ..scenario };
+    let repeated = closed_loop(scenario.clone(), &mut driver)?;
+    anyhow::ensure!(
+        found::same_way(repeated.trace(), attacked.episode.trace()),
+        "the recorded perturbation does not repeat the attacked drive; nothing was kept"
+    );
+    keep(&place, &text, &scenario, before, &repeated)?;
+    Ok(false)
+}
+
+fn search(arguments: &Arguments, count: usize) -> anyhow::Result<bool> {
+    anyhow::ensure!((1..=MAX_DRAWN).contains(&count), "--random-search = {count}, allowed is 1 to {MAX_DRAWN}");
+    let (mut driver, settings) = super::evaluate::driver(&arguments.driver, None)?;
+    let sees = matches!(driver, Driver::Learned(_) | Driver::Blind(_));
+    let (text, scenario) = arguments.source(sees.then_some(&settings.drive.camera))?;
+    let place = arguments.place("random_search")?;
+    let clean = closed_loop(scenario.clone(), &mut driver)?;
+    let outcome = clean.verdict().outcome.filter(|outcome| found::breakable(Some(*outcome)));
+    let outcome = outcome.with_context(|| {
+        let (driver, outcome) = (&arguments.driver, clean.verdict().outcome);
+        let outcome = outcome.map_or_else(String::new, |outcome| format!("{outcome:?}"));
+        format!(
+            "the clean drive of {driver:?} ends {outcome} by itself: nothing is left to break in {:?}",
+            arguments.scenario
+        )
+    })?;
+    let mut search = Search {
+        driver: &mut driver,
+        scenario: &scenario,
+        bounds: found::bounds(outcome, clean.score()),
+        decisions: clean.trace().rows.len(),
+        threads: settings.threads(),
+    };
+    let Some(found) = search.run(count, arguments.seed)? else {
+        println!("None of {count} faults breaks the drive.");
+        return Ok(true);
+    };
+    let scenario = search.with(&found.candidate);
+    let broken = closed_loop(scenario.clone(), &mut driver)?;
+    anyhow::ensure!(
+        !found::holds(&scenario.expect, broken.verdict().outcome, broken.score()),
+        "alone, the drive does not end as it did beside others; nothing was kept"
+    );
+    let fault = &found.candidate;
+    println!(
+        "{} of {count} faults break the drive. The smallest: {:?} of severity {} on {} decisions from {} on.",
+        found.broken,
+        fault.kind,
+        fault.severity.get(),
+        fault.end - fault.first,
+        fault.first
+    );
+    keep(&place, &text, &scenario, clean.score(), &broken)?;
+    Ok(false)
+}
+
+/// Writes what broke the drive, and says so.
+fn keep(place: &Place, source: &str, found: &Scenario, clean: &Score, broken: &Episode) -> anyhow::Result<()> {
+    let paths = place.keep(source, found, clean, broken)?;
+    let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+    println!("Kept as {}.", names.join(", "));
+    Ok(())
+}
+
+fn under_attack(
+    driver: &mut LearnedDriver,
+    scenario: &Scenario,
+    attack: &DriveAttack,
+    least: f32,
+) -> anyhow::Result<Drive> {
     let mut stage = Stage::start("attack", 100, "% of the route");
-    let attacked = drive(&mut driver, scenario, Some((&attack, least)), &mut |completion| {
+    let attacked = drive(driver, scenario.clone(), Some((attack, least)), &mut |completion| {
         stage.set((100.0 * completion) as u64, "");
     })?;
     stage.finish(format_args!("{} of {} decisions attacked", attacked.attacked, attacked.decisions));
-    println!("{}", table(&clean, &attacked));
-    let outcome = |drive: &Drive| drive.episode.verdict().outcome;
-    let score = |drive: &Drive| drive.episode.score().driving_score;
-    let kept = if score(&clean) > 0.0 { score(&attacked) / score(&clean) } else { 1.0 };
-    println!("The attacked drive keeps {:.0} % of the clean driving score.", 100.0 * kept);
-    Ok(outcome(&clean) == outcome(&attacked) && kept >= KEPT)
+    Ok(attacked)
 }
 
-/// Share of the clean driving score that a driver who held keeps.
-const KEPT: f32 = 0.9;
+impl Arguments {
+    /// The budget, checked together with what else an attack with gradients takes.
+    fn budget(&self) -> anyhow::Result<Budget> {
+        let norm = match self.norm {
+            NormName::Linf => Norm::Linf,
+            NormName::L2 => Norm::L2,
+        };
+        let budget = Budget::new(norm, self.eps.value).map_err(anyhow::Error::msg).context("--eps")?;
+        anyhow::ensure!(
+            norm == Norm::L2 || budget.eps >= 1.0 / 255.0,
+            "--eps = {}, a camera that delivers bytes shows nothing below 1/255",
+            self.eps.value
+        );
+        anyhow::ensure!(self.steps > 0, "--steps = 0, allowed is 1 or more");
+        let share = self.share;
+        anyhow::ensure!(share > 0.0 && share <= 1.0, "--share = {share}, allowed is more than 0 and at most 1");
+        anyhow::ensure!(self.method != Method::Square || norm == Norm::Linf, "--method square takes --norm linf only");
+        Ok(budget)
+    }
+
+    /// The scenario and its text; its camera must be the one the driver was trained with, if any.
+    fn source(&self, trained: Option<&CameraSettings>) -> anyhow::Result<(String, Scenario)> {
+        let path = &self.scenario;
+        let scenario = roadproof_sim::read(path)?;
+        if let Some(trained) = trained.filter(|trained| **trained != scenario.camera) {
+            let camera = scenario.camera;
+            anyhow::bail!("the scenario's camera is {camera:?}, the driver was trained with {trained:?}: {path:?}");
+        }
+        anyhow::ensure!(
+            scenario.recorded.is_none(),
+            "the scenario has a recorded perturbation already: attack the one that it was found in: {path:?}"
+        );
+        Ok((std::fs::read_to_string(path).with_context(|| format!("cannot read {path:?}"))?, scenario))
+    }
+
+    /// Where a find is kept; nothing that another command found is lost by it.
+    fn place(&self, how: &str) -> anyhow::Result<Place> {
+        let usual = || found::name(&self.scenario, &self.driver, how);
+        let place = Place::new(&self.out, self.name.clone().unwrap_or_else(usual), self.command())?;
+        place.check(self.force)?;
+        Ok(place)
+    }
+
+    /// Method, norm and budget in a file's name.
+    fn way(&self) -> String {
+        let levels = self.eps.value * 255.0;
+        let eps = match self.norm {
+            NormName::Linf if (levels - levels.round()).abs() < 1e-3 => format!("{}", levels.round()),
+            NormName::Linf => format!("{levels:.2}"),
+            NormName::L2 => format!("{}", self.eps.value),
+        };
+        format!("{}_{}_{eps}", named(self.method), named(self.norm))
+    }
+
+    /// The command that finds the same again, whatever the defaults will be.
+    fn command(&self) -> String {
+        let (driver, scenario) = (found::quoted(&self.driver), found::quoted(&self.scenario.to_string_lossy()));
+        let how = match self.random_search {
+            Some(count) => format!("--random-search {count}"),
+            None => format!(
+                "--method {} --norm {} --eps {} --steps {} --share {} --goal {}",
+                named(self.method),
+                named(self.norm),
+                found::quoted(&self.eps.text),
+                self.steps,
+                self.share,
+                named(self.goal)
+            ),
+        };
+        format!("roadproof attack {driver} {scenario} {how} --seed {}", self.seed)
+    }
+}
+
+/// A choice as the command line spells it.
+fn named(choice: impl ValueEnum) -> String {
+    choice.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+}
 
 fn table(clean: &Drive, attacked: &Drive) -> comfy_table::Table {
     let mut table = comfy_table::Table::new();
@@ -155,9 +345,10 @@ mod tests {
 
     #[test]
     fn budgets_are_numbers_or_fractions() {
-        assert_eq!(fraction("0.5"), Ok(0.5));
-        assert_eq!(fraction("2/255"), Ok(2.0 / 255.0));
-        assert!(fraction("two").is_err() && fraction("2/").is_err());
-        assert!(Budget::new(Norm::Linf, fraction("1/0").unwrap()).is_err());
+        let value = |text| fraction(text).map(|fraction| fraction.value);
+        assert_eq!(value("0.5"), Ok(0.5));
+        assert_eq!(value("2/255"), Ok(2.0 / 255.0));
+        assert!(value("two").is_err() && value("2/").is_err());
+        assert!(Budget::new(Norm::Linf, value("1/0").unwrap()).is_err());
     }
 }

@@ -19,7 +19,8 @@ use std::path::{Path, PathBuf};
   roadproof replay scenarios/golden --bless            record actions and golden traces anew
 
 A file with a .trace beside it replays the recorded actions and must meet every digest of state and frame; with any
-other driver than scripted the trace is left aside. Files without a trace are driven in closed loop.")]
+other driver than scripted the trace is left aside. Files without a trace are driven in closed loop. What an attack found
+has a trace of the driver who broke, and bounds for those who hold: without --driver the trace alone is held to.")]
 pub(super) struct Arguments {
     /// Scenario files or folders.
     #[arg(default_value = "scenarios")]
@@ -57,20 +58,20 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     }
     let pool = rayon::ThreadPoolBuilder::new().num_threads(arguments.jobs.unwrap_or(0)).build()?;
     let new_driver = || super::evaluate::driver(&arguments.driver, None).map(|(driver, _)| driver);
-    let reports: Vec<CaseReport> = pool.install(|| {
+    let mut reports: Vec<CaseReport> = pool.install(|| {
         let drive = |case: &Case| -> anyhow::Result<CaseReport> {
             let mut driver: Driver = new_driver()?;
             drive_case(case, &mut driver).with_context(|| format!("{}", case.path.display()))
         };
         cases.par_iter().map(drive).collect::<anyhow::Result<_>>()
     })?;
-    for (case, report) in cases.iter().zip(&reports) {
+    for (case, report) in cases.iter().zip(&mut reports) {
+        if arguments.bless {
+            bless(case, report)?;
+        }
         println!("{}", report.line());
         for failure in &report.failures {
             println!("       {failure}");
-        }
-        if arguments.bless {
-            bless(case, &report.trace)?;
         }
     }
     if let Some(folder) = &arguments.traces {

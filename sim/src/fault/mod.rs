@@ -30,6 +30,7 @@ mod kind;
 mod lens;
 mod noise;
 mod pattern;
+mod recorded;
 mod sensor;
 mod state;
 mod timing;
@@ -38,6 +39,7 @@ mod weather;
 
 pub(crate) use kind::did_you_mean;
 pub use kind::{FaultKind, Group, Severity};
+pub use recorded::{Recorded, RecordedError, Recording};
 
 use crate::camera::CameraSettings;
 use crate::measure::Measures;

@@ -2,6 +2,7 @@
 
 use super::{Action, RoadSpec, Scenario, Segment, Side};
 use crate::camera::{CameraSettings, MAX_PIXELS};
+use crate::fault::Recording;
 use crate::road::{self, CrossSection, CurvePiece, Dash, HillWave, LaneId, Road, RoadError, SpeedLimit};
 
 /// Parts of a scenario that contradict each other.
@@ -107,6 +108,25 @@ pub enum CheckError {
     /// A vehicle that cannot be built.
     #[error("ego vehicle: {0}")]
     Vehicle(String),
+    /// A recorded perturbation of other frames than the camera's.
+    #[error(
+        "the recorded perturbation {file:?} is of {} x {} pixels, the scenario's camera of {} x {}",
+        recorded_px.0, recorded_px.1, camera_px.0, camera_px.1
+    )]
+    RecordedSize {
+        /// The recorded perturbation's file.
+        file: String,
+        /// Width and height of its frames.
+        recorded_px: (u16, u16),
+        /// Width and height of the camera's.
+        camera_px: (u16, u16),
+    },
+    /// A recorded perturbation that is a name only.
+    #[error("the recorded perturbation {file:?} has not been read")]
+    RecordedUnread {
+        /// The recorded perturbation's file.
+        file: String,
+    },
 }
 
 impl From<RoadError> for CheckError {
@@ -180,6 +200,7 @@ impl Scenario {
             });
         }
         check_camera(&self.camera)?;
+        self.check_recorded()?;
         self.ego.vehicle.check().map_err(CheckError::Vehicle)?;
         self.check_places(&road)?;
         self.check_scripts(&road)
@@ -236,6 +257,23 @@ impl Scenario {
                     .collect();
                 build(&curve_pieces(segments)?, waves, section, *speed_limit_mps)
             }
+        }
+    }
+
+    /// Checks that a recorded perturbation is there and of the camera's size.
+    ///
+    /// # Errors
+    /// [`CheckError::RecordedSize`] and [`CheckError::RecordedUnread`].
+    pub(crate) fn check_recorded(&self) -> Result<(), CheckError> {
+        let Some(recorded) = &self.recorded else { return Ok(()) };
+        let file = recorded.file().to_owned();
+        let camera_px = (self.camera.width_px, self.camera.height_px);
+        match recorded.recording().map(Recording::size_px) {
+            None => Err(CheckError::RecordedUnread { file }),
+            Some(recorded_px) if recorded_px != camera_px => {
+                Err(CheckError::RecordedSize { file, recorded_px, camera_px })
+            }
+            Some(_) => Ok(()),
         }
     }
 

@@ -71,6 +71,7 @@ pub fn generate_drive(seed: Seed, style: &DriveStyle) -> Scenario {
         actors,
         camera: style.camera,
         perturbations: Vec::new(),
+        recorded: None,
         expect: Expect::default(),
     }
 }

@@ -15,7 +15,7 @@ pub use range::{FORMAT, Span};
 pub use read::{ReadError, find, parse, read, to_ron};
 
 use crate::camera::CameraSettings;
-use crate::fault::Fault;
+use crate::fault::{Fault, Recorded};
 use crate::judge::Outcome;
 use crate::road::{LaneId, RoadStyle};
 use crate::seed::Seed;
@@ -61,6 +61,9 @@ pub struct Scenario {
     /// Sensor faults and when they act; later ones act on what earlier ones left.
     #[serde(default)]
     pub perturbations: Vec<Perturbation>,
+    /// A recorded change of the frames, on top of all perturbations: the name of a file in the scenario's folder.
+    #[serde(default)]
+    pub recorded: Option<Recorded>,
     /// Bounds that the drive must keep.
     #[serde(default)]
     pub expect: Expect,
@@ -383,7 +386,7 @@ pub struct Perturbation {
     /// From and to, in seconds of the drive, or of the time since its trigger.
     pub during_s: Span,
     /// What it waits for; `EgoWithin` means the gap to the car ahead.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<Trigger>,
     /// The fault.
     pub fault: Fault,
@@ -419,6 +422,9 @@ pub struct Expect {
     /// The route's end is reached by this time.
     #[serde(deserialize_with = "option::arrive_within_s")]
     pub arrive_within_s: Option<f32>,
+    /// Whether the drive of the golden trace must keep these bounds too. Not where an attack was recorded: the trace is of a
+    /// driver who broke, the bounds are for those who hold.
+    pub golden_holds: bool,
 }
 
 impl Default for Expect {
@@ -433,6 +439,7 @@ impl Default for Expect {
             min_driving_score: None,
             min_route_completion: None,
             arrive_within_s: None,
+            golden_holds: true,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Reading scenario files. Every mistake is reported with file, line and column where there is one.
 
 use super::{CheckError, Scenario};
-use crate::fault::did_you_mean;
+use crate::fault::{RecordedError, did_you_mean};
 use ron::extensions::Extensions;
 use std::path::{Path, PathBuf};
 
@@ -36,6 +36,16 @@ pub enum ReadError {
         /// The file.
         path: PathBuf,
     },
+    /// The recorded perturbation cannot be used.
+    #[error("{path}: {cause}: {recorded:?}", path = path.display())]
+    Recorded {
+        /// Why not.
+        cause: RecordedError,
+        /// The file of the perturbation.
+        recorded: PathBuf,
+        /// The file.
+        path: PathBuf,
+    },
     /// A folder without scenarios.
     #[error("no scenario files (*.ron) in {path:?}")]
     None {
@@ -53,19 +63,25 @@ pub fn read(path: &Path) -> Result<Scenario, ReadError> {
     parse(&text, path)
 }
 
-/// Parses and checks a scenario's text; `path` is only named in errors.
+/// Parses and checks a scenario's text. `path` is named in errors; a recorded perturbation is read from its folder.
 ///
 /// # Errors
-/// [`ReadError::Syntax`] and [`ReadError::Check`].
+/// [`ReadError::Syntax`], [`ReadError::Recorded`] and [`ReadError::Check`].
 pub fn parse(text: &str, path: &Path) -> Result<Scenario, ReadError> {
     // Some editors begin a file with a byte order mark.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let scenario: Scenario = options().from_str(text).map_err(|error| ReadError::Syntax {
+    let mut scenario: Scenario = options().from_str(text).map_err(|error| ReadError::Syntax {
         message: message(&error.code),
         line: error.span.start.line,
         column: error.span.start.col,
         path: path.to_owned(),
     })?;
+    if let Some(recorded) = &mut scenario.recorded {
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let recorded_path = recorded.path(folder);
+        let error = |cause| ReadError::Recorded { cause, recorded: recorded_path, path: path.to_owned() };
+        recorded.load(folder).map_err(error)?;
+    }
     scenario.check().map_err(|cause| ReadError::Check { cause, path: path.to_owned() })?;
     Ok(scenario)
 }
@@ -156,6 +172,19 @@ Scenario(
         let scenario = parse(GOOD, Path::new("good.ron")).unwrap();
         let again = parse(&to_ron(&scenario).unwrap(), Path::new("again.ron")).unwrap();
         assert_eq!(scenario, again);
+    }
+
+    #[test]
+    fn a_recorded_perturbation_is_read_from_the_folder_of_the_scenario() {
+        let message = |file: &str| {
+            let text = GOOD.replacen("expect:", &format!("recorded: {file:?}, expect:"), 1);
+            message(&text)
+        };
+        let missing = message("no_such.perturbation");
+        assert!(missing.starts_with("cases/lead.ron: cannot read the recorded perturbation: "), "{missing}");
+        assert!(missing.ends_with(": \"cases/no_such.perturbation\""), "{missing}");
+        let outside = message("../lead.perturbation");
+        assert!(outside.starts_with("cases/lead.ron:9:") && outside.contains("recorded = \"../lead"), "{outside}");
     }
 
     #[test]
