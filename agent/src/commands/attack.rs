@@ -5,7 +5,7 @@ use crate::decision_loss::Goal;
 use crate::drivers::Driver;
 use crate::progress::Stage;
 use anyhow::Context;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use roadproof_perception::attack::{Budget, Norm};
 use std::path::PathBuf;
 
@@ -14,6 +14,8 @@ use std::path::PathBuf;
   roadproof attack shipped scenarios/following/slow_lead.ron --method pgd --eps 2/255
   roadproof attack runs/seven scenarios/cut_in/from_left.ron --method apgd --eps 4/255 --steps 50 --goal worst
   roadproof attack shipped scenarios/lane_keeping/s_bend.ron --method square --steps 500 --share 0.25
+  roadproof attack shipped scenarios/following/slow_lead.ron --method apgd --goal hide
+  roadproof attack shipped scenarios/lane_keeping/straight.ron --method auto --steps 20
 
 The scenario is driven clean, then under attack: in each decision the frame is changed within the budget before the driver
 sees it. Exits with 1 if the attacked drive ends otherwise or keeps less than nine tenths of the clean driving score.")]
@@ -34,7 +36,7 @@ pub(super) struct Arguments {
     /// Steps of a gradient method, tries of square and noise, for each decision.
     #[arg(long, default_value_t = 20)]
     steps: usize,
-    /// Attack decisions on which as much hangs as on this share of the clean drive's.
+    /// Attack at most this share of the decisions, those on which the most hangs of the drive so far.
     #[arg(long, default_value_t = 1.0)]
     share: f32,
     /// What the attack wants.
@@ -75,7 +77,9 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     );
     anyhow::ensure!(arguments.steps > 0, "--steps = 0, allowed is 1 or more");
     anyhow::ensure!((0.0..=1.0).contains(&arguments.share), "--share = {}, allowed is 0 to 1", arguments.share);
-    anyhow::ensure!(arguments.method != Method::Square || norm == Norm::Linf, "--method square takes --norm linf only");
+    let name = arguments.method.to_possible_value().map_or_else(String::new, |name| name.get_name().to_owned());
+    let only = if norm == Norm::Linf { "l2" } else { "linf" };
+    anyhow::ensure!(arguments.method.takes(norm), "--method {name} takes --norm {only} only");
     let (driver, settings) = super::evaluate::driver(&arguments.driver, None)?;
     let Driver::Learned(mut driver) = driver else {
         anyhow::bail!(
@@ -99,16 +103,16 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
         share: arguments.share,
         goal: arguments.goal,
         seed: arguments.seed,
+        keep_changes: false,
     };
-    let least = attack.least_importance(&clean);
     let mut stage = Stage::start("attack", 100, "% of the route");
-    let attacked = drive(&mut driver, scenario, Some((&attack, least)), &mut |completion| {
+    let attacked = drive(&mut driver, scenario, Some(&attack), &mut |completion| {
         stage.set((100.0 * completion) as u64, "");
     })?;
     stage.finish(format_args!("{} of {} decisions attacked", attacked.attacked, attacked.decisions));
     println!("{}", table(&clean, &attacked));
-    let outcome = |drive: &Drive| drive.episode.verdict().outcome;
-    let score = |drive: &Drive| drive.episode.score().driving_score;
+    let outcome = |drive: &Drive| drive.outcome;
+    let score = |drive: &Drive| drive.score.driving_score;
     let kept = if score(&clean) > 0.0 { score(&attacked) / score(&clean) } else { 1.0 };
     println!("The attacked drive keeps {:.0} % of the clean driving score.", 100.0 * kept);
     Ok(outcome(&clean) == outcome(&attacked) && kept >= KEPT)
@@ -131,8 +135,8 @@ fn table(clean: &Drive, attacked: &Drive) -> comfy_table::Table {
         "goal reached",
     ]);
     for (name, drive) in [("clean", clean), ("attacked", attacked)] {
-        let score = drive.episode.score();
-        let outcome = drive.episode.verdict().outcome.map_or_else(String::new, |outcome| format!("{outcome:?}"));
+        let score = drive.score;
+        let outcome = drive.outcome.map_or_else(String::new, |outcome| format!("{outcome:?}"));
         let ttc = if drive.min_ttc_s.is_finite() { format!("{:.1} s", drive.min_ttc_s) } else { "-".to_owned() };
         table.add_row([
             name.to_owned(),
