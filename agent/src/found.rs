@@ -5,7 +5,7 @@ use anyhow::Context;
 use roadproof_sim::fault::Recorded;
 use roadproof_sim::scenario::{Expect, to_ron};
 use roadproof_sim::score::Score;
-use roadproof_sim::{Episode, Outcome, Scenario, Trace, parse};
+use roadproof_sim::{Controls, Episode, Outcome, Scenario, Trace, parse};
 use std::path::{Path, PathBuf};
 
 /// Share of the clean driving score that a driver who holds keeps.
@@ -161,19 +161,11 @@ pub fn quoted(argument: &str) -> String {
     if !argument.is_empty() && argument.chars().all(plain) { argument.to_owned() } else { format!("{argument:?}") }
 }
 
-/// Whether two drives had the same controls and the same states, to the bit; frames may differ.
+/// Whether a drive had these controls, to the bit.
 #[must_use]
-pub fn same_way(one: &Trace, other: &Trace) -> bool {
-    let way = |trace: &Trace| -> Vec<_> {
-        let bits = |value: f32| value.to_bits();
-        let row = trace.rows.iter();
-        row.map(|row| {
-            let controls = row.controls;
-            (row.state_digest, [controls.steer, controls.throttle, controls.brake].map(bits))
-        })
-        .collect()
-    };
-    way(one) == way(other)
+pub fn same_way(trace: &Trace, controls: &[Controls]) -> bool {
+    let bits = |controls: &Controls| [controls.steer, controls.throttle, controls.brake].map(f32::to_bits);
+    trace.rows.iter().map(|row| bits(&row.controls)).eq(controls.iter().map(bits))
 }
 
 /// The fields in which a find differs from its source, as text.

@@ -75,6 +75,8 @@ pub mod evaluate;
 pub mod replay;
 
 // Attacks on the driver's decisions.
+pub mod decision;
+
 pub mod decision_loss;
 
 pub mod attacked_drive;

@@ -162,7 +162,8 @@ pub fn loss_under_attack(perception: &Perception, dataset: &Dataset, frames: usi
     let outcomes = match Budget::new(Norm::Linf, eps) {
         Ok(budget) => {
             let settings = PgdSettings { steps: 10, step_share: 0.25, ..PgdSettings::default() };
-            pgd(&objective, &clean, frames, &budget, &settings, 1).outcomes
+            let seeds: Vec<u64> = (0..frames as u64).collect();
+            pgd(&objective, &clean, &budget, &settings, &seeds).outcomes
         }
         // No budget, no attack.
         Err(_) => objective.evaluate(&clean),

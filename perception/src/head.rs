@@ -9,11 +9,11 @@ use crate::percept::{GAP_MAX_M, Percept, PerceptLabel};
 /// Quantities that are predicted with a scale: lane offset, heading, curvature, gap.
 pub(crate) const QUANTITIES: usize = 4;
 /// Index of the gap among them; it counts only where something is ahead.
-pub(crate) const GAP: usize = 3;
+pub const GAP: usize = 3;
 /// Outputs of a frame: a mean and a log scale for each quantity, then the logit of something being ahead.
 pub const OUTPUTS: usize = 2 * QUANTITIES + 1;
 /// Index of that logit.
-pub(crate) const LEAD: usize = 2 * QUANTITIES;
+pub const LEAD: usize = 2 * QUANTITIES;
 
 /// What one is in training coordinates: about the spread of each quantity on ordinary roads, so that all weigh alike.
 const UNITS: [f32; QUANTITIES] = [0.6, 0.12, 0.008, 0.7];

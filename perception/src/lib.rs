@@ -52,7 +52,7 @@ mod synthetic;
 pub use classes::{CELL_PX, CLASS_NAMES, CLASSES, Class, cell_class};
 pub use dataset::{Dataset, DatasetError};
 pub use hardening::{AdversarialLoss, HardBatch, loss_under_attack};
-pub use head::{OUTPUTS, percept};
+pub use head::{GAP as GAP_OUTPUT, LEAD as LEAD_OUTPUT, OUTPUTS, percept};
 pub use metrics::{PerceptionReport, report};
 pub use network::{PerceptionSettings, SettingsError};
 pub use percept::{GAP_MAX_M, Percept, PerceptLabel};

@@ -31,10 +31,10 @@ impl Default for PgdSettings {
 #[must_use]
 pub fn fgsm(objective: &impl Objective, clean: &[f32], frames: usize, budget: &Budget) -> Attacked {
     let settings = PgdSettings { steps: 1, step_share: 1.0, restarts: 1, random_start: false };
-    pgd(objective, clean, frames, budget, &settings, 0)
+    pgd(objective, clean, budget, &settings, &vec![0; frames])
 }
 
-/// Projected gradient ascent; the best frame of all steps and restarts.
+/// Projected gradient ascent; the best frame of all steps and restarts. One seed a frame.
 ///
 /// # Source
 /// Madry et al. 2018, arXiv:1706.06083.
@@ -42,21 +42,16 @@ pub fn fgsm(objective: &impl Objective, clean: &[f32], frames: usize, budget: &B
 pub fn pgd(
     objective: &impl Objective,
     clean: &[f32],
-    frames: usize,
     budget: &Budget,
     settings: &PgdSettings,
-    seed: u64,
+    seeds: &[u64],
 ) -> Attacked {
-    let length = clean.len() / frames.max(1);
-    let mut random = Pcg64Mcg::seed_from_u64(seed);
+    let length = clean.len() / seeds.len().max(1);
+    let mut random: Vec<Pcg64Mcg> = seeds.iter().map(|seed| Pcg64Mcg::seed_from_u64(*seed)).collect();
     let mut best = Attacked::begin(objective, clean);
     let mut gradient = vec![0.0; clean.len()];
     for _ in 0..settings.restarts {
-        let mut pixels = if settings.random_start {
-            clean.chunks_exact(length).flat_map(|frame| budget.random_start(frame, &mut random)).collect()
-        } else {
-            clean.to_vec()
-        };
+        let mut pixels = if settings.random_start { starts(clean, budget, &mut random) } else { clean.to_vec() };
         for _ in 0..settings.steps {
             let outcomes = objective.gradients(&pixels, &mut gradient);
             best.keep_better(&pixels, &outcomes);
@@ -72,22 +67,25 @@ pub fn pgd(
     best
 }
 
+/// One random frame within the budget of each.
+fn starts(clean: &[f32], budget: &Budget, random: &mut [Pcg64Mcg]) -> Vec<f32> {
+    let frames = clean.chunks_exact(clean.len() / random.len().max(1));
+    frames.zip(random).flat_map(|(frame, random)| budget.random_start(frame, random)).collect()
+}
+
 /// The best of so many random frames within the budget; an attack that is no stronger than this is broken.
 #[must_use]
 pub fn random_noise(
     objective: &impl Objective,
     clean: &[f32],
-    frames: usize,
     budget: &Budget,
     tries: usize,
-    seed: u64,
+    seeds: &[u64],
 ) -> Attacked {
-    let length = clean.len() / frames.max(1);
-    let mut random = Pcg64Mcg::seed_from_u64(seed);
+    let mut random: Vec<Pcg64Mcg> = seeds.iter().map(|seed| Pcg64Mcg::seed_from_u64(*seed)).collect();
     let mut best = Attacked::begin(objective, clean);
     for _ in 0..tries {
-        let pixels: Vec<f32> =
-            clean.chunks_exact(length).flat_map(|frame| budget.random_start(frame, &mut random)).collect();
+        let pixels = starts(clean, budget, &mut random);
         best.keep_better(&pixels, &objective.evaluate(&pixels));
     }
     best
@@ -122,13 +120,13 @@ mod tests {
                 }
             };
             check("fgsm", &fgsm(&objective, &clean, 2, &budget), 0.999);
-            check("pgd", &pgd(&objective, &clean, 2, &budget, &PgdSettings::default(), 1), 0.98);
-            check("apgd", &apgd(&objective, &clean, 2, &budget, 50, 1), 0.99);
-            let noise = random_noise(&objective, &clean, 2, &budget, 50, 1);
+            check("pgd", &pgd(&objective, &clean, &budget, &PgdSettings::default(), &[1, 2]), 0.98);
+            check("apgd", &apgd(&objective, &clean, &budget, 50, &[1, 2]), 0.99);
+            let noise = random_noise(&objective, &clean, &budget, 50, &[1, 2]);
             check("noise", &noise, 0.0);
             assert!((noise.outcomes[0].loss - base) / (most - base) < 0.7, "noise is weaker than a gradient");
             if norm == Norm::Linf {
-                check("square", &square(&objective, &clean, (4, 4), 2, &budget, 2000, 1), 0.8);
+                check("square", &square(&objective, &clean, (4, 4), &budget, 2000, &[1, 2]), 0.8);
             }
         }
     }

@@ -91,12 +91,13 @@ mod tests {
         let labels: Vec<PerceptLabel> = (0..12).map(|index| *dataset.label(index)).collect();
         let clean = to_numbers(dataset.frames(0, 12));
         let budget = Budget::new(Norm::Linf, 4.0 / 255.0).unwrap();
+        let seeds: Vec<u64> = (0..12).collect();
         for head in Head::ALL {
             let loss = PerceptLoss { network: &network, labels: &labels, head, bound: 1e9 };
             let sum = |outcomes: &[Outcome]| outcomes.iter().map(|outcome| outcome.loss).sum::<f32>();
             let before = sum(&loss.evaluate(&clean));
-            let moved = sum(&pgd(&loss, &clean, 12, &budget, &PgdSettings::default(), 1).outcomes);
-            let noise = sum(&random_noise(&loss, &clean, 12, &budget, 20, 1).outcomes);
+            let moved = sum(&pgd(&loss, &clean, &budget, &PgdSettings::default(), &seeds).outcomes);
+            let noise = sum(&random_noise(&loss, &clean, &budget, 20, &seeds).outcomes);
             assert!(moved - before > 2.0 * (noise - before) && moved > before, "{head:?}: {before}, {noise}, {moved}");
         }
     }

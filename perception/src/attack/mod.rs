@@ -1,23 +1,41 @@
 //! Attacks on what the network sees: perturbations within a budget that make a loss as large as they can.
 //!
-//! Attacks work on batches of frames as numbers from 0 to 1 and know the loss only as an [`Objective`]. Losses of the
-//! network's own outputs come from [`Differentiable`]; those of a decision are built on it by whoever decides.
+//! Attacks work on batches of frames as numbers from 0 to 1 and know the loss only as an [`Objective`], or, where they need
+//! scores of classes, as a [`Classifier`]. Losses of the network's own outputs come from [`Differentiable`]; those of a decision
+//! are built on it by whoever decides. Every frame has a seed of its own and fares the same in any batch.
 //!
 //! # Units
 //! `eps` in the same units: 2/255 is two grey levels. Norms are over all values of a frame.
 
-mod apgd;
 mod budget;
+mod classifier;
 mod differentiable;
-mod gradient_steps;
 mod losses;
+
+// Within a budget.
+mod apgd;
+mod gradient_steps;
 mod square;
 
-pub use apgd::apgd;
+// The nearest frame.
+mod carlini_wagner;
+mod deepfool;
+mod fab;
+mod minimum_norm;
+
+mod auto_attack;
+
+pub use apgd::{apgd, apgd_class, apgd_targeted};
+pub use auto_attack::{AutoAttackSettings, AutoAttacked, Member, auto_attack};
 pub use budget::{Budget, Norm};
+pub use carlini_wagner::carlini_wagner;
+pub use classifier::{Batch, ClassLoss, ClassScore, Classifier};
+pub use deepfool::deepfool;
 pub use differentiable::Differentiable;
+pub use fab::{fab, fab_targeted};
 pub use gradient_steps::{PgdSettings, fgsm, pgd, random_noise};
 pub use losses::{Head, PerceptLoss};
+pub use minimum_norm::Nearest;
 pub use square::square;
 
 /// What an attack maximises, frame by frame.
@@ -65,6 +83,48 @@ impl Attacked {
     /// Begins with frames as they are.
     pub(crate) fn begin(objective: &impl Objective, clean: &[f32]) -> Self {
         Self { pixels: clean.to_vec(), outcomes: objective.evaluate(clean) }
+    }
+
+    /// Begins with frames as they are, measured by their margins.
+    pub(crate) fn of_classes(classifier: &impl Classifier, batch: &Batch) -> Self {
+        Self::begin(&ClassLoss { classifier, batch, score: ClassScore::Margin }, &batch.clean)
+    }
+
+    /// The frames not yet broken.
+    pub(crate) fn open(&self) -> Vec<usize> {
+        (0..self.outcomes.len()).filter(|&row| !self.outcomes[row].broken).collect()
+    }
+
+    /// Runs an attack on classes on the frames not yet broken, and keeps what it finds by the margin.
+    pub(crate) fn try_open(
+        &mut self,
+        classifier: &impl Classifier,
+        batch: &Batch,
+        attack: impl Fn(&Batch, &[usize]) -> Vec<f32>,
+    ) {
+        self.try_rows(classifier, batch, &self.open(), attack);
+    }
+
+    /// The same on given frames.
+    pub(crate) fn try_rows(
+        &mut self,
+        classifier: &impl Classifier,
+        batch: &Batch,
+        rows: &[usize],
+        attack: impl Fn(&Batch, &[usize]) -> Vec<f32>,
+    ) {
+        if rows.is_empty() {
+            return;
+        }
+        let part = batch.part(rows);
+        let pixels = attack(&part, rows);
+        let outcomes = ClassLoss { classifier, batch: &part, score: ClassScore::Margin }.evaluate(&pixels);
+        for ((&row, frame), outcome) in rows.iter().zip(pixels.chunks_exact(batch.frame_len())).zip(outcomes) {
+            if outcome.beats(&self.outcomes[row]) {
+                self.outcomes[row] = outcome;
+                self.pixels[row * frame.len()..(row + 1) * frame.len()].copy_from_slice(frame);
+            }
+        }
     }
 
     /// Keeps of each frame the one that is better for the attack.

@@ -12,24 +12,23 @@ use rand_pcg::Pcg64Mcg;
 /// Share of a frame that the first squares cover.
 const FIRST_SHARE: f32 = 0.8;
 
-/// The best of so many tries for each frame; `size` is width and height. The budget is taken as of [`super::Norm::Linf`].
+/// The best of so many tries for each frame; `size` is width and height, and every frame has a seed. The budget is taken as of [`super::Norm::Linf`].
 #[must_use]
 pub fn square(
     objective: &impl Objective,
     clean: &[f32],
     (width, height): (usize, usize),
-    frames: usize,
     budget: &Budget,
     queries: usize,
-    seed: u64,
+    seeds: &[u64],
 ) -> Attacked {
-    let length = clean.len() / frames.max(1);
-    let mut random = Pcg64Mcg::seed_from_u64(seed);
+    let length = clean.len() / seeds.len().max(1);
+    let mut random: Vec<Pcg64Mcg> = seeds.iter().map(|seed| Pcg64Mcg::seed_from_u64(*seed)).collect();
     let mut found = Attacked::begin(objective, clean);
     // Stripes from top to bottom, each column and channel all up or all down.
     let mut pixels = clean.to_vec();
-    for (frame, clean) in pixels.chunks_exact_mut(length).zip(clean.chunks_exact(length)) {
-        let signs: Vec<f32> = (0..3 * width).map(|_| sign(&mut random)).collect();
+    for ((frame, clean), random) in pixels.chunks_exact_mut(length).zip(clean.chunks_exact(length)).zip(&mut random) {
+        let signs: Vec<f32> = (0..3 * width).map(|_| sign(random)).collect();
         for (index, (value, clean)) in frame.iter_mut().zip(clean).enumerate() {
             *value = (clean + budget.eps * signs[index % (3 * width)]).clamp(0.0, 1.0);
         }
@@ -40,9 +39,10 @@ pub fn square(
         let share = FIRST_SHARE * share_at(query as f32 / queries as f32);
         let side = (((share * (width * height) as f32).sqrt().round() as usize).max(1)).min(width.min(height));
         let mut tried = pixels.clone();
-        for (frame, clean) in tried.chunks_exact_mut(length).zip(clean.chunks_exact(length)) {
+        let frames = tried.chunks_exact_mut(length).zip(clean.chunks_exact(length));
+        for ((frame, clean), random) in frames.zip(&mut random) {
             let (left, top) = (random.random_range(0..=width - side), random.random_range(0..=height - side));
-            let change = [0; 3].map(|_| budget.eps * sign(&mut random));
+            let change = [0; 3].map(|_| budget.eps * sign(random));
             for row in top..top + side {
                 let from = 3 * (row * width + left);
                 let square = frame[from..from + 3 * side].iter_mut().zip(&clean[from..from + 3 * side]);
