@@ -5,9 +5,7 @@ use anyhow::Context;
 use roadproof_agent::decision::{DecisionClassifier, EndToEnd, Situation};
 use roadproof_agent::drivers::LearnedDriver;
 use roadproof_agent::features::{Memory, Odometry};
-use roadproof_perception::attack::{
-    Attacked, Batch, Budget, ClassScore, Norm, apgd_class, apgd_targeted, auto_attack, to_numbers,
-};
+use roadproof_perception::attack::{Attacked, Batch, Budget, ClassScore, Norm, apgd_class, apgd_targeted, to_numbers};
 use roadproof_sim::{Fleet, Seed, Split, generate_drive};
 use std::path::{Path, PathBuf};
 
@@ -16,7 +14,7 @@ const ROADS: u64 = 30;
 /// Decisions from one frame that is taken to the next.
 const EVERY: usize = 17;
 /// Budgets, in grey levels.
-const LEVELS: [f32; 3] = [0.5, 1.0, 2.0];
+const LEVELS: [f32; 5] = [0.125, 0.25, 0.5, 1.0, 2.0];
 /// Steps of each walk.
 const ITERATIONS: usize = 100;
 
@@ -49,8 +47,6 @@ fn main() -> anyhow::Result<()> {
         write(&folder, "apgd-ce", level, &shape, &class(ClassScore::CrossEntropy))?;
         write(&folder, "apgd-dlr", level, &shape, &class(ClassScore::Dlr))?;
         write(&folder, "apgd-t", level, &shape, &apgd_targeted(&classifier, &batch, &budget, ITERATIONS, 1))?;
-        let auto = auto_attack(&classifier, &batch, end_to_end.size(), &budget, &Default::default());
-        write(&folder, "auto", level, &shape, &auto.attacked)?;
     }
     Ok(())
 }

@@ -346,7 +346,9 @@ impl<'a> Target<'a> {
         let (clean, seeds, size) = (to_numbers(&self.bytes), &self.seeds, self.end_to_end.size());
         let classifier = DecisionClassifier { end_to_end: self.end_to_end, situations: &self.situations };
         let batch = || Batch::new(&classifier, &clean, seeds);
-        let nearest = |batch: &Batch, found: Nearest| found.within(&classifier, batch, &budget).pixels;
+        let nearest = |batch: &Batch, found: Nearest| {
+            stretch(&found.within(&classifier, batch, &budget).pixels, &clean, seeds.len(), &budget)
+        };
         match method {
             Method::Fgsm => fgsm(loss, &clean, seeds.len(), &budget).pixels,
             Method::Pgd => pgd(loss, &clean, &budget, &PgdSettings { steps, ..PgdSettings::default() }, seeds).pixels,
@@ -370,6 +372,20 @@ impl<'a> Target<'a> {
             Method::Noise => random_noise(loss, &clean, &budget, steps, seeds).pixels,
         }
     }
+}
+
+/// Frames further along the way they were changed, to the end of the budget: the nearest frame with another action is often less
+/// than a grey level away, and a camera that delivers bytes would round it back.
+fn stretch(pixels: &[f32], clean: &[f32], frames: usize, budget: &Budget) -> Vec<f32> {
+    let length = clean.len() / frames.max(1);
+    let stretched = |(frame, clean): (&[f32], &[f32])| {
+        let distance = budget.distance(frame, clean);
+        let factor = if distance > 0.0 { budget.eps / distance } else { 1.0 };
+        let mut frame: Vec<f32> = frame.iter().zip(clean).map(|(new, old)| old + factor * (new - old)).collect();
+        budget.project(clean, &mut frame);
+        frame
+    };
+    pixels.chunks_exact(length).zip(clean.chunks_exact(length)).flat_map(stretched).collect()
 }
 
 #[cfg(test)]

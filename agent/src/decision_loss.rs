@@ -238,13 +238,13 @@ mod tests {
         let others: Vec<&Decision> = (0..5).map(|row| &decisions[(row + 2) % 5]).collect();
         for goal in goals() {
             let loss = DecisionLoss { end_to_end: &end_to_end, situations: &situations, clean: &others, goal };
-            for row in 0..5 {
+            for (row, decision) in decisions.iter().enumerate() {
                 let (mut outputs, mut heads) = (vec![0.0; OUTPUTS], vec![0.0; HEADS]);
-                loss.outcome(row, &decisions[row], &mut outputs, &mut heads);
+                loss.outcome(row, decision, &mut outputs, &mut heads);
                 let written: Vec<f32> = outputs.into_iter().chain(heads).collect();
                 for (index, written) in written.iter().enumerate() {
                     let moved = |by: f32| {
-                        let mut decision = decisions[row].clone();
+                        let mut decision = decision.clone();
                         if index < OUTPUTS {
                             decision.outputs[index] += by;
                         } else {

@@ -116,8 +116,9 @@ pub fn apgd_targeted(
     let mut best = Attacked::of_classes(classifier, batch);
     let rivals = batch.rivals(classifier, TARGETS);
     for target in 0..TARGETS.min(classifier.classes() - 1) {
+        let targets: Vec<usize> = rivals.iter().map(|rivals| rivals[target]).collect();
         best.try_open(classifier, batch, |part, rows| {
-            let targets: Vec<usize> = rows.iter().map(|&row| rivals[row][target]).collect();
+            let targets: Vec<usize> = rows.iter().map(|&row| targets[row]).collect();
             let part = Batch { seeds: again(&part.seeds, 1000 * target), ..part.clone() };
             apgd_class(classifier, &part, ClassScore::TargetedDlr(&targets), budget, iterations, restarts).pixels
         });
@@ -196,9 +197,9 @@ mod tests {
         for norm in [Norm::Linf, Norm::L2] {
             let distances = crate::attack::minimum_norm::tests::distances(&planes, &batch, norm);
             for (share, breaks) in [(1.05, true), (0.95, false)] {
-                for row in 0..4 {
+                for (row, distance) in distances.iter().enumerate() {
                     let part = batch.part(&[row]);
-                    let budget = Budget::new(norm, share * distances[row]).unwrap();
+                    let budget = Budget::new(norm, share * distance).unwrap();
                     let check = |name: &str, attacked: &Attacked| {
                         assert_eq!(attacked.outcomes[0].broken, breaks, "{name}, {norm:?}, {share}, frame {row}");
                         assert!(budget.distance(&attacked.pixels, &part.clean) <= budget.eps * 1.0001, "{name}");
