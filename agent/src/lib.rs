@@ -76,6 +76,8 @@ pub mod decision_loss;
 
 pub mod attacked_drive;
 
+pub mod robustness;
+
 pub mod bench;
 
 pub mod contact_sheet;

@@ -1,0 +1,212 @@
+//! Short drives of which every decision is attacked: driving score against the budget, method by method and drive by drive.
+//!
+//! # Source
+//! Carlini et al. 2019, "On Evaluating Adversarial Robustness", arXiv:1902.06705: what counts is the mean over examples of the
+//! least score over attacks, not the least mean of any one attack.
+
+use super::attacked::{Driven, METHODS, drive_attacked, drive_goal, effort, name};
+use super::drives::Family;
+use super::matrix::{is_broken, mean, ratio};
+use super::plan::Plan;
+use crate::attacked_drive::Method;
+use crate::drivers::LearnedDriver;
+use crate::interrupt::Interrupt;
+use crate::progress::Stage;
+use rayon::prelude::*;
+use roadproof_sim::{FleetError, Outcome, Scenario};
+use serde::Serialize;
+use std::sync::Mutex;
+
+/// What attacks do to drives.
+#[derive(Clone, Debug, Serialize)]
+pub struct ClosedLoop {
+    /// What the attacks want of each decision.
+    pub goal: String,
+    /// Drives are cut off after this time.
+    pub drive_s: f32,
+    /// The drives without an attack; scores of curves stand in the same order.
+    pub drives: Vec<ShortDrive>,
+    /// One for each method.
+    pub curves: Vec<DriveCurve>,
+    /// The strongest method for each drive on its own.
+    pub strongest: Vec<DrivePoint>,
+}
+
+/// A drive that is cut off.
+#[derive(Clone, Debug, Serialize)]
+pub struct ShortDrive {
+    /// Its family.
+    pub family: String,
+    /// Its name.
+    pub name: String,
+    /// Its seed.
+    pub seed: u64,
+    /// How it ends without an attack; `TimeUp` where it is cut off.
+    pub outcome: Outcome,
+    /// Its driving score without an attack.
+    pub driving_score: f32,
+}
+
+/// One method against the budget.
+#[derive(Clone, Debug, Serialize)]
+pub struct DriveCurve {
+    /// The method.
+    pub method: &'static str,
+    /// Steps or tries for each decision.
+    pub effort: usize,
+    /// One for each budget.
+    pub points: Vec<DrivePoint>,
+}
+
+/// All drives under one budget.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct DrivePoint {
+    /// The budget in grey levels, Linf.
+    pub eps_bytes: u8,
+    /// Mean driving score.
+    pub driving_score: f32,
+    /// The same over the clean drives' mean.
+    pub relative: f32,
+    /// Share of drives that end otherwise than without the attack, or keep less than nine tenths of its score.
+    pub broken: f32,
+    /// Whether each drive is broken.
+    pub drives_broken: Vec<bool>,
+    /// Driving score of each drive.
+    pub scores: Vec<f32>,
+    /// How each drive ended.
+    pub outcomes: Vec<Outcome>,
+}
+
+/// The drives that are attacked: the first ones of each family, cut off.
+fn short_drives<'a>(families: &'a [Family], plan: &Plan) -> Vec<(&'a Family, usize, Scenario)> {
+    let of = |family: &'a Family| {
+        let drives = family.drives.iter().enumerate().take(plan.attacked_drives);
+        drives.map(move |(index, drive)| {
+            let duration_s = drive.scenario.duration_s.min(plan.attacked_s);
+            (family, index, Scenario { duration_s, ..drive.scenario.clone() })
+        })
+    };
+    families.iter().take(plan.attacked_families).flat_map(of).collect()
+}
+
+/// Attacks the drives; `None` if somebody interrupted.
+///
+/// # Errors
+/// [`FleetError`] for a drive that cannot be built.
+pub(super) fn measure(
+    driver: &LearnedDriver,
+    families: &[Family],
+    plan: &Plan,
+    interrupt: &Interrupt,
+) -> Result<Option<ClosedLoop>, FleetError> {
+    let drives = short_drives(families, plan);
+    let clean: Vec<Driven> = drives
+        .iter()
+        .map(|(_, _, scenario)| drive_attacked(driver, scenario, None, plan.seed))
+        .collect::<Result<_, _>>()?;
+    let pair = |method: Method| plan.eps_bytes.iter().map(move |eps_bytes| (method, *eps_bytes));
+    let places = METHODS.into_iter().flat_map(pair);
+    let jobs: Vec<(Method, u8, usize)> =
+        places.flat_map(|(method, eps)| (0..drives.len()).map(move |drive| (method, eps, drive))).collect();
+    let stage = Mutex::new((Stage::start("attack drives", jobs.len() as u64, "drives"), 0));
+    let attack = |&(method, eps_bytes, drive): &(Method, u8, usize)| {
+        if interrupt.requested() {
+            return Ok(None);
+        }
+        let effort = effort(method, plan.drive_steps, 2 * plan.drive_steps);
+        let driven = drive_attacked(driver, &drives[drive].2, Some((method, eps_bytes, effort)), plan.seed)?;
+        if let Ok(mut shown) = stage.lock() {
+            shown.1 += 1;
+            let done = shown.1;
+            shown.0.set(done, "");
+        }
+        Ok(Some(driven))
+    };
+    // One job at a time for each thread: they differ a hundredfold in length.
+    let driven: Result<Vec<Option<Driven>>, FleetError> = jobs.par_iter().with_max_len(1).map(attack).collect();
+    let Some(driven) = driven?.into_iter().collect::<Option<Vec<Driven>>>() else { return Ok(None) };
+    let mut points = driven.chunks_exact(drives.len()).zip(METHODS.iter().flat_map(|_| &plan.eps_bytes));
+    let curves: Vec<DriveCurve> = METHODS
+        .iter()
+        .map(|&method| DriveCurve {
+            method: name(method),
+            effort: effort(method, plan.drive_steps, 2 * plan.drive_steps),
+            points: points.by_ref().take(plan.eps_bytes.len()).map(|(row, eps)| point(*eps, &clean, row)).collect(),
+        })
+        .collect();
+    let strongest = strongest(&clean, &curves);
+    let stage = stage.into_inner().map(|(stage, _)| stage);
+    if let (Ok(stage), Some(last)) = (stage, strongest.last()) {
+        stage.finish(format_args!("{:.0} % broken at {} grey levels", 100.0 * last.broken, last.eps_bytes));
+    }
+    let drives = drives.iter().zip(&clean).map(|((family, index, scenario), clean)| ShortDrive {
+        family: family.name.clone(),
+        name: family.drives[*index].name.clone(),
+        seed: scenario.seed.0,
+        outcome: clean.outcome,
+        driving_score: clean.driving_score,
+    });
+    let drives = drives.collect();
+    Ok(Some(ClosedLoop { goal: drive_goal(), drive_s: plan.attacked_s, drives, curves, strongest }))
+}
+
+fn point(eps_bytes: u8, clean: &[Driven], attacked: &[Driven]) -> DrivePoint {
+    let pair = |driven: &Driven| (driven.outcome, driven.driving_score);
+    let broken = clean.iter().zip(attacked).map(|(clean, attacked)| is_broken(pair(clean), pair(attacked)));
+    summed_up(eps_bytes, clean, broken.collect(), attacked)
+}
+
+fn summed_up(eps_bytes: u8, clean: &[Driven], drives_broken: Vec<bool>, driven: &[Driven]) -> DrivePoint {
+    let scores: Vec<f32> = driven.iter().map(|driven| driven.driving_score).collect();
+    let driving_score = mean(scores.iter().copied());
+    DrivePoint {
+        eps_bytes,
+        driving_score,
+        relative: ratio(driving_score, mean(clean.iter().map(|clean| clean.driving_score))),
+        broken: mean(drives_broken.iter().map(|broken| f32::from(u8::from(*broken)))),
+        drives_broken,
+        scores,
+        outcomes: driven.iter().map(|driven| driven.outcome).collect(),
+    }
+}
+
+/// For each budget, each drive under the method that left it the least score; broken if any method broke it.
+fn strongest(clean: &[Driven], curves: &[DriveCurve]) -> Vec<DrivePoint> {
+    let budgets = curves.first().map_or(0, |curve| curve.points.len());
+    let at = |budget: usize| {
+        let points: Vec<&DrivePoint> = curves.iter().map(|curve| &curve.points[budget]).collect();
+        let worst = |drive: usize| {
+            let least = points.iter().min_by(|a, b| a.scores[drive].total_cmp(&b.scores[drive]));
+            let least = least.expect("there is a method");
+            Driven { outcome: least.outcomes[drive], driving_score: least.scores[drive] }
+        };
+        let broken = (0..clean.len()).map(|drive| points.iter().any(|point| point.drives_broken[drive]));
+        let driven: Vec<Driven> = (0..clean.len()).map(worst).collect();
+        summed_up(points[0].eps_bytes, clean, broken.collect(), &driven)
+    };
+    (0..budgets).map(at).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_strongest_attack_is_chosen_drive_by_drive() {
+        let driven = |outcome, driving_score| Driven { outcome, driving_score };
+        use Outcome::{OffRoad, TimeUp};
+        let clean = [driven(TimeUp, 40.0), driven(TimeUp, 60.0)];
+        let curve = |method, rows: [Driven; 2]| DriveCurve { method, effort: 1, points: vec![point(4, &clean, &rows)] };
+        let curves = [
+            curve("one", [driven(OffRoad, 10.0), driven(TimeUp, 60.0)]),
+            curve("other", [driven(TimeUp, 40.0), driven(TimeUp, 30.0)]),
+        ];
+        // Each alone leaves 35 of 50 and breaks one drive; together, drive by drive, 20 of 50 and both.
+        for curve in &curves {
+            assert_eq!((curve.points[0].driving_score, curve.points[0].broken), (35.0, 0.5));
+        }
+        let strongest = strongest(&clean, &curves);
+        assert_eq!((strongest[0].driving_score, strongest[0].relative, strongest[0].broken), (20.0, 0.4, 1.0));
+        assert_eq!(strongest[0].outcomes, [OffRoad, TimeUp]);
+    }
+}
