@@ -207,7 +207,7 @@ pub(super) fn attacks(report: &Report) -> String {
     format!(
         "<h2>Attacks</h2><p>Frames changed by at most eps in every value, and rounded to bytes as a camera delivers them. \
          On the left whole drives: every decision of {} drives ({}), each cut off after {} s (clean score {clean:.1}), attacked \
-         towards {}. On the right {} single decisions of held-out roads, attacked towards any other action. The strongest \
+         towards {}. On the right {} single decisions of held-out roads, attacked towards the same. The strongest \
          attack is chosen for each drive and each decision on its own (Carlini et al. 2019, arXiv:1902.06705).</p>\
          <div class=\"charts\">{}{}{}</div>{}",
         drives.drives.len(),
