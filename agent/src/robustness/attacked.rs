@@ -17,9 +17,8 @@ pub(super) const METHODS: [Method; 5] = [Method::Noise, Method::Square, Method::
 pub(super) const ITERATIVE: [Method; 2] = [Method::Pgd, Method::Apgd];
 /// What attacks on drives want.
 const DRIVE_GOAL: Goal = Goal::Worst;
-/// What attacks on single decisions want. Any other action would be too easy to tell methods apart: the nearest ones are hardly
-/// different.
-const DECISION_GOAL: Goal = Goal::Worst;
+/// What attacks on single decisions want: any other action, so that there is a success or none.
+const DECISION_GOAL: Goal = Goal::Other;
 /// Way of a PGD walk in budgets, as in Madry et al. 2018: steps of 2.5 eps over their number.
 const WAY: f32 = 2.5;
 
@@ -54,8 +53,8 @@ pub(super) fn effort(method: Method, steps: usize, tries: usize) -> usize {
 }
 
 /// The budget of so many grey levels.
-pub(super) fn budget(eps_bytes: u8) -> Budget {
-    Budget { norm: Norm::Linf, eps: f32::from(eps_bytes) / 255.0 }
+pub(super) fn budget(eps_levels: f32) -> Budget {
+    Budget { norm: Norm::Linf, eps: eps_levels / 255.0 }
 }
 
 /// The strongest frame a method finds against any objective.
@@ -64,11 +63,11 @@ pub(super) fn strongest(
     objective: &impl Objective,
     clean: &[f32],
     size: (usize, usize),
-    eps_bytes: u8,
+    eps_levels: f32,
     effort: usize,
     seed: u64,
 ) -> Attacked {
-    let budget = budget(eps_bytes);
+    let budget = budget(eps_levels);
     match method {
         Method::Fgsm => fgsm(objective, clean, 1, &budget),
         Method::Pgd => {
@@ -110,9 +109,9 @@ pub(super) fn drive_attacked(
     attack: Option<(Method, u8, usize)>,
     seed: u64,
 ) -> Result<Driven, FleetError> {
-    let attack = attack.map(|(method, eps_bytes, steps)| DriveAttack {
+    let attack = attack.map(|(method, eps_levels, steps)| DriveAttack {
         method,
-        budget: budget(eps_bytes),
+        budget: budget(f32::from(eps_levels)),
         steps,
         share: 1.0,
         goal: DRIVE_GOAL,

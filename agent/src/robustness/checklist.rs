@@ -66,7 +66,7 @@ fn row(curve: &Curve) -> String {
 }
 
 fn budgets(curve: &Curve) -> String {
-    let eps: Vec<String> = curve.points.iter().map(|point| point.eps_bytes.to_string()).collect();
+    let eps: Vec<String> = curve.points.iter().map(|point| point.eps_levels.to_string()).collect();
     format!("at {} grey levels", eps.join(", "))
 }
 
@@ -105,7 +105,8 @@ pub(super) fn success_grows(strongest: &Curve) -> Check {
 }
 
 pub(super) fn unbounded_breaks_everything(unbounded: &Point) -> Check {
-    let figures = format!("{:.1} % of frames broken at {} grey levels", 100.0 * unbounded.success, unbounded.eps_bytes);
+    let figures =
+        format!("{:.1} % of frames broken at {} grey levels", 100.0 * unbounded.success, unbounded.eps_levels);
     check("without a bound every frame breaks", unbounded.success == 1.0, figures, "none may hold".to_owned())
 }
 
@@ -116,7 +117,7 @@ pub(super) fn doubling_changes_nothing(steps: usize, before: &Point, after: &Poi
         100.0 * before.success,
         2 * steps,
         100.0 * after.success,
-        before.eps_bytes
+        before.eps_levels
     );
     if before.success == 1.0 {
         return unjudged(name, figures, "every frame is broken already");
@@ -147,8 +148,17 @@ pub(super) fn transfer_is_weaker(transferred: Option<&Curve>, direct: &Curve, fr
         return unjudged(name, String::new(), "there is no other network");
     };
     let figures = format!("{}, {}, {}; made on {from}", row(transferred), row(direct), budgets(direct));
-    let held = pairs(transferred, direct).all(|(transferred, direct)| transferred.success <= direct.success);
-    check(name, held, figures, "no more success at any budget".to_owned())
+    if pairs(transferred, direct).all(|(transferred, direct)| transferred.success == 1.0 && direct.success == 1.0) {
+        return unjudged(name, figures, "both break every frame at every budget");
+    }
+    let most = direct.points.first().map_or(0.0, |point| tolerance(point.broken.len()));
+    let held = pairs(transferred, direct).all(|(transferred, direct)| transferred.success <= direct.success + most);
+    check(
+        name,
+        held,
+        figures,
+        format!("at no budget more success by more than {:.1} %, one frame or 2 %", 100.0 * most),
+    )
 }
 
 pub(super) fn noise_is_weaker(tries: usize, noise: &Point, gradient: &Point) -> Check {
@@ -156,7 +166,7 @@ pub(super) fn noise_is_weaker(tries: usize, noise: &Point, gradient: &Point) -> 
         "{:.1} % with {tries} random frames each, {:.1} % with gradients, at {} grey levels",
         100.0 * noise.success,
         100.0 * gradient.success,
-        gradient.eps_bytes
+        gradient.eps_levels
     );
     let name = "random noise is weaker, however often it is tried";
     if noise.success == 0.0 && gradient.success == 0.0 {
@@ -168,12 +178,12 @@ pub(super) fn noise_is_weaker(tries: usize, noise: &Point, gradient: &Point) -> 
     check(name, noise.success < gradient.success, figures, "less success".to_owned())
 }
 
-pub(super) fn planted_is_found(eps_bytes: u8, found: &[Option<bool>]) -> Check {
+pub(super) fn planted_is_found(eps_levels: f32, found: &[Option<bool>]) -> Check {
     let name = "a planted frame is found";
     let planted = found.iter().flatten().count();
     let hits = found.iter().flatten().filter(|found| **found).count();
     let figures =
-        format!("{hits} of {planted} found at {eps_bytes} grey levels, each the best of {CORNERS} random corners");
+        format!("{hits} of {planted} found at {eps_levels} grey levels, each the best of {CORNERS} random corners");
     if planted == 0 {
         return unjudged(name, figures, "the loss is the same everywhere, so no frame can be planted");
     }

@@ -62,7 +62,7 @@ pub struct DriveCurve {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct DrivePoint {
     /// The budget in grey levels, Linf.
-    pub eps_bytes: u8,
+    pub eps_levels: u8,
     /// Mean driving score.
     pub driving_score: f32,
     /// The same over the clean drives' mean.
@@ -104,17 +104,17 @@ pub(super) fn measure(
         .iter()
         .map(|(_, _, scenario)| drive_attacked(driver, scenario, None, plan.seed))
         .collect::<Result<_, _>>()?;
-    let pair = |method: Method| plan.eps_bytes.iter().map(move |eps_bytes| (method, *eps_bytes));
+    let pair = |method: Method| plan.drive_eps_levels.iter().map(move |eps_levels| (method, *eps_levels));
     let places = METHODS.into_iter().flat_map(pair);
     let jobs: Vec<(Method, u8, usize)> =
         places.flat_map(|(method, eps)| (0..drives.len()).map(move |drive| (method, eps, drive))).collect();
     let stage = Mutex::new((Stage::start("attack drives", jobs.len() as u64, "drives"), 0));
-    let attack = |&(method, eps_bytes, drive): &(Method, u8, usize)| {
+    let attack = |&(method, eps_levels, drive): &(Method, u8, usize)| {
         if interrupt.requested() {
             return Ok(None);
         }
         let effort = effort(method, plan.drive_steps, 2 * plan.drive_steps);
-        let driven = drive_attacked(driver, &drives[drive].2, Some((method, eps_bytes, effort)), plan.seed)?;
+        let driven = drive_attacked(driver, &drives[drive].2, Some((method, eps_levels, effort)), plan.seed)?;
         if let Ok(mut shown) = stage.lock() {
             shown.1 += 1;
             let done = shown.1;
@@ -125,19 +125,23 @@ pub(super) fn measure(
     // One job at a time for each thread: they differ a hundredfold in length.
     let driven: Result<Vec<Option<Driven>>, FleetError> = jobs.par_iter().with_max_len(1).map(attack).collect();
     let Some(driven) = driven?.into_iter().collect::<Option<Vec<Driven>>>() else { return Ok(None) };
-    let mut points = driven.chunks_exact(drives.len()).zip(METHODS.iter().flat_map(|_| &plan.eps_bytes));
+    let mut points = driven.chunks_exact(drives.len()).zip(METHODS.iter().flat_map(|_| &plan.drive_eps_levels));
     let curves: Vec<DriveCurve> = METHODS
         .iter()
         .map(|&method| DriveCurve {
             method: name(method),
             effort: effort(method, plan.drive_steps, 2 * plan.drive_steps),
-            points: points.by_ref().take(plan.eps_bytes.len()).map(|(row, eps)| point(*eps, &clean, row)).collect(),
+            points: points
+                .by_ref()
+                .take(plan.drive_eps_levels.len())
+                .map(|(row, eps)| point(*eps, &clean, row))
+                .collect(),
         })
         .collect();
     let strongest = strongest(&clean, &curves);
     let stage = stage.into_inner().map(|(stage, _)| stage);
     if let (Ok(stage), Some(last)) = (stage, strongest.last()) {
-        stage.finish(format_args!("{:.0} % broken at {} grey levels", 100.0 * last.broken, last.eps_bytes));
+        stage.finish(format_args!("{:.0} % broken at {} grey levels", 100.0 * last.broken, last.eps_levels));
     }
     let drives = drives.iter().zip(&clean).map(|((family, index, scenario), clean)| ShortDrive {
         family: family.name.clone(),
@@ -150,17 +154,17 @@ pub(super) fn measure(
     Ok(Some(ClosedLoop { goal: drive_goal(), drive_s: plan.attacked_s, drives, curves, strongest }))
 }
 
-fn point(eps_bytes: u8, clean: &[Driven], attacked: &[Driven]) -> DrivePoint {
+fn point(eps_levels: u8, clean: &[Driven], attacked: &[Driven]) -> DrivePoint {
     let pair = |driven: &Driven| (driven.outcome, driven.driving_score);
     let broken = clean.iter().zip(attacked).map(|(clean, attacked)| is_broken(pair(clean), pair(attacked)));
-    summed_up(eps_bytes, clean, broken.collect(), attacked)
+    summed_up(eps_levels, clean, broken.collect(), attacked)
 }
 
-fn summed_up(eps_bytes: u8, clean: &[Driven], drives_broken: Vec<bool>, driven: &[Driven]) -> DrivePoint {
+fn summed_up(eps_levels: u8, clean: &[Driven], drives_broken: Vec<bool>, driven: &[Driven]) -> DrivePoint {
     let scores: Vec<f32> = driven.iter().map(|driven| driven.driving_score).collect();
     let driving_score = mean(scores.iter().copied());
     DrivePoint {
-        eps_bytes,
+        eps_levels,
         driving_score,
         relative: ratio(driving_score, mean(clean.iter().map(|clean| clean.driving_score))),
         broken: mean(drives_broken.iter().map(|broken| f32::from(u8::from(*broken)))),
@@ -182,7 +186,7 @@ fn strongest(clean: &[Driven], curves: &[DriveCurve]) -> Vec<DrivePoint> {
         };
         let broken = (0..clean.len()).map(|drive| points.iter().any(|point| point.drives_broken[drive]));
         let driven: Vec<Driven> = (0..clean.len()).map(worst).collect();
-        summed_up(points[0].eps_bytes, clean, broken.collect(), &driven)
+        summed_up(points[0].eps_levels, clean, broken.collect(), &driven)
     };
     (0..budgets).map(at).collect()
 }

@@ -118,8 +118,8 @@ fn examples(trick: Trick) -> Vec<Example<Deceptive>> {
 }
 
 fn check_list(trick: Trick) -> OpenLoop {
-    let eps_bytes = vec![1, 2, 4, 8];
-    let trial = Trial { size: (6, 4), eps_bytes, steps: 10, tries: 60, noise_tries: 200, seed: 3 };
+    let eps_levels = vec![1.0, 2.0, 4.0, 8.0];
+    let trial = Trial { size: (6, 4), eps_levels, steps: 10, tries: 60, noise_tries: 200, seed: 3 };
     examine(&examples(trick), &trial, "the other weights", &Interrupt::never()).expect("nobody interrupts")
 }
 
@@ -166,7 +166,7 @@ fn what_cannot_be_judged_is_not_said_to_hold() {
         example.objective.threshold = 0.1;
         example.substitute = None;
     }
-    let trial = Trial { size: (6, 4), eps_bytes: vec![2, 4], steps: 10, tries: 40, noise_tries: 40, seed: 3 };
+    let trial = Trial { size: (6, 4), eps_levels: vec![0.5, 4.0], steps: 10, tries: 40, noise_tries: 40, seed: 3 };
     let examined = examine(&easy, &trial, "nothing", &Interrupt::never()).expect("nobody interrupts");
     for part in ["twice the steps", "grows", "another network"] {
         assert_eq!(verdict(&examined, part), Verdict::CannotBeJudged, "{part}");

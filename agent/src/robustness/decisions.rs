@@ -74,8 +74,8 @@ pub struct Turned {
     pub time_s: f32,
     /// The method.
     pub method: &'static str,
-    /// The least budget at which any method turned the decision, in grey levels.
-    pub eps_bytes: u8,
+    /// The least budget, in whole grey levels, at which any method turned the decision.
+    pub eps_levels: f32,
     /// What the driver does on the clean frame.
     pub clean_action: String,
     /// What it does on the attacked frame.
@@ -88,7 +88,8 @@ pub struct Turned {
     pub attacked: Vec<u8>,
 }
 
-/// A few decisions, each turned with the least budget at which that was possible, from the weakest budget to the strongest.
+/// A few decisions, each turned with the least budget at which that was possible, from the weakest budget to the strongest;
+/// budgets that a camera cannot show are passed over.
 pub(super) fn turned(
     driver: &LearnedDriver,
     decisions: &[Decision],
@@ -96,34 +97,34 @@ pub(super) fn turned(
     trial: &Trial,
     count: usize,
 ) -> Vec<Turned> {
-    let least = |index: usize| -> Option<(u8, usize, Method)> {
-        let budgets = trial.eps_bytes.iter().enumerate();
+    let least = |index: usize| -> Option<(f32, usize, Method)> {
+        let budgets = trial.eps_levels.iter().enumerate().filter(|(_, eps)| **eps >= 1.0);
         let mut found = budgets.flat_map(|(point, eps)| METHODS.iter().rev().map(move |method| (*eps, point, *method)));
         found.find_map(|(eps, point, method)| {
             let curve = curves.iter().find(|curve| curve.method == name(method))?;
             curve.points[point].broken[index].then_some((eps, index, method))
         })
     };
-    let mut all: Vec<(u8, usize, Method)> = (0..decisions.len()).filter_map(least).collect();
-    all.sort_by_key(|&(eps, index, _)| (eps, index));
+    let mut all: Vec<(f32, usize, Method)> = (0..decisions.len()).filter_map(least).collect();
+    all.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
     let shown = count.min(all.len());
     let places = (0..shown).map(|place| place * (all.len() - 1) / (shown - 1).max(1));
     let network = Differentiable::new(driver.perception());
     places
         .map(|place| {
-            let (eps_bytes, index, method) = all[place];
+            let (eps_levels, index, method) = all[place];
             let decision = &decisions[index];
             let clean = to_numbers(&decision.rgb);
             let loss = loss(&network, driver.policy(), decision, &clean);
             let effort = effort(method, trial.steps, trial.tries);
             let seed = seed_of(trial.seed, index);
-            let found = strongest(method, &loss, &clean, network.size(), eps_bytes, effort, seed);
-            let attacked = to_bytes(&found.pixels, &decision.rgb, &budget(eps_bytes));
+            let found = strongest(method, &loss, &clean, network.size(), eps_levels, effort, seed);
+            let attacked = to_bytes(&found.pixels, &decision.rgb, &budget(eps_levels));
             Turned {
                 road: decision.road,
                 time_s: decision.time_s,
                 method: name(method),
-                eps_bytes,
+                eps_levels,
                 clean_action: in_words(decision.action(driver, &decision.rgb)),
                 attacked_action: in_words(decision.action(driver, &attacked)),
                 clean: decision.rgb.clone(),

@@ -17,7 +17,7 @@ use serde::Serialize;
 pub(super) struct Trial {
     /// Width and height of a frame.
     pub size: (usize, usize),
-    pub eps_bytes: Vec<u8>,
+    pub eps_levels: Vec<f32>,
     pub steps: usize,
     pub tries: usize,
     pub noise_tries: usize,
@@ -31,7 +31,7 @@ pub(super) struct Example<O> {
     pub substitute: Option<O>,
 }
 
-/// One method against the budget, on the frames as a camera delivers them: rounded to bytes.
+/// One method against the budget, on frames as a camera delivers them: rounded to bytes, from one grey level on.
 #[derive(Clone, Debug, Serialize)]
 pub struct Curve {
     /// The method.
@@ -46,7 +46,7 @@ pub struct Curve {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Point {
     /// The budget in grey levels, Linf.
-    pub eps_bytes: u8,
+    pub eps_levels: f32,
     /// Share of frames on which the attack succeeds.
     pub success: f32,
     /// Mean loss, which the attack raises.
@@ -76,18 +76,22 @@ pub(super) fn seed_of(seed: u64, example: usize) -> u64 {
 }
 
 impl<O: Objective + Sync> Example<O> {
-    /// The strongest frame that a method finds against one objective, as the camera delivers it, against another.
+    /// The strongest frame that a method finds against an objective: as a camera delivers it, or as numbers where the budget is
+    /// less than a camera can show.
     fn attacked(
         &self,
         against: &impl Objective,
         method: Method,
-        eps_bytes: u8,
+        eps_levels: f32,
         effort: usize,
         trial: &Trial,
     ) -> Vec<f32> {
         let clean = to_numbers(&self.rgb);
-        let found = strongest(method, against, &clean, trial.size, eps_bytes, effort, trial.seed);
-        to_numbers(&to_bytes(&found.pixels, &self.rgb, &budget(eps_bytes)))
+        let found = strongest(method, against, &clean, trial.size, eps_levels, effort, trial.seed);
+        match eps_levels {
+            eps_levels if eps_levels < 1.0 => found.pixels,
+            _ => to_numbers(&to_bytes(&found.pixels, &self.rgb, &budget(eps_levels))),
+        }
     }
 }
 
@@ -101,9 +105,9 @@ fn on_each<O: Objective + Sync + Send, T: Send>(
     examples.par_iter().with_max_len(1).enumerate().map(seeded).collect()
 }
 
-fn point(eps_bytes: u8, outcomes: &[Outcome]) -> Point {
+fn point(eps_levels: f32, outcomes: &[Outcome]) -> Point {
     Point {
-        eps_bytes,
+        eps_levels,
         success: mean(outcomes.iter().map(|outcome| f32::from(u8::from(outcome.broken)))),
         loss: mean(outcomes.iter().map(|outcome| outcome.loss)),
         broken: outcomes.iter().map(|outcome| outcome.broken).collect(),
@@ -114,13 +118,13 @@ fn point(eps_bytes: u8, outcomes: &[Outcome]) -> Point {
 fn attack_all<O: Objective + Sync + Send>(
     examples: &[Example<O>],
     trial: &Trial,
-    (method, eps_bytes, effort): (Method, u8, usize),
+    (method, eps_levels, effort): (Method, f32, usize),
 ) -> Point {
     let outcomes = on_each(examples, trial, |example, trial| {
-        let delivered = example.attacked(&example.objective, method, eps_bytes, effort, trial);
+        let delivered = example.attacked(&example.objective, method, eps_levels, effort, trial);
         example.objective.evaluate(&delivered)[0]
     });
-    point(eps_bytes, &outcomes)
+    point(eps_levels, &outcomes)
 }
 
 /// On each example the best of several methods.
@@ -131,7 +135,7 @@ pub(super) fn best_of<'a>(method: &'static str, curves: impl Iterator<Item = &'a
         let broken: Vec<bool> =
             (0..first.broken.len()).map(|index| points.clone().any(|point| point.broken[index])).collect();
         Point {
-            eps_bytes: first.eps_bytes,
+            eps_levels: first.eps_levels,
             success: mean(broken.iter().map(|broken| f32::from(u8::from(*broken)))),
             loss: points.map(|point| point.loss).fold(f32::NEG_INFINITY, f32::max),
             broken,
@@ -179,17 +183,16 @@ pub(super) const CORNERS: usize = 50;
 fn finds_planted<O: Objective + Sync>(
     example: &Example<O>,
     trial: &Trial,
-    eps_bytes: u8,
+    eps_levels: f32,
     (method, effort): (Method, usize),
 ) -> Option<bool> {
     let mut random = Pcg64Mcg::seed_from_u64(trial.seed);
-    let mut corner = || -> Vec<u8> {
-        let way = |byte: &u8| {
-            if random.random::<bool>() { byte.saturating_add(eps_bytes) } else { byte.saturating_sub(eps_bytes) }
-        };
-        example.rgb.iter().map(way).collect()
+    let (clean, eps) = (to_numbers(&example.rgb), budget(eps_levels).eps);
+    let mut corner = || -> Vec<f32> {
+        let mut way = |value: &f32| value + if random.random::<bool>() { eps } else { -eps };
+        clean.iter().map(|value| way(value).clamp(0.0, 1.0)).collect()
     };
-    let losses = (0..CORNERS).map(|_| example.objective.evaluate(&to_numbers(&corner()))[0].loss);
+    let losses = (0..CORNERS).map(|_| example.objective.evaluate(&corner())[0].loss);
     let mut losses: Vec<f32> = losses.collect();
     losses.sort_by(|a, b| b.total_cmp(a));
     let (planted, second) = (losses[0], losses[1]);
@@ -197,7 +200,7 @@ fn finds_planted<O: Objective + Sync>(
     if planted <= raised.threshold {
         return None;
     }
-    let delivered = example.attacked(&raised, method, eps_bytes, effort, trial);
+    let delivered = example.attacked(&raised, method, eps_levels, effort, trial);
     Some(raised.evaluate(&delivered)[0].broken)
 }
 
@@ -217,9 +220,8 @@ fn repeats<O: Objective + Sync>(example: &Example<O>) -> (bool, bool) {
 /// the largest where little is broken, the least where much is.
 fn telling(curve: &Curve) -> &Point {
     let distance = |point: &&Point| (point.success - 0.5).abs();
-    let room =
-        |point: &&Point| if point.success < 0.5 { -i32::from(point.eps_bytes) } else { i32::from(point.eps_bytes) };
-    let nearer = |a: &&Point, b: &&Point| distance(a).total_cmp(&distance(b)).then(room(a).cmp(&room(b)));
+    let room = |point: &&Point| if point.success < 0.5 { -point.eps_levels } else { point.eps_levels };
+    let nearer = |a: &&Point, b: &&Point| distance(a).total_cmp(&distance(b)).then(room(a).total_cmp(&room(b)));
     curve.points.iter().min_by(nearer).expect("there is a budget")
 }
 
@@ -230,7 +232,7 @@ pub(super) fn examine<O: Objective + Sync + Send>(
     transferred_from: &str,
     interrupt: &Interrupt,
 ) -> Option<OpenLoop> {
-    let runs = METHODS.len() * trial.eps_bytes.len();
+    let runs = METHODS.len() * trial.eps_levels.len();
     let mut stage = Stage::start("attack decisions", (runs + 5) as u64, "experiments");
     let mut done = 0;
     let mut step = || {
@@ -242,8 +244,8 @@ pub(super) fn examine<O: Objective + Sync + Send>(
     for method in METHODS {
         let effort = effort(method, trial.steps, trial.tries);
         let mut points = Vec::new();
-        for eps_bytes in &trial.eps_bytes {
-            points.push(attack_all(examples, trial, (method, *eps_bytes, effort)));
+        for eps_levels in &trial.eps_levels {
+            points.push(attack_all(examples, trial, (method, *eps_levels, effort)));
             step()?;
         }
         curves.push(Curve { method: name(method), effort, points });
@@ -258,22 +260,22 @@ pub(super) fn examine<O: Objective + Sync + Send>(
     let one_step = best_of("fgsm", of(|method| method == Method::Fgsm));
     let gradient_free = best_of("square", of(|method| method == Method::Square));
     let at = telling(&iterative);
-    let both = |eps_bytes: u8, effort: usize| {
+    let both = |eps_levels: f32, effort: usize| {
         let curves = ITERATIVE.map(|method| Curve {
             method: name(method),
             effort,
-            points: vec![attack_all(examples, trial, (method, eps_bytes, effort))],
+            points: vec![attack_all(examples, trial, (method, eps_levels, effort))],
         });
         best_of("pgd and apgd", curves.iter()).points.remove(0)
     };
-    let unbounded = both(u8::MAX, trial.steps);
+    let unbounded = both(255.0, trial.steps);
     step()?;
-    let doubled = both(at.eps_bytes, 2 * trial.steps);
+    let doubled = both(at.eps_levels, 2 * trial.steps);
     step()?;
-    let noise = attack_all(examples, trial, (Method::Noise, at.eps_bytes, trial.noise_tries));
+    let noise = attack_all(examples, trial, (Method::Noise, at.eps_levels, trial.noise_tries));
     step()?;
     let planted: Vec<Option<bool>> = on_each(examples, trial, |example, trial| {
-        finds_planted(example, trial, at.eps_bytes, (Method::Apgd, trial.steps))
+        finds_planted(example, trial, at.eps_levels, (Method::Apgd, trial.steps))
     });
     step()?;
     let transferred = transfer(examples, trial);
@@ -286,7 +288,7 @@ pub(super) fn examine<O: Objective + Sync + Send>(
         checklist::gradient_free_is_weaker(&gradient_free, &gradient),
         checklist::transfer_is_weaker(transferred.as_ref(), &gradient, transferred_from),
         checklist::noise_is_weaker(trial.noise_tries, &noise, at),
-        checklist::planted_is_found(at.eps_bytes, &planted),
+        checklist::planted_is_found(at.eps_levels, &planted),
         checklist::forward_is_deterministic(&repeats),
         checklist::gradients_are_not_zero(&repeats),
         checklist::success_is_per_example(examples.len(), &curves, &strongest),
@@ -299,16 +301,16 @@ pub(super) fn examine<O: Objective + Sync + Send>(
 
 /// Frames made against the substitute, and what they do to the driver; `None` without substitutes.
 fn transfer<O: Objective + Sync + Send>(examples: &[Example<O>], trial: &Trial) -> Option<Curve> {
-    let at = |eps_bytes: u8| -> Option<Point> {
+    let at = |eps_levels: f32| -> Option<Point> {
         let outcomes: Option<Vec<Outcome>> = on_each(examples, trial, |example, trial| {
             let substitute = example.substitute.as_ref()?;
-            let delivered = example.attacked(substitute, Method::Apgd, eps_bytes, trial.steps, trial);
+            let delivered = example.attacked(substitute, Method::Apgd, eps_levels, trial.steps, trial);
             Some(example.objective.evaluate(&delivered)[0])
         })
         .into_iter()
         .collect();
-        Some(point(eps_bytes, &outcomes?))
+        Some(point(eps_levels, &outcomes?))
     };
-    let points = trial.eps_bytes.iter().map(|eps_bytes| at(*eps_bytes)).collect::<Option<Vec<_>>>()?;
+    let points = trial.eps_levels.iter().map(|eps_levels| at(*eps_levels)).collect::<Option<Vec<_>>>()?;
     Some(Curve { method: "transferred apgd", effort: trial.steps, points })
 }

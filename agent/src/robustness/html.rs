@@ -20,19 +20,21 @@ table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th,td{padding:4px 8px;text-align:left;border-bottom:1px solid var(--line);vertical-align:top}
 th{font-weight:600;color:var(--soft);font-size:.88em}
 .number{text-align:right;white-space:nowrap}
-.heat td,.heat th{padding:2px 5px;text-align:center;font-size:.86em;border:1px solid var(--card);white-space:nowrap}
-.heat th.name{text-align:left;position:sticky;left:0;background:var(--card);font-weight:400;color:var(--text)}
+.heat{width:auto}.heat td,.heat th{min-width:3.4em;padding:2px 5px;text-align:center;font-size:.86em;border:1px solid var(--card);white-space:nowrap}
+.heat th.name{min-width:12em;text-align:left;position:sticky;left:0;background:var(--card);font-weight:400;color:var(--text)}
 .heat tr.group th{text-align:left;color:var(--soft);font-weight:600;padding-top:9px}
 .heat td.rate{font-weight:700}.heat .apart{border-left:7px solid var(--card)}
-.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(430px,100%),1fr));gap:14px}
+.charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(430px,100%),1fr));gap:14px}
 .chart{margin:0;background:var(--card);border:1px solid var(--line);border-radius:8px;padding:10px}
 .chart svg{width:100%;height:auto;display:block}.chart text{fill:var(--text);font-size:15px}
 .chart .grid{stroke:var(--line);stroke-width:1}
 figcaption{font-weight:600;margin-bottom:4px}
 .legend{display:flex;flex-wrap:wrap;gap:3px 14px;font-size:.9em}.legend span{display:inline-flex;align-items:center;gap:5px}
 .chart svg.key{width:34px;height:10px;flex:none}
-.frames{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(330px,100%),1fr));gap:8px 12px;margin:.4em 0 1em}
-.frames figure{margin:0}.frames img{width:100%;image-rendering:pixelated;display:block;border:1px solid var(--line)}
+.frames{display:grid;grid-template-columns:repeat(2,1fr);gap:8px 12px;margin:.4em 0 1em;max-width:1000px}
+.frames.three{grid-template-columns:repeat(3,1fr);max-width:none}
+@media (max-width:640px){.frames,.frames.three{grid-template-columns:1fr}}
+.frames figure{margin:0}.frames img{width:100%;height:auto;image-rendering:pixelated;display:block;border:1px solid var(--line)}
 .frames figcaption{font-weight:400;font-size:.86em;color:var(--soft);margin:2px 0 0}
 .held{color:#2d8a57}.failed{color:#cc4b3f;font-weight:700}.unjudged{color:#a8802a}
 ";

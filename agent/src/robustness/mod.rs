@@ -110,9 +110,9 @@ pub struct Headline {
     /// Mean relative score over kinds at severity 3; left out if that severity was not driven.
     pub relative_at_severity_3: Option<f32>,
     /// Least budget, in grey levels, at which attacks break at least half of the drives; left out if none does.
-    pub half_of_drives_broken_at_bytes: Option<u8>,
+    pub half_of_drives_broken_at_levels: Option<u8>,
     /// Least budget, in grey levels, at which attacks turn at least half of the decisions; left out if none does.
-    pub half_of_decisions_turned_at_bytes: Option<u8>,
+    pub half_of_decisions_turned_at_levels: Option<f32>,
     /// Checks that held, failed, and cannot be judged.
     pub checks: (usize, usize, usize),
 }
@@ -179,7 +179,7 @@ fn trial(driver: &LearnedDriver, plan: &Plan) -> Trial {
     let camera = driver.settings().drive.camera;
     Trial {
         size: (usize::from(camera.width_px), usize::from(camera.height_px)),
-        eps_bytes: plan.eps_bytes.clone(),
+        eps_levels: plan.decision_eps_levels.clone(),
         steps: plan.steps,
         tries: plan.tries,
         noise_tries: plan.noise_tries,
@@ -216,8 +216,8 @@ fn headline(matrix: &Matrix, drives: &ClosedLoop, decisions: &OpenLoop) -> Headl
         clean_score: matrix.clean_score(),
         mrr: matrix.mrr,
         relative_at_severity_3: matrix.relative_at_severity_3,
-        half_of_drives_broken_at_bytes: drives.map(|point| point.eps_bytes),
-        half_of_decisions_turned_at_bytes: decisions_turned.map(|point| point.eps_bytes),
+        half_of_drives_broken_at_levels: drives.map(|point| point.eps_levels),
+        half_of_decisions_turned_at_levels: decisions_turned.map(|point| point.eps_levels),
         checks: (count(Verdict::Held), count(Verdict::Failed), count(Verdict::CannotBeJudged)),
     }
 }

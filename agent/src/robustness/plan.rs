@@ -17,8 +17,11 @@ pub struct Plan {
     pub kinds: Vec<FaultKind>,
     /// Severities of each.
     pub severities: Vec<Severity>,
-    /// Budgets of attacks, in grey levels.
-    pub eps_bytes: Vec<u8>,
+    /// Budgets of attacks on drives, in grey levels.
+    pub drive_eps_levels: Vec<u8>,
+    /// Budgets of attacks on single decisions, in grey levels. Below one they are no attacks on a camera that delivers bytes,
+    /// but show the whole of a curve that would otherwise begin at its end.
+    pub decision_eps_levels: Vec<f32>,
     /// Drives of each family that are attacked.
     pub attacked_drives: usize,
     /// Families of which drives are attacked, the first ones.
@@ -52,7 +55,8 @@ impl Plan {
             scenarios: Some(PathBuf::from("scenarios")),
             kinds: FaultKind::ALL.to_vec(),
             severities: Severity::ALL.to_vec(),
-            eps_bytes: vec![1, 2, 4, 8, 16, 32],
+            drive_eps_levels: vec![1, 2, 4, 8, 16, 32],
+            decision_eps_levels: vec![0.0625, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0],
             attacked_drives: 1,
             attacked_families: usize::MAX,
             attacked_s: 12.0,
@@ -71,7 +75,8 @@ impl Plan {
         Self {
             roads: 1,
             scenarios: None,
-            eps_bytes: vec![1, 4, 16],
+            drive_eps_levels: vec![1, 4, 16],
+            decision_eps_levels: vec![0.0625, 0.25, 1.0, 4.0],
             attacked_s: 5.0,
             drive_steps: 5,
             frames: 12,

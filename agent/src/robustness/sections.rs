@@ -15,8 +15,13 @@ fn percent(share: f32) -> String {
     if share.is_finite() { format!("{:.0}", 100.0 * share) } else { "–".to_owned() }
 }
 
-fn levels(eps_bytes: Option<u8>) -> String {
-    eps_bytes.map_or_else(|| "none".to_owned(), |eps| format!("{eps}/255"))
+fn levels(eps_levels: Option<f32>) -> String {
+    eps_levels.map_or_else(|| "none".to_owned(), |eps| format!("{eps}/255"))
+}
+
+/// A budget as a short label: a fraction below one.
+fn level(eps_levels: f32) -> String {
+    if eps_levels < 1.0 { format!("1/{:.0}", 1.0 / eps_levels) } else { eps_levels.to_string() }
 }
 
 /// The figures to look at first.
@@ -30,8 +35,11 @@ pub(super) fn headline(report: &Report) -> String {
         card(format!("{:.1}", head.clean_score), "driving score without faults, 0 to 100"),
         card(format!("{:.3}", head.mrr), "mRR: share of it kept, mean over faults and severities"),
         card(middle, "of it kept at severity 3"),
-        card(levels(head.half_of_drives_broken_at_bytes), "least eps at which attacks break half of the drives"),
-        card(levels(head.half_of_decisions_turned_at_bytes), "least eps at which attacks turn half of the decisions"),
+        card(
+            levels(head.half_of_drives_broken_at_levels.map(f32::from)),
+            "least eps at which attacks break half of the drives",
+        ),
+        card(levels(head.half_of_decisions_turned_at_levels), "least eps at which attacks turn half of the decisions"),
         card(format!("{held} / {failed} / {unjudged}"), "checks of the attacks that held / failed / cannot be judged"),
         "</div>".to_owned(),
     ]
@@ -178,10 +186,11 @@ pub(super) fn moments(report: &Report) -> String {
 /// Curves of attacks on drives and on decisions.
 pub(super) fn attacks(report: &Report) -> String {
     let (drives, decisions) = (&report.attacked_drives, &report.attacked_decisions);
-    let x: Vec<String> = report.plan.eps_bytes.iter().map(ToString::to_string).collect();
-    let chart = |title, y_name, top, series| {
+    let of_drive: Vec<String> = report.plan.drive_eps_levels.iter().map(ToString::to_string).collect();
+    let of_decision: Vec<String> = report.plan.decision_eps_levels.iter().map(|eps| level(*eps)).collect();
+    let chart = |title, y_name, top, x: &[String], series| {
         let x_name = "eps in grey levels of 255, Linf";
-        Chart { title, x_name, x: x.clone(), y_name, top, series }.svg()
+        Chart { title, x_name, x: x.to_vec(), y_name, top, series }.svg()
     };
     let of_drives = |value: fn(&super::DrivePoint) -> f32| {
         let curves = drives.curves.iter().map(|curve| (curve.method, &curve.points, false));
@@ -206,8 +215,10 @@ pub(super) fn attacks(report: &Report) -> String {
     let top = if clean > 50.0 { 100.0 } else { (clean / 10.0).ceil().max(1.0) * 10.0 };
     format!(
         "<h2>Attacks</h2><p>Frames changed by at most eps in every value, and rounded to bytes as a camera delivers them. \
-         On the left whole drives: every decision of {} drives ({}), each cut off after {} s (clean score {clean:.1}), attacked \
-         towards {}. On the right {} single decisions of held-out roads, attacked towards the same. The strongest \
+         First whole drives: every decision of {} drives ({}), each cut off after {} s (clean score {clean:.1}), attacked \
+         towards {}. Then {} single decisions of held-out roads, attacked towards any other action, however small the change: \
+         what tells methods apart rather than what a driver must withstand. Below one grey level these are numbers that no \
+         camera of bytes delivers. The strongest \
          attack is chosen for each drive and each decision on its own (Carlini et al. 2019, arXiv:1902.06705).</p>\
          <div class=\"charts\">{}{}{}</div>{}",
         drives.drives.len(),
@@ -218,9 +229,9 @@ pub(super) fn attacks(report: &Report) -> String {
             goal => escape(goal),
         },
         decisions.frames,
-        chart("Driving score under attack", "driving score", top, of_drives(|point| point.driving_score)),
-        chart("Drives broken", "% of drives", 100.0, of_drives(|point| 100.0 * point.broken)),
-        chart("Decisions turned", "% of decisions", 100.0, of_decisions.collect()),
+        chart("Driving score under attack", "driving score", top, &of_drive, of_drives(|point| point.driving_score)),
+        chart("Drives broken", "% of drives", 100.0, &of_drive, of_drives(|point| 100.0 * point.broken)),
+        chart("Decisions turned", "% of decisions", 100.0, &of_decision, of_decisions.collect()),
         attack_table(report)
     )
 }
@@ -230,7 +241,7 @@ fn attack_table(report: &Report) -> String {
     let mut html = "<h3>Driving score, and drives broken</h3><div class=\"scroll\"><table><tr><th>method</th>\
          <th class=\"number\">per decision</th>"
         .to_owned();
-    for eps in &report.plan.eps_bytes {
+    for eps in &report.plan.drive_eps_levels {
         let _ = write!(html, "<th class=\"number\">{eps}/255</th>");
     }
     html.push_str("</tr>");
@@ -254,14 +265,14 @@ pub(super) fn turned(report: &Report) -> String {
         return String::new();
     }
     let mut html = format!(
-        "<h2>Decisions turned</h2><p>Single decisions, each at the least budget at which one of the methods turned it. \
+        "<h2>Decisions turned</h2><p>Single decisions, each at the least budget of whole grey levels at which one of the methods turned it. \
          Differences are amplified {AMPLIFIED} times about grey.</p>"
     );
     for turned in &report.turned {
         let _ = write!(
             html,
-            "<h3>{} with eps {}/255: held-out road {}, {:.1} s</h3><div class=\"frames\">",
-            turned.method, turned.eps_bytes, turned.road, turned.time_s
+            "<h3>{} with eps {}/255: held-out road {}, {:.1} s</h3><div class=\"frames three\">",
+            turned.method, turned.eps_levels, turned.road, turned.time_s
         );
         let amplify = |(clean, attacked): (&u8, &u8)| {
             (128 + AMPLIFIED * (i32::from(*attacked) - i32::from(*clean))).clamp(0, 255) as u8

@@ -20,11 +20,19 @@ pub fn summary(report: &Report) -> String {
     let worst = kinds.iter().take(6).map(|kind| format!("{} {:.2}", kind.kind.name(), kind.resilience));
     lines.push(format!("worst faults: {}", worst.collect::<Vec<_>>().join(", ")));
     lines.push(attack_table(report).to_string());
+    let clean = attacked_drives.drives.iter().map(|drive| drive.driving_score).sum::<f32>();
     lines.push(format!(
-        "{} attacked drives of {} s, {} attacked decisions; the strongest attack is chosen drive by drive",
+        "{} attacked drives of {} s, clean score {:.1}; the strongest attack is chosen drive by drive",
         attacked_drives.drives.len(),
         attacked_drives.drive_s,
-        attacked_decisions.frames
+        clean / attacked_drives.drives.len().max(1) as f32
+    ));
+    let turned = attacked_decisions.strongest.points.iter();
+    let turned = turned.map(|point| format!("{:.0} % at {}", 100.0 * point.success, point.eps_levels));
+    lines.push(format!(
+        "{} attacked decisions, turned by the strongest attack: {} grey levels",
+        attacked_decisions.frames,
+        turned.collect::<Vec<_>>().join(", ")
     ));
     for check in &attacked_decisions.checks {
         lines.push(format!("{:<16} {}: {}", check.verdict.in_words(), check.name, check.figures));
@@ -35,23 +43,18 @@ pub fn summary(report: &Report) -> String {
     lines.join("\n")
 }
 
-/// What attacks leave, budget by budget.
+/// What attacks leave of drives, budget by budget.
 fn attack_table(report: &Report) -> comfy_table::Table {
     let mut table = comfy_table::Table::new();
     let methods = report.attacked_drives.curves.iter().map(|curve| format!("{} score", curve.method));
     let header = ["grey levels".to_owned()].into_iter().chain(methods);
-    let header = header.chain(["strongest score", "drives broken", "decisions turned"].map(str::to_owned));
+    let header = header.chain(["strongest score", "drives broken"].map(str::to_owned));
     table.load_preset(comfy_table::presets::UTF8_FULL_CONDENSED).set_header(header);
-    let drives = report.attacked_drives.strongest.iter().zip(&report.attacked_decisions.strongest.points).enumerate();
-    for (place, (drives, decisions)) in drives {
-        let scores =
-            report.attacked_drives.curves.iter().map(|curve| format!("{:.1}", curve.points[place].driving_score));
-        let row = [drives.eps_bytes.to_string()].into_iter().chain(scores);
-        table.add_row(row.chain([
-            format!("{:.1}", drives.driving_score),
-            format!("{:.0} %", 100.0 * drives.broken),
-            format!("{:.0} %", 100.0 * decisions.success),
-        ]));
+    for (place, strongest) in report.attacked_drives.strongest.iter().enumerate() {
+        let scores = report.attacked_drives.curves.iter().map(|curve| curve.points[place].driving_score);
+        let row = [strongest.eps_levels.to_string()].into_iter();
+        let row = row.chain(scores.chain([strongest.driving_score]).map(|score| format!("{score:.1}")));
+        table.add_row(row.chain([format!("{:.0} %", 100.0 * strongest.broken)]));
     }
     table
 }
