@@ -43,7 +43,9 @@ impl Chart<'_> {
              aria-label=\"{title}\">"
         );
         self.axes(&mut svg);
-        for (index, series) in self.series.iter().enumerate() {
+        // A thick curve lies below: it often runs where a thin one does.
+        let (strong, plain): (Vec<_>, Vec<_>) = self.series.iter().enumerate().partition(|(_, series)| series.strong);
+        for (index, series) in strong.into_iter().chain(plain) {
             self.curve(&mut svg, index, series);
         }
         svg.push_str("</svg><div class=\"legend\">");

@@ -243,10 +243,11 @@ impl Matrix {
         mean(self.clean.iter().flat_map(|family| &family.drives).map(|drive| drive.driving_score))
     }
 
-    /// The cells of single families with the least relative score, the worst first.
+    /// The cells of single families that keep least of the clean score, the worst first, as far as they lose a tenth of it.
     #[must_use]
     pub fn worst(&self, count: usize) -> Vec<&Cell> {
-        let mut cells: Vec<&Cell> = self.cells.iter().filter(|cell| cell.family != ALL).collect();
+        let mut cells: Vec<&Cell> =
+            self.cells.iter().filter(|cell| cell.family != ALL && cell.relative < KEPT).collect();
         // Of equals the weaker fault is the worse news.
         cells.sort_by(|a, b| a.relative.total_cmp(&b.relative).then(a.severity.cmp(&b.severity)));
         cells.truncate(count);

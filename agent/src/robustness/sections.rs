@@ -16,7 +16,11 @@ fn percent(share: f32) -> String {
 }
 
 fn levels(eps_levels: Option<f32>) -> String {
-    eps_levels.map_or_else(|| "none".to_owned(), |eps| format!("{eps}/255"))
+    match eps_levels {
+        None => "none".to_owned(),
+        Some(eps) if eps < 1.0 => format!("{} level", level(eps)),
+        Some(eps) => format!("{eps}/255"),
+    }
 }
 
 /// A budget as a short label: a fraction below one.
@@ -215,13 +219,16 @@ pub(super) fn attacks(report: &Report) -> String {
     let top = if clean > 50.0 { 100.0 } else { (clean / 10.0).ceil().max(1.0) * 10.0 };
     format!(
         "<h2>Attacks</h2><p>Frames changed by at most eps in every value, and rounded to bytes as a camera delivers them. \
-         First whole drives: every decision of {} drives ({}), each cut off after {} s (clean score {clean:.1}), attacked \
+         First whole drives: every decision of {} ({}), each cut off after {} s (clean score {clean:.1}), attacked \
          towards {}. Then {} single decisions of held-out roads, attacked towards any other action, however small the change: \
          what tells methods apart rather than what a driver must withstand. Below one grey level these are numbers that no \
          camera of bytes delivers. The strongest \
          attack is chosen for each drive and each decision on its own (Carlini et al. 2019, arXiv:1902.06705).</p>\
          <div class=\"charts\">{}{}{}</div>{}",
-        drives.drives.len(),
+        match drives.drives.len() {
+            1 => "one drive".to_owned(),
+            count => format!("{count} drives"),
+        },
         scores.join(", "),
         drives.drive_s,
         match &drives.goal[..] {
