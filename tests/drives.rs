@@ -18,6 +18,8 @@ mod command_line;
 
 mod damaged_run;
 
+mod robustness_report;
+
 mod mangled_scenario;
 
 mod found;

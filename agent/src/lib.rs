@@ -83,6 +83,8 @@ pub mod attacked_drive;
 pub mod found;
 pub mod random_search;
 
+pub mod robustness;
+
 pub mod bench;
 
 pub mod contact_sheet;

@@ -4,18 +4,26 @@ use crate::drivers::{Driver, LearnedDriver, RandomDriver, ScriptedDriver};
 use crate::evaluate::{evaluate, table};
 use crate::files::{check_writable, write_atomically};
 use crate::interrupt;
+use crate::robustness::{self, Plan};
+use crate::run_folder::default_path;
 use crate::settings::Settings;
+use anyhow::Context;
 use clap::Args;
 use roadproof_sim::Split;
+use roadproof_sim::fault::FaultKind;
 use serde::Serialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   roadproof evaluate                                  the driver that ships with the program
   roadproof evaluate --driver runs/seven --json seven.json
   roadproof evaluate --driver scripted --roads 200
-  roadproof evaluate --driver blind                   the shipped driver with its camera covered")]
+  roadproof evaluate --driver blind                   the shipped driver with its camera covered
+  roadproof evaluate --robustness shipped             every fault and attack, with a page to read: some minutes
+  roadproof evaluate --robustness runs/seven --quick --kinds Fog,Rain --out seven
+
+--robustness exits with 1 if the report finds a sign that its attacks are weaker than they seem.")]
 pub(super) struct Arguments {
     /// A run folder, or one of shipped, scripted, random, blind.
     #[arg(long, default_value = "shipped")]
@@ -23,7 +31,7 @@ pub(super) struct Arguments {
     /// The run whose driver `blind` covers the eyes of [default: shipped].
     #[arg(long, value_name = "RUN")]
     blind_run: Option<PathBuf>,
-    /// How many roads [default: 60].
+    /// How many roads [default: 60]; for --robustness, drives of each family under each fault [default: 3].
     #[arg(long)]
     roads: Option<usize>,
     /// Held-out roads give figures; choose settings on validation roads, or the figures mean nothing.
@@ -35,6 +43,18 @@ pub(super) struct Arguments {
     /// Write the result there as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Write a report of what faults and attacks leave of a driver: shipped, or the folder of a run.
+    #[arg(long, value_name = "DRIVER", conflicts_with_all = ["driver", "blind_run", "split", "json"])]
+    robustness: Option<String>,
+    /// Folder of the report [default: robustness/<time>-<driver>].
+    #[arg(long, value_name = "FOLDER", requires = "robustness")]
+    out: Option<PathBuf>,
+    /// A small report, in less than a minute: held-out roads alone, fewer budgets and decisions.
+    #[arg(long, requires = "robustness")]
+    quick: bool,
+    /// Faults of the report, with commas between them [default: all].
+    #[arg(long, value_name = "NAMES", requires = "robustness", value_delimiter = ',')]
+    kinds: Vec<String>,
 }
 
 /// Which roads to drive.
@@ -55,6 +75,9 @@ struct Report<'a> {
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
+    if let Some(name) = &arguments.robustness {
+        return report(arguments, name);
+    }
     anyhow::ensure!(
         arguments.blind_run.is_none() || arguments.driver == "blind",
         "--blind-run goes with --driver blind, not with --driver {}",
@@ -82,6 +105,55 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
         write_atomically(path, &serde_json::to_vec_pretty(&report)?)?;
     }
     Ok(true)
+}
+
+/// Measures and writes a robustness report.
+fn report(arguments: &Arguments, name: &str) -> anyhow::Result<bool> {
+    let mut plan = if arguments.quick { Plan::quick() } else { Plan::standard() };
+    plan.seed = arguments.seed.unwrap_or(plan.seed);
+    plan.roads = arguments.roads.unwrap_or(plan.roads);
+    if !arguments.kinds.is_empty() {
+        let named = |name: &String| FaultKind::named(name.trim()).map_err(anyhow::Error::msg);
+        plan.kinds = arguments.kinds.iter().map(named).collect::<Result<_, _>>().context("--kinds")?;
+    }
+    plan.check().map_err(anyhow::Error::msg)?;
+    let Driver::Learned(driver) = driver(name, None)?.0 else {
+        anyhow::bail!("the driver {name:?} has no gradients to attack: allowed are shipped and run folders");
+    };
+    let out = arguments.out.clone().unwrap_or_else(|| {
+        let last = Path::new(name).file_name().map_or_else(|| "run".into(), |last| last.to_string_lossy());
+        default_path(Path::new("robustness"), &last)
+    });
+    let made = make_folder(&out)?;
+    eprintln!("report folder {}, seed {}", out.display(), plan.seed);
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let command = format!("roadproof {}", words.join(" "));
+    let measured = robustness::measure(&driver, name, &plan, command, &interrupt::install()?);
+    if made && !matches!(measured, Ok(Some(_))) {
+        // Nothing has been written: an empty folder is no use to anybody.
+        let _ = std::fs::remove_dir(&out);
+    }
+    let Some(report) = measured? else {
+        println!("Stopped before the report was complete; nothing was written.");
+        return Ok(false);
+    };
+    println!("{}", robustness::summary(&report));
+    let page = out.join("report.html");
+    write_atomically(&out.join("robustness.json"), &serde_json::to_vec_pretty(&report)?)?;
+    write_atomically(&page, robustness::page(&report).as_bytes())?;
+    println!("Report: {}", page.display());
+    Ok(report.headline.checks.1 == 0)
+}
+
+/// Makes the folder of a report, and tells whether it was not there before; a report never mixes with other files.
+fn make_folder(out: &Path) -> anyhow::Result<bool> {
+    let made = !out.exists();
+    anyhow::ensure!(made || out.is_dir(), "not a folder: {out:?}");
+    std::fs::create_dir_all(out).with_context(|| format!("cannot create the folder {out:?}"))?;
+    let mut entries = std::fs::read_dir(out).with_context(|| format!("cannot look into the folder {out:?}"))?;
+    anyhow::ensure!(entries.next().is_none(), "the folder of a report must be empty, choose another --out: {out:?}");
+    check_writable(&out.join("report.html"))?;
+    Ok(made)
 }
 
 /// The driver of this name, with the settings it was trained under.
