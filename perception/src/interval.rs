@@ -304,7 +304,7 @@ mod tests {
         let layer = Affine::new(draw(12), draw(3));
         let input: Vec<Interval> = draw(4).iter().map(|at| Interval { low: at - 0.1, high: at + 0.1 }).collect();
         let bounds = layer.bound(&input);
-        for output in 0..3 {
+        for (output, bound) in bounds.iter().enumerate() {
             let corner = |up: bool| {
                 let end = |index: usize, input: &Interval| {
                     if (layer.row(index)[output] > 0.0) == up { input.high } else { input.low }
@@ -313,16 +313,8 @@ mod tests {
                 layer.product(corner)[output] + layer.bias()[output]
             };
             let (low, high) = (corner(false), corner(true));
-            assert!(
-                bounds[output].low <= low + 1e-12 && bounds[output].low > low - 1e-5,
-                "{:?} from {low}",
-                bounds[output]
-            );
-            assert!(
-                bounds[output].high >= high - 1e-12 && bounds[output].high < high + 1e-5,
-                "{:?} to {high}",
-                bounds[output]
-            );
+            assert!(bound.low <= low + 1e-12 && bound.low > low - 1e-5, "{bound:?} from {low}");
+            assert!(bound.high >= high - 1e-12 && bound.high < high + 1e-5, "{bound:?} to {high}");
         }
     }
 }
