@@ -68,6 +68,9 @@ pub mod learn;
 
 pub mod harden;
 
+pub mod feature_spread;
+pub mod robust_q;
+
 pub mod drivers;
 
 pub mod evaluate;
@@ -78,6 +81,11 @@ pub mod replay;
 pub mod decision_loss;
 
 pub mod attacked_drive;
+
+// What no attack within a budget can change.
+pub mod bounds;
+
+pub mod certificate;
 
 pub mod bench;
 

@@ -9,6 +9,7 @@ pub use adversary::Adversary;
 pub use faults::{faulty_frame, random_perturbations};
 
 use crate::features::MemorySettings;
+use crate::robust_q::RobustQSettings;
 use crate::settings::Settings;
 use roadproof_perception::HardBatch;
 use serde::{Deserialize, Serialize};
@@ -31,6 +32,8 @@ pub struct HardenSettings {
     pub attack_drives: f32,
     /// Budget of that, 0 to 1, greatest change of any value.
     pub attack_eps: f32,
+    /// Regularisers of the policy.
+    pub policy: RobustQSettings,
 }
 
 impl Default for HardenSettings {
@@ -41,6 +44,7 @@ impl Default for HardenSettings {
             fault_drives: 0.5,
             attack_drives: 0.25,
             attack_eps: 2.0 / 255.0,
+            policy: RobustQSettings::default(),
         }
     }
 }
