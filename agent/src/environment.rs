@@ -5,8 +5,10 @@
 
 use crate::action::Action;
 use crate::drivers::Eyes;
-use crate::features::FEATURES;
+use crate::feature_spread::View;
+use crate::features::{FEATURES, Odometry};
 use crate::harden::{Adversary, random_perturbations};
+use crate::robust_q::RobustQ;
 use crate::settings::Settings;
 use roadproof_perception::Perception;
 use roadproof_sim::vehicle::VehicleSettings;
@@ -96,6 +98,25 @@ impl Environment {
     /// Lets budgets and severities grow with the training, of which a share of `progress` is done.
     pub fn grow(&mut self, progress: f64) {
         self.hard.growth = self.settings.harden.map_or(0.0, |harden| harden.growth(progress));
+    }
+
+    /// The policy's regularisers for the budget as it is now, if the settings ask for any.
+    #[must_use]
+    pub fn robust_q(&self) -> Option<RobustQ> {
+        let settings = self.settings.harden?.policy;
+        if !settings.on() {
+            return None;
+        }
+        let worlds = self.seen.measures.len();
+        let frames = settings.spread.frames().min(worlds);
+        let view = |frame: usize| {
+            let world = frame * worlds / frames;
+            let odometry = Odometry::from(&self.seen.sensed[world]);
+            View { memory: self.eyes.memory(world), odometry, frame: self.seen.frame(world) }
+        };
+        let views: Vec<View<'_>> = (0..frames).map(view).collect();
+        let radius = settings.spread.radius(self.hard.growth, self.eyes.perception(), &views, self.decision_s);
+        Some(RobustQ { settings, radius })
     }
 
     /// Policy inputs of all worlds now.

@@ -1,8 +1,10 @@
 //! What the policy is told: the percepts of the last three decisions, the tracked lead, and what the car knows of itself.
 
 use crate::lane::LaneTracker;
-use crate::lead::LeadTracker;
+use crate::lead::{LeadBounds, LeadTracker};
 use roadproof_perception::Percept;
+use roadproof_perception::bounds::PerceptBounds;
+use roadproof_perception::interval::Interval;
 use roadproof_sim::Measures;
 use serde::{Deserialize, Serialize};
 
@@ -37,7 +39,7 @@ impl From<&Measures> for Odometry {
 /// Numbers in one policy input.
 pub const FEATURES: usize = 24;
 /// Percepts remembered, the newest first.
-const HISTORY: usize = 3;
+pub(crate) const HISTORY: usize = 3;
 /// Slower than this, two equal frames in a row are no wonder.
 const STANDING_MPS: f32 = 0.5;
 
@@ -146,6 +148,81 @@ impl Memory {
         push(speed_mps * percept.heading_rad);
         push(20.0 * (percept.curvature_per_m - ego.yaw_rate_rad_per_s / speed_mps.max(2.0)));
         push(f32::from(u8::from(speed_mps < 0.5)));
+    }
+}
+
+/// Bounds of one policy input.
+pub type FeatureBounds = [Interval; FEATURES];
+
+impl Memory {
+    /// What [`Self::look`] may write for every percept within bounds: one box for each case of a car ahead, so that whatever it
+    /// writes lies in one of them. The memory stays as it is.
+    ///
+    /// `repeated` says whether the frame may be the last one to the bit, which a memory that refuses stale frames takes for none.
+    #[must_use]
+    pub fn bounds(&self, percept: &PerceptBounds, ego: Odometry, dt_s: f32, repeated: bool) -> Vec<FeatureBounds> {
+        let mut cases = self.bounds_of(Some(percept), percept, ego, dt_s);
+        let stale = self.settings.refuse_stale && self.frame.is_some() && ego.speed_mps > STANDING_MPS;
+        if stale && repeated {
+            cases.extend(self.bounds_of(None, percept, ego, dt_s));
+        }
+        cases
+    }
+
+    /// As [`Self::go_on`].
+    fn bounds_of(
+        &self,
+        seen: Option<&PerceptBounds>,
+        stand_in: &PerceptBounds,
+        ego: Odometry,
+        dt_s: f32,
+    ) -> Vec<FeatureBounds> {
+        let lane = if self.settings.track_lane {
+            self.lane.bounds(seen, ego.speed_mps, ego.yaw_rate_rad_per_s, dt_s)
+        } else {
+            [stand_in.lane_offset_m, stand_in.heading_rad, stand_in.curvature_per_m]
+        };
+        let leads = self.lead.bounds(seen, ego.speed_mps, dt_s);
+        leads.into_iter().map(|lead| self.feature_bounds(lane, lead, ego)).collect()
+    }
+
+    /// The policy's input, operation for operation as [`Self::go_on`] writes it.
+    fn feature_bounds(&self, lane: [Interval; 3], lead: Option<LeadBounds>, ego: Odometry) -> FeatureBounds {
+        let (speed_mps, limit_mps) = (ego.speed_mps, ego.speed_limit_mps);
+        let mut features = [Interval::exactly(0.0); FEATURES];
+        let mut values = features.iter_mut();
+        let mut push = |value: Interval| {
+            if let Some(slot) = values.next() {
+                *slot = value.clamp(-4.0, 4.0);
+            }
+        };
+        for age in 0..HISTORY {
+            let earlier = if age == 0 { None } else { self.percepts[age - 1] };
+            let [offset, heading, curvature] = earlier.map_or(lane, |percept| {
+                [percept.lane_offset_m, percept.heading_rad, percept.curvature_per_m].map(Interval::exactly)
+            });
+            push(offset);
+            push(heading / 0.1);
+            push(curvature / 0.02);
+        }
+        let gap_m = lead.map_or(Interval::exactly(60.0), |lead| lead.gap_m);
+        let closing_mps = lead.map_or(Interval::exactly(0.0), |lead| Interval::exactly(speed_mps) - lead.speed_mps);
+        push(Interval::exactly(f32::from(u8::from(lead.is_some()))));
+        push(gap_m / 30.0);
+        push(Interval::exactly(6.0) / (gap_m + 3.0));
+        push(closing_mps / 5.0);
+        push(closing_mps.at_least(0.0) * 3.0 / (gap_m + 1.0));
+        push((gap_m - 2.0 - 1.2 * speed_mps) / 15.0);
+        push(Interval::exactly(speed_mps / 15.0));
+        push(Interval::exactly(limit_mps / 15.0));
+        push(Interval::exactly((limit_mps - speed_mps) / 3.0));
+        push(Interval::exactly(ego.steer_rad / 0.05));
+        push(Interval::exactly(ego.yaw_rate_rad_per_s / 0.2));
+        push(Interval::exactly(ego.acceleration_mps2 / 4.0));
+        push(lane[1] * speed_mps);
+        push((lane[2] - ego.yaw_rate_rad_per_s / speed_mps.max(2.0)) * 20.0);
+        push(Interval::exactly(f32::from(u8::from(speed_mps < 0.5))));
+        features
     }
 }
 

@@ -5,6 +5,8 @@
 //! a black frame, which perception knows to be worthless, hardly counts, and a single wrong one cannot throw the car about.
 
 use roadproof_perception::Percept;
+use roadproof_perception::bounds::PerceptBounds;
+use roadproof_perception::interval::{Interval, ROUNDING};
 
 /// Spread that a decision of a tenth of a second adds to offset (m), heading (rad) and curvature (1/m): what the model leaves
 /// out, mostly that perception's curvature is that of the road ahead rather than under the wheels.
@@ -57,6 +59,32 @@ impl LaneTracker {
         };
         lane.state
     }
+
+    /// Bounds of what [`Self::observe`] returns for every percept within bounds; the filter stays as it is.
+    #[must_use]
+    pub fn bounds(
+        &self,
+        percept: Option<&PerceptBounds>,
+        speed_mps: f32,
+        yaw_rate_rad_per_s: f32,
+        dt_s: f32,
+    ) -> [Interval; 3] {
+        let value = percept.map(|percept| [percept.lane_offset_m, percept.heading_rad, percept.curvature_per_m]);
+        let Some(mut lane) = self.lane else { return value.unwrap_or([Interval::exactly(0.0); 3]) };
+        lane.predict(speed_mps, yaw_rate_rad_per_s, dt_s);
+        let mut bounds = LaneBounds {
+            state: lane.state.map(Interval::exactly),
+            covariance: lane.covariance.map(|line| line.map(Interval::exactly)),
+        };
+        if let (Some(percept), Some(value)) = (percept, value) {
+            let scale = [percept.lane_offset_scale_m, percept.heading_scale_rad, percept.curvature_scale_per_m];
+            for index in 0..3 {
+                let sigma = (scale[index] * std::f32::consts::SQRT_2).at_least(LEAST_SIGMA[index]);
+                bounds.correct(index, value[index], sigma);
+            }
+        }
+        bounds.state
+    }
 }
 
 /// What a percept says, and the standard deviation of that: of a Laplace distribution with the predicted scale.
@@ -103,6 +131,70 @@ impl Lane {
         }
     }
 }
+
+/// A lane that is known to lie within bounds.
+struct LaneBounds {
+    state: [Interval; 3],
+    covariance: [[Interval; 3]; 3],
+}
+
+impl LaneBounds {
+    /// As [`Lane::correct`].
+    ///
+    /// The corrected number itself is `s + p / v * clamp(z - s)`, where `v = p + sigma²` and the clamp is at plus or minus
+    /// [`MOST_SURPRISE`] roots of `v`. It grows with `s` and with `z`; the correction grows with `p` and falls with `sigma`,
+    /// both in magnitude. So its ends are at corners. The others add `c * clamp(z - s) / v` with their covariance `c`; the
+    /// fraction grows with `z - s` and falls with `v` in magnitude.
+    fn correct(&mut self, index: usize, value: Interval, sigma: Interval) {
+        let (row, state) = (self.covariance[index], self.state[index]);
+        let variance = row[index] + sigma * sigma;
+        let pull = pull(value - state, variance);
+        for (other, own) in self.state.iter_mut().zip(row) {
+            *other = *other + own * pull;
+        }
+        if row[index].low > 0.0 {
+            self.state[index] = corrected(state, value, row[index], sigma);
+        }
+        let gain = row.map(|covariance| covariance / variance);
+        for (line, gain) in self.covariance.iter_mut().zip(gain) {
+            line.iter_mut().zip(row).for_each(|(covariance, own)| *covariance = *covariance - gain * own);
+        }
+    }
+}
+
+/// A surprise, cut, over its variance.
+fn pull(surprise: Interval, variance: Interval) -> Interval {
+    if variance.low <= 0.0 {
+        return Interval::ALL;
+    }
+    let at = |surprise: f64, variance: f64| cut(surprise, variance) / variance;
+    let ends = |variance: f64| [at(surprise.low, variance), at(surprise.high, variance)];
+    let found = Interval::around(ends(variance.low).into_iter().chain(ends(variance.high)));
+    found.widened(ROUNDINGS * found.magnitude())
+}
+
+/// The number that a percept corrects.
+fn corrected(state: Interval, value: Interval, own: Interval, sigma: Interval) -> Interval {
+    let at = |state: f64, value: f64, own: f64, sigma: f64| {
+        let variance = own + sigma * sigma;
+        state + own / variance * cut(value - state, variance)
+    };
+    let ends = |state: f64, value: f64| {
+        [own.low, own.high]
+            .into_iter()
+            .flat_map(move |own| [at(state, value, own, sigma.low), at(state, value, own, sigma.high)])
+    };
+    let found = Interval::around(ends(state.low, value.low).chain(ends(state.high, value.high)));
+    found.widened(ROUNDINGS * (state.magnitude() + value.magnitude()))
+}
+
+fn cut(surprise: f64, variance: f64) -> f64 {
+    let most = f64::from(MOST_SURPRISE) * variance.sqrt();
+    surprise.clamp(-most, most)
+}
+
+/// More than the handful of operations of a correction lose in f32, as a share of its operands.
+const ROUNDINGS: f64 = 16.0 * ROUNDING;
 
 fn product(a: &[[f32; 3]; 3], b: &[[f32; 3]; 3]) -> [[f32; 3]; 3] {
     let entry = |row: usize, column: usize| (0..3).map(|inner| a[row][inner] * b[inner][column]).sum();

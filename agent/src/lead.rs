@@ -3,6 +3,8 @@
 //! One frame shows how far a car is, not how fast; ten noisy gaps a second do, weighted by how sure perception was.
 
 use roadproof_perception::Percept;
+use roadproof_perception::bounds::PerceptBounds;
+use roadproof_perception::interval::{Interval, ROUNDING};
 
 /// Spread of a lead's acceleration that the filter allows for.
 const ACCELERATION_SIGMA_MPS2: f32 = 2.5;
@@ -97,7 +99,103 @@ impl LeadTracker {
     }
 }
 
+/// Bounds of a car ahead.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LeadBounds {
+    /// Bumper to bumper.
+    pub gap_m: Interval,
+    /// Its speed.
+    pub speed_mps: Interval,
+}
+
+impl LeadTracker {
+    /// What [`Self::lead`] may give once one of the percepts within bounds has been taken in: at most one case without a car
+    /// ahead, and one or two with it, seen in this frame or not. The filter stays as it is.
+    #[must_use]
+    pub fn bounds(&self, percept: Option<&PerceptBounds>, ego_speed_mps: f32, dt_s: f32) -> Vec<Option<LeadBounds>> {
+        let mut predicted = self.lead;
+        if let Some(lead) = &mut predicted {
+            lead.predict(ego_speed_mps, dt_s);
+        }
+        let Some(percept) = percept else { return vec![predicted.map(LeadBounds::exactly)] };
+        let mut cases = Vec::new();
+        for seen in [true, false] {
+            for believed in self.believed(predicted, seen, percept.lead_probability) {
+                let case = match predicted {
+                    _ if !believed => None,
+                    Some(lead) if seen => Some(lead.corrected(percept, self.belief.is_some())),
+                    None if seen => Some(LeadBounds::first(percept, ego_speed_mps)),
+                    lead => lead.map(LeadBounds::exactly),
+                };
+                if case.is_some() || !cases.contains(&None) {
+                    cases.push(case);
+                }
+            }
+        }
+        cases
+    }
+
+    /// Whether a car ahead may be believed in, and whether it may not, if it is seen or not with one of these probabilities.
+    fn believed(&self, predicted: Option<Lead>, seen: bool, probability: Interval) -> Vec<bool> {
+        let half = if seen { probability.at_least(0.5) } else { probability.clamp(0.0, 0.5) };
+        if (seen && probability.high < 0.5) || (!seen && probability.low >= 0.5) {
+            return Vec::new();
+        }
+        let Some(belief) = self.belief else {
+            // A lead that is not seen is believed in as long as it is not forgotten.
+            let remembered = predicted.is_some_and(|lead| lead.unseen_s <= FORGET_S);
+            return vec![seen || remembered];
+        };
+        let end = |probability: f64| {
+            let mut belief = belief;
+            belief.observe(probability as f32);
+            f64::from(belief.log_odds)
+        };
+        // A logarithm near zero is off by a rounding of its argument.
+        let odds = Interval { low: end(half.low), high: end(half.high) }.widened(1e-5);
+        [true, false].into_iter().filter(|&believed| if believed { odds.high > 0.0 } else { odds.low <= 0.0 }).collect()
+    }
+}
+
+impl LeadBounds {
+    fn exactly(lead: Lead) -> Self {
+        Self { gap_m: Interval::exactly(lead.gap_m), speed_mps: Interval::exactly(lead.speed_mps) }
+    }
+
+    fn first(percept: &PerceptBounds, ego_speed_mps: f32) -> Self {
+        Self { gap_m: percept.lead_gap_m, speed_mps: Interval::exactly(0.7 * ego_speed_mps) }
+    }
+}
+
 impl Lead {
+    /// Bounds of gap and speed after [`Self::correct`]. Both are `x + c / v * clamp(z - gap)` where only `z` and the variance
+    /// `v` are uncertain: they grow or fall with `z`, and what is added falls with `v` in magnitude, so their ends are at corners.
+    fn corrected(&self, percept: &PerceptBounds, bounded: bool) -> LeadBounds {
+        let [[own, cross], _] = self.variance.map(|line| line.map(f64::from));
+        let (gap_m, speed_mps) = (f64::from(self.gap_m), f64::from(self.speed_mps));
+        let scale_m = percept.gap_scale_m;
+        let noise = (scale_m * 2.0 * scale_m).at_least(0.25);
+        let at = |covariance: f64, seen_m: f64, noise: f64| {
+            let sum = own + noise;
+            let most_m = if bounded { f64::from(MOST_SURPRISE) * sum.sqrt() } else { f64::INFINITY };
+            covariance / sum * (seen_m - gap_m).clamp(-most_m, most_m)
+        };
+        let added = |covariance: f64| {
+            let seen = percept.lead_gap_m;
+            let ends = |seen_m: f64| [at(covariance, seen_m, noise.low), at(covariance, seen_m, noise.high)];
+            Interval::around(ends(seen.low).into_iter().chain(ends(seen.high)))
+        };
+        let (moved, sped) = (added(own), added(cross));
+        let sum = |at: f64, by: Interval, least: f32, most: f32| {
+            let found = Interval { low: at + by.low, high: at + by.high };
+            // The handful of operations before loses no more than this; the surprise is a difference of gaps.
+            let scale =
+                at.abs() + by.magnitude() + (gap_m.abs() + percept.lead_gap_m.magnitude()) * cross.abs().max(own) / own;
+            found.widened(16.0 * ROUNDING * scale).clamp(least, most)
+        };
+        LeadBounds { gap_m: sum(gap_m, moved, 0.0, f32::INFINITY), speed_mps: sum(speed_mps, sped, 0.0, 40.0) }
+    }
+
     fn first(percept: &Percept, ego_speed_mps: f32) -> Self {
         let variance = [[measurement_variance(percept), 0.0], [0.0, 25.0]];
         // Whoever is ahead is as likely slower as it is as fast.
@@ -168,10 +266,7 @@ mod tests {
             tracker.observe(percept.as_ref(), 10.0, 0.1);
             tracker.lead().is_some()
         };
-        assert!(
-            (0..10).map(|_| see(Some(0.95))).all(|led| led),
-            "one clear frame is enough where nothing speaks against it"
-        );
+        assert!((0..10).all(|_| see(Some(0.95))), "one clear frame is enough where nothing speaks against it");
         assert!(see(Some(0.05)) && see(Some(0.45)) && see(None), "one that hides it is not");
         assert!(!(0..10).fold(true, |_, _| see(Some(0.05))), "ten are");
         assert!(!see(Some(0.95)), "and one that shows a ghost then is not");

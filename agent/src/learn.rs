@@ -16,6 +16,7 @@ use crate::gradients::clip_by_global_norm;
 use crate::interrupt::Interrupt;
 use crate::policy::{OUTPUTS, PolicySettings, QNetwork, QValues, q_gradient};
 use crate::progress::Stage;
+use crate::robust_q::{Decisions, RobustQ};
 use crate::settings::Settings;
 use crate::tensorboard::{EventWriter, TensorboardError};
 use burn::module::Module;
@@ -142,6 +143,7 @@ pub fn learn(
         let progress = by_work.max(if update > first + 2 { by_time.min(1.0) } else { 0.0 });
         hurried |= progress > by_work;
         environment.grow(progress);
+        learner.robust = environment.robust_q();
         let rollout = learner.drive(environment, progress as f32, &mut recent)?;
         let loss = learner.update(&rollout, pqn.learning_rate * (1.0 - progress).max(0.02));
         update += 1;
@@ -187,6 +189,7 @@ struct Pqn {
     network: QNetwork,
     optimizer: ModuleOptimizer,
     random: Pcg64Mcg,
+    robust: Option<RobustQ>,
 }
 
 impl Pqn {
@@ -198,7 +201,7 @@ impl Pqn {
         };
         let optimizer = AdamConfig::new().with_epsilon(1e-5).init();
         let random = Pcg64Mcg::seed_from_u64(seed ^ 0x7071_6e00 ^ (done << 32));
-        Self { settings, network, optimizer, random }
+        Self { settings, network, optimizer, random, robust: None }
     }
 
     /// Drives one rollout with ε-greedy choices and computes its λ-returns.
@@ -265,8 +268,8 @@ impl Pqn {
         let device = Device::flex().autodiff();
         let features: Vec<f32> =
             batch.iter().flat_map(|&index| &rollout.features[index * FEATURES..][..FEATURES]).copied().collect();
-        let heads =
-            self.network.forward(Tensor::from_data(TensorData::new(features, [batch.len(), FEATURES]), &device));
+        let input = TensorData::new(features.clone(), [batch.len(), FEATURES]);
+        let heads = self.network.forward(Tensor::from_data(input, &device));
         let values: Vec<f32> = heads.clone().inner().into_data().try_to_vec().expect("the network computes in f32");
         let mut gradient = vec![0.0; values.len()];
         let mut loss = 0.0;
@@ -278,8 +281,13 @@ impl Pqn {
         }
         // The gradient of this sum is that of half the squared error: the factor on the right is a constant.
         let gradient = Tensor::<2>::from_data(TensorData::new(gradient, [batch.len(), OUTPUTS]), &device);
-        let backward = (heads * gradient).sum().backward();
-        let gradients = GradientsParams::from_grads(backward, &self.network);
+        let mut descent = (heads * gradient).sum();
+        if let Some(robust) = &self.robust {
+            let actions: Vec<Action> = batch.iter().map(|&index| rollout.actions[index]).collect();
+            let decisions = Decisions { features: &features, heads: &values, actions: &actions };
+            descent = descent + robust.loss(&self.network, &decisions);
+        }
+        let gradients = GradientsParams::from_grads(descent.backward(), &self.network);
         let gradients = clip_by_global_norm(&self.network, gradients, self.settings.clip_norm);
         self.network = self.optimizer.step(learning_rate, self.network.clone(), gradients);
         loss / batch.len() as f32
@@ -367,6 +375,8 @@ impl Recent {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bounds::BoundedPolicy;
+    use roadproof_perception::interval::Interval;
 
     const GAMMA: f32 = 0.5;
     const LAMBDA: f32 = 0.25;
@@ -399,6 +409,51 @@ mod tests {
     fn a_truncated_drive_has_the_value_of_its_last_observation() {
         // 2 + 6 / 2, whatever the next drive is worth; then 1 + (5 / 4 + 8 * 3 / 4) / 2.
         assert_eq!(returns([false; 3], [None, Some(6.0), None]), [4.625, 5.0, 20.0]);
+    }
+
+    /// What is left of the errors of a network that has learnt made-up returns, with or without a regulariser, what the
+    /// regulariser then finds, and how many of its choices are certified.
+    fn regularised(robust: RobustQ, on: bool) -> (f32, f32, usize) {
+        let mut random = Pcg64Mcg::seed_from_u64(4);
+        const COUNT: usize = 64;
+        let features: Vec<f32> = (0..COUNT * FEATURES).map(|_| random.random_range(-1.0..1.0)).collect();
+        let mut action = || Action { steer: random.random_range(0..11), acceleration: random.random_range(0..5) };
+        let actions: Vec<Action> = (0..COUNT).map(|_| action()).collect();
+        // Turning towards what the first feature says pays.
+        let steer_wanted = |index: usize| 5.0 + 5.0 * features[index * FEATURES];
+        let target = |(index, action): (usize, &Action)| -0.1 * (action.steer as f32 - steer_wanted(index)).abs();
+        let targets = actions.iter().enumerate().map(target).collect();
+        let rollout = Rollout { features: features.clone(), actions, reward: Vec::new(), targets };
+        let mut learner = Pqn::new(PqnSettings::default(), PolicySettings { hidden: 32 }, 1, None);
+        learner.robust = on.then_some(robust);
+        let batch: Vec<usize> = (0..COUNT).collect();
+        let loss = (0..150).map(|_| learner.minibatch(&rollout, &batch, 3e-3)).last();
+        let heads = learner.network.valid().heads(&features);
+        let decisions = Decisions { features: &features, heads: &heads, actions: &rollout.actions };
+        let bounded = BoundedPolicy::new(&learner.network.valid());
+        let certified = (0..COUNT).filter(|index| {
+            let bounds = std::array::from_fn(|feature| {
+                Interval::exactly(features[index * FEATURES + feature]).widened(f64::from(robust.radius[feature]))
+            });
+            bounded.certifies(&bounds, QValues(&heads[index * OUTPUTS..][..OUTPUTS]).best())
+        });
+        let found = robust.loss(&learner.network, &decisions).into_scalar::<f32>();
+        (loss.expect("some steps"), found, certified.count())
+    }
+
+    #[test]
+    fn regularisers_shrink_what_they_are_against() {
+        let settings = crate::robust_q::RobustQSettings::default();
+        for settings in [
+            crate::robust_q::RobustQSettings { hinge_weight: 0.1, ..settings },
+            crate::robust_q::RobustQSettings { overlap_weight: 0.5, ..settings },
+        ] {
+            let robust = RobustQ { settings, radius: [0.02; FEATURES] };
+            let ((_, without, few), (loss, with, many)) = (regularised(robust, false), regularised(robust, true));
+            assert!(many > few + 20, "{settings:?}: {many} certified with it, {few} without");
+            assert!(with < without - 0.2 * without.abs(), "{settings:?}: {with} with it, {without} without");
+            assert!(loss < 0.1, "{settings:?}: {loss} is left of the errors");
+        }
     }
 
     #[test]

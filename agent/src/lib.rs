@@ -68,6 +68,9 @@ pub mod learn;
 
 pub mod harden;
 
+pub mod feature_spread;
+pub mod robust_q;
+
 pub mod drivers;
 
 pub mod evaluate;
@@ -84,6 +87,11 @@ pub mod found;
 pub mod random_search;
 
 pub mod robustness;
+
+// What no attack within a budget can change.
+pub mod bounds;
+
+pub mod certificate;
 
 pub mod bench;
 

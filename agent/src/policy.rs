@@ -35,12 +35,15 @@ impl Default for PolicySettings {
 /// Gallici et al. 2025, "Simplifying Deep Temporal Difference Learning", arXiv:2407.04811.
 #[derive(Module, Debug)]
 pub struct QNetwork {
-    first: Linear,
-    first_norm: LayerNorm,
-    second: Linear,
-    second_norm: LayerNorm,
-    heads: Linear,
+    pub(crate) first: Linear,
+    pub(crate) first_norm: LayerNorm,
+    pub(crate) second: Linear,
+    pub(crate) second_norm: LayerNorm,
+    pub(crate) heads: Linear,
 }
+
+/// What `LayerNorm` adds to a variance.
+pub(crate) const VARIANCE_FLOOR: f64 = 1e-5;
 
 impl QNetwork {
     /// Fresh weights; the same seed gives the same ones.
@@ -58,9 +61,9 @@ impl QNetwork {
         let hidden = settings.hidden;
         Self {
             first: linear(FEATURES, hidden, 1.0),
-            first_norm: LayerNormConfig::new(hidden).init(device),
+            first_norm: LayerNormConfig::new(hidden).with_epsilon(VARIANCE_FLOOR).init(device),
             second: linear(hidden, hidden, 1.0),
-            second_norm: LayerNormConfig::new(hidden).init(device),
+            second_norm: LayerNormConfig::new(hidden).with_epsilon(VARIANCE_FLOOR).init(device),
             heads: linear(hidden, OUTPUTS, 0.05),
         }
     }

@@ -1,5 +1,6 @@
 //! Everything a training run depends on, as RON. `train` writes the resolved settings into the run folder.
 
+use crate::feature_spread::Spread;
 use crate::features::MemorySettings;
 use crate::harden::HardenSettings;
 use crate::learn::PqnSettings;
@@ -258,7 +259,7 @@ impl Settings {
             number("reward.failure", reward.failure, -1000.0, 1000.0),
         ];
         if let Some(harden) = self.harden {
-            let HardenSettings { perceive, ramp, fault_drives, attack_drives, attack_eps, found_drives } = harden;
+            let HardenSettings { perceive, ramp, fault_drives, attack_drives, attack_eps, found_drives, policy } = harden;
             let shares = perceive.fault_share + perceive.attack_share;
             numbers.extend([
                 number("harden.perceive.fault_share", perceive.fault_share, 0.0, 1.0),
@@ -272,6 +273,21 @@ impl Settings {
                 number("harden.attack_eps", attack_eps, 0.0, 1.0),
                 number("harden.found_drives", found_drives, 0.0, 1.0),
             ]);
+            numbers.extend([
+                number("harden.policy.hinge_weight", policy.hinge_weight, 0.0, 1000.0),
+                number("harden.policy.hinge_margin", policy.hinge_margin, 0.0, 1000.0),
+                ("harden.policy.hinge_steps", policy.hinge_steps as f64, 1.0, 1000.0),
+                number("harden.policy.overlap_weight", policy.overlap_weight, 0.0, 1000.0),
+            ]);
+            match policy.spread {
+                Spread::Given { feature_eps } => {
+                    numbers.push(number("harden.policy.spread.feature_eps", feature_eps, 0.0, 8.0));
+                }
+                Spread::Attacked { eps, frames } | Spread::Bounded { eps, frames } => numbers.extend([
+                    number("harden.policy.spread.eps", eps, 0.0, 1.0),
+                    ("harden.policy.spread.frames", frames as f64, 1.0, 4096.0),
+                ]),
+            }
             if let AdversarialLoss::Trades { beta } = perceive.loss {
                 numbers.push(number("harden.perceive.loss.beta", beta, 0.0, 1000.0));
             }
@@ -364,6 +380,10 @@ mod tests {
         assert!(message("(learn: (gamma: NaN))").contains("learn.gamma = NaN, allowed is 0 to 1"));
         assert!(message("(collect: (drive_s: -1.0))").contains("collect.drive_s = -1"));
         assert!(message("(drive: (road: (max_curvature_per_m: -1.0)))").contains("max_curvature_per_m = -1"));
+        assert!(message("(harden: (policy: (hinge_steps: 0)))").contains("harden.policy.hinge_steps = 0"));
+        assert!(
+            message("(harden: (policy: (spread: Attacked(eps: 2.0, frames: 4))))").contains("policy.spread.eps = 2")
+        );
         assert!(message("(perception: (width: 80))").contains("the camera's 160 x 48"));
     }
 

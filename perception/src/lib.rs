@@ -46,6 +46,11 @@ pub mod attack;
 
 mod hardening;
 
+// What it can be brought to say at most.
+pub mod interval;
+
+pub mod bounds;
+
 #[cfg(test)]
 mod synthetic;
 

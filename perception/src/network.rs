@@ -185,6 +185,11 @@ impl Network {
         self.head.forward(normalised(hidden))
     }
 
+    /// The layers between patches and percept outputs, in order, for whoever bounds them.
+    pub fn percept_layers(&self) -> [&Linear; 5] {
+        [&self.stem, &self.merge, &self.frame, &self.hidden, &self.head]
+    }
+
     /// Class scores of every segmentation cell: from the merged features, with a skip connection from the stem.
     ///
     /// # Shapes

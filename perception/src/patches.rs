@@ -144,6 +144,18 @@ impl PatchLayout {
         }
     }
 
+    /// Lays a frame of numbers out in patches without changing them.
+    ///
+    /// # Shapes
+    /// - `pixels`: `height × width × 3`; `patches`: as many floats, as in [`Self::write`]
+    pub fn write_plain(&self, pixels: &[f32], patches: &mut [f32]) {
+        for (&start, patch) in self.patch_starts.iter().zip(patches.chunks_exact_mut(self.patch_len)) {
+            for (row, values) in patch.chunks_exact_mut(self.patch_row_bytes).enumerate() {
+                values.copy_from_slice(&pixels[start + row * self.row_bytes..][..self.patch_row_bytes]);
+            }
+        }
+    }
+
     /// A frame of bytes as numbers, changed in light and noise; values may leave 0 to 1.
     ///
     /// # Shapes
@@ -183,6 +195,17 @@ fn weaken_mean(patch: &mut [f32]) {
     for pixel in patch.chunks_exact_mut(3) {
         for (value, shift) in pixel.iter_mut().zip(shifts) {
             *value = *value * DETAIL_GAIN + shift;
+        }
+    }
+}
+
+/// The same in f64, for bounds.
+pub(crate) fn weaken_mean_exactly(patch: &mut [f64]) {
+    let pixels = (patch.len() / 3) as f64;
+    for colour in 0..3 {
+        let mean = patch.iter().skip(colour).step_by(3).sum::<f64>() / pixels;
+        for value in patch.iter_mut().skip(colour).step_by(3) {
+            *value = f64::from(DETAIL_GAIN) * (*value - mean) + f64::from(MEAN_GAIN) * mean;
         }
     }
 }

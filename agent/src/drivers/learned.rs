@@ -49,6 +49,15 @@ impl Eyes {
         &self.perception
     }
 
+    /// What they remember of a world.
+    ///
+    /// # Panics
+    /// If there is no such world.
+    #[must_use]
+    pub fn memory(&self, world: usize) -> &Memory {
+        &self.memories[world]
+    }
+
     /// Looks at one frame of each world and writes each world's policy input; returns the percepts.
     ///
     /// # Shapes
@@ -144,7 +153,7 @@ impl LearnedDriver {
     /// If it was not started for that world.
     #[must_use]
     pub fn memory(&self, world: usize) -> &Memory {
-        &self.eyes.memories[world]
+        self.eyes.memory(world)
     }
 
     /// Forgets all worlds and prepares for so many.

@@ -9,6 +9,7 @@ pub use adversary::Adversary;
 pub use faults::{faulty_frame, random_perturbations};
 
 use crate::features::MemorySettings;
+use crate::robust_q::RobustQSettings;
 use crate::settings::Settings;
 use roadproof_perception::HardBatch;
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,8 @@ pub struct HardenSettings {
     pub attack_eps: f32,
     /// Share of the policy's drives that are taken from [`Settings::found`].
     pub found_drives: f32,
+    /// Regularisers of the policy.
+    pub policy: RobustQSettings,
 }
 
 impl Default for HardenSettings {
@@ -44,6 +47,7 @@ impl Default for HardenSettings {
             attack_drives: 0.2,
             attack_eps: 2.0 / 255.0,
             found_drives: 0.05,
+            policy: RobustQSettings::default(),
         }
     }
 }
