@@ -147,7 +147,9 @@ fn attacks_and_faults_that_cannot_be_are_refused() {
     check(&attack(&["--share", "2"]), &["--share = 2, allowed is 0 to 1"]);
     check(&attack(&["--steps", "0"]), &["--steps = 0"]);
     check(&attack(&["--method", "square", "--norm", "l2"]), &["square", "linf"]);
+    check(&attack(&["--method", "cw"]), &["--method cw takes --norm l2 only"]);
     check(&attack(&["--method", "pgdd"]), &["pgdd"]);
+    check(&attack(&["--goal", "action"]), &["action"]);
     check(&refusal(roadproof().args(["attack", "scripted", scenario])), &["\"scripted\"", "no gradients"]);
     let (_folder, path) = file("case.ron", &SCENARIO.replacen("5.0,", "5.0, camera: (width_px: 84),", 1));
     check(&refusal(roadproof().args(["attack", "shipped"]).arg(&path)), &["case.ron", "the scenario's camera"]);
