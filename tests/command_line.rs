@@ -149,11 +149,13 @@ fn attacks_and_faults_that_cannot_be_are_refused() {
     check(&attack(&["--share", "nan"]), &["--share = NaN"]);
     check(&attack(&["--steps", "0"]), &["--steps = 0"]);
     check(&attack(&["--method", "square", "--norm", "l2"]), &["square", "linf"]);
+    check(&attack(&["--method", "cw"]), &["--method cw takes --norm l2 only"]);
     check(&attack(&["--method", "pgdd"]), &["pgdd"]);
     check(&attack(&["--random-search", "0"]), &["--random-search = 0, allowed is 1 to 1000000"]);
     check(&attack(&["--random-search", "-3"]), &["-3"]);
     check(&attack(&["--random-search", "9", "--eps", "1/255"]), &["--random-search", "--eps"]);
     check(&attack(&["--name", "../x"]), &["--name = \"../x\"", "allowed are up to 200 letters"]);
+    check(&attack(&["--goal", "action"]), &["action"]);
     check(&refusal(roadproof().args(["attack", "scripted", scenario])), &["\"scripted\"", "no gradients"]);
     check(&refusal(roadproof().args(["attack", "blind", scenario])), &["\"blind\"", "no gradients"]);
     check(&refusal(roadproof().args(["attack", "nobody", scenario])), &["\"nobody\"", "shipped, scripted"]);

@@ -14,14 +14,16 @@ const ROADS: u64 = 30;
 /// Decisions from one frame that is taken to the next.
 const EVERY: usize = 17;
 /// Budgets, in grey levels.
-const LEVELS: [f32; 5] = [0.125, 0.25, 0.5, 1.0, 2.0];
+const LEVELS: [f32; 3] = [0.5, 1.0, 2.0];
 /// Steps of each walk.
 const ITERATIONS: usize = 100;
+/// Walks of each attack.
+const RESTARTS: usize = 3;
 
 fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
     let folder = PathBuf::from(arguments.next().context("the folder to write to is missing")?);
-    let count: usize = arguments.next().map_or(Ok(120), |text| text.parse()).context("the number of frames")?;
+    let count: usize = arguments.next().map_or(Ok(100), |text| text.parse()).context("the number of frames")?;
     std::fs::create_dir_all(&folder).with_context(|| format!("{folder:?}"))?;
     let mut driver = LearnedDriver::shipped()?;
     let (frames, odometry) = held_out(&mut driver, count)?;
@@ -43,10 +45,10 @@ fn main() -> anyhow::Result<()> {
     let batch = Batch::new(&classifier, &clean, &(0..count as u64).collect::<Vec<_>>());
     for level in LEVELS {
         let budget = Budget::new(Norm::Linf, level / 255.0).map_err(anyhow::Error::msg)?;
-        let class = |score| apgd_class(&classifier, &batch, score, &budget, ITERATIONS, 1);
+        let class = |score| apgd_class(&classifier, &batch, score, &budget, ITERATIONS, RESTARTS);
         write(&folder, "apgd-ce", level, &shape, &class(ClassScore::CrossEntropy))?;
         write(&folder, "apgd-dlr", level, &shape, &class(ClassScore::Dlr))?;
-        write(&folder, "apgd-t", level, &shape, &apgd_targeted(&classifier, &batch, &budget, ITERATIONS, 1))?;
+        write(&folder, "apgd-t", level, &shape, &apgd_targeted(&classifier, &batch, &budget, ITERATIONS, RESTARTS))?;
     }
     Ok(())
 }

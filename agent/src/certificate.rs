@@ -179,6 +179,7 @@ fn walk(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decision::{self, EndToEnd};
     use crate::decision_loss::{DecisionLoss, Goal};
     use crate::features::MemorySettings;
     use crate::policy::OUTPUTS as HEADS;
@@ -301,7 +302,7 @@ mod tests {
         let mut random = Pcg64Mcg::seed_from_u64(5);
         let mut driver = if calmed { calm(memory) } else { driver(memory) };
         let network = Differentiable::new(driver.perception());
-        let policy = driver.policy().clone();
+        let (end_to_end, policy) = (EndToEnd::new(&driver), driver.policy().clone());
         let (mut decisions, mut certified) = (0, 0);
         walk(&mut driver, scenario(), |certifier, situation, _, clean| {
             decisions += 1;
@@ -318,8 +319,11 @@ mod tests {
             }
             for goal in [Goal::Other, Goal::Worst] {
                 let Situation { memory, odometry, decision_s, .. } = *situation;
-                let loss = DecisionLoss::new(&network, &policy, memory, odometry, decision_s, goal, &numbers);
-                frames.extend(pgd(&loss, &numbers, 1, &budget, &PgdSettings::default(), 3).pixels);
+                let attacked = decision::Situation { memory: memory.clone(), odometry, decision_s };
+                let decision = end_to_end.decide(&[&attacked], &numbers).swap_remove(0);
+                let (situations, clean) = (&[&attacked][..], &[&decision][..]);
+                let loss = DecisionLoss { end_to_end: &end_to_end, situations, clean, goal };
+                frames.extend(pgd(&loss, &numbers, &budget, &PgdSettings::default(), &[3]).pixels);
             }
             for outputs in network.outputs(&frames).chunks_exact(OUTPUTS) {
                 let mut features = [0.0; FEATURES];

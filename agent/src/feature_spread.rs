@@ -130,7 +130,8 @@ fn attacked(eps: f32, perception: &Perception, views: &[View<'_>], decision_s: f
     for output in [0, 1, 2, 3, OUTPUTS - 1] {
         for sign in [-1.0, 1.0] {
             let push = Push { network: &network, output, sign };
-            let after = of(&pgd(&push, &clean, views.len(), &budget, &settings, output as u64).pixels);
+            let seeds = vec![output as u64; views.len()];
+            let after = of(&pgd(&push, &clean, &budget, &settings, &seeds).pixels);
             for (moved, (after, before)) in moved.iter_mut().zip(after.iter().zip(&before)) {
                 for (moved, (after, before)) in moved.iter_mut().zip(after.iter().zip(before)) {
                     *moved = moved.max((after - before).abs());

@@ -259,7 +259,8 @@ impl Settings {
             number("reward.failure", reward.failure, -1000.0, 1000.0),
         ];
         if let Some(harden) = self.harden {
-            let HardenSettings { perceive, ramp, fault_drives, attack_drives, attack_eps, found_drives, policy } = harden;
+            let HardenSettings { perceive, ramp, fault_drives, attack_drives, attack_eps, found_drives, policy } =
+                harden;
             let shares = perceive.fault_share + perceive.attack_share;
             numbers.extend([
                 number("harden.perceive.fault_share", perceive.fault_share, 0.0, 1.0),

@@ -271,7 +271,7 @@ mod tests {
                 for sign in [-1.0, 1.0] {
                     let objective = OneOutput(&network, output, sign);
                     let settings = PgdSettings { restarts: 2, ..PgdSettings::default() };
-                    let attacked = pgd(&objective, &clean, 1, &budget, &settings, 5);
+                    let attacked = pgd(&objective, &clean, &budget, &settings, &[5]);
                     let share = farthest(&bounds, &network.outputs(&attacked.pixels));
                     assert!(share <= 1.0, "output {output}, sign {sign}, eps {eps}: {share}");
                     reached = reached.max(share);

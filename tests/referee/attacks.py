@@ -13,7 +13,9 @@ and exits with 0, since a build must not need it.
 
 import pathlib
 import sys
+import warnings
 
+warnings.filterwarnings("ignore")
 try:
     import numpy as np
     import torch
@@ -25,8 +27,9 @@ except (ImportError, ValueError) as missing:
     sys.exit(0)
 
 WEIGHTS = pathlib.Path(__file__).resolve().parents[2] / "assets" / "weights"
-LEVELS = ["0.125", "0.25", "0.5", "1", "2"]
-ITERATIONS = 100
+LEVELS = ["0.5", "1", "2"]
+# One random start more or less decides 1 or 2 frames in 100, in either implementation; three leave fewer to chance.
+ITERATIONS, RESTARTS = 100, 3
 TARGETS = 9
 PATCH, MERGE = 8, 2
 DETAIL_GAIN, MEAN_GAIN = 4.0, 0.5
@@ -121,21 +124,21 @@ def theirs(driver, frames, labels, name, eps):
     """Whether pyautoattack breaks each frame. Its outer loops forget which frame is which, so only its walks are run."""
     broken = torch.zeros(len(frames), dtype=torch.bool)
     torch.manual_seed(0)
-    if name == "apgd-t":
-        for target in range(2, TARGETS + 2):
+    for target in range(2, TARGETS + 2) if name == "apgd-t" else [None]:
+        for _ in range(RESTARTS):
             rows = (~broken).nonzero().squeeze(1)
             if len(rows) == 0:
-                break
+                return broken
             part = driver.of(rows)
-            attack = APGDAttack_targeted(part, n_iter=ITERATIONS, eps=eps, n_target_classes=TARGETS)
+            if target is None:
+                attack = APGDAttack(part, n_iter=ITERATIONS, eps=eps, loss=name.removeprefix("apgd-"))
+            else:
+                attack = APGDAttack_targeted(part, n_iter=ITERATIONS, eps=eps, n_target_classes=TARGETS)
+                with torch.no_grad():
+                    attack.y_target = part(frames[rows]).sort(dim=1)[1][:, -target]
             attack.init_hyperparam(frames)
-            with torch.no_grad():
-                attack.y_target = part(frames[rows]).sort(dim=1)[1][:, -target]
             broken[rows] = ~attack.attack_single_run(frames[rows], labels[rows])[1].bool()
-        return broken
-    attack = APGDAttack(driver, n_iter=ITERATIONS, eps=eps, loss=name.removeprefix("apgd-"))
-    attack.init_hyperparam(frames)
-    return ~attack.attack_single_run(frames, labels)[1].bool()
+    return broken
 
 
 def read(folder, name):
@@ -155,7 +158,7 @@ def main():
             difference = (found - read(folder, what)).abs().max().item()
             failed += difference > 1e-4
             print(f"{what}: greatest difference {difference:.1e}")
-    print(f"pyautoattack {version('pyautoattack')}, torch {torch.__version__}, {len(frames)} frames, {ITERATIONS} iterations")
+    print(f"pyautoattack {version('pyautoattack')}, torch {torch.__version__}, {len(frames)} frames, {ITERATIONS} iterations, {RESTARTS} restarts")
     print(f"{'attack':<10}{'eps':>10}{'theirs':>8}{'ours':>6}{'theirs only':>13}{'ours only':>11}{'ours here':>11}")
     for level in LEVELS:
         eps = float(level) / 255.0

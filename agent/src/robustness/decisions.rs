@@ -20,6 +20,8 @@ pub(super) struct Decision {
     pub road: usize,
     pub time_s: f32,
     pub rgb: Vec<u8>,
+    /// The frame before.
+    pub previous: Vec<u8>,
     pub memory: Memory,
     pub odometry: Odometry,
     pub decision_s: f32,
@@ -44,6 +46,7 @@ pub(super) fn collect(driver: &LearnedDriver, seed: u64, count: usize) -> Result
     let mut fleet = Fleet::new(scenarios, driver.settings().threads())?;
     let mut seen = fleet.observe();
     driver.start(roads);
+    let (mut before, frame_len) = (seen.rgb.clone(), seen.rgb.len() / roads);
     let mut decisions = Vec::new();
     for step in 0..FIRST + OF_A_ROAD * EVERY {
         if step >= FIRST && (step - FIRST).is_multiple_of(EVERY) {
@@ -52,6 +55,7 @@ pub(super) fn collect(driver: &LearnedDriver, seed: u64, count: usize) -> Result
                     road,
                     time_s: seen.measures[road].time_s,
                     rgb: seen.frame(road).to_vec(),
+                    previous: before[road * frame_len..][..frame_len].to_vec(),
                     memory: driver.memory(road).clone(),
                     odometry: Odometry::from(&seen.sensed[road]),
                     decision_s,
@@ -59,6 +63,7 @@ pub(super) fn collect(driver: &LearnedDriver, seed: u64, count: usize) -> Result
             }
         }
         let controls = driver.act(&seen, &seen.rgb, decision_s);
+        before.copy_from_slice(&seen.rgb);
         fleet.step(&controls, &mut seen);
     }
     decisions.sort_by_key(|decision| decision.road);
@@ -147,7 +152,7 @@ fn in_words(action: Action) -> String {
 
 impl Decision {
     /// What the driver does on this frame.
-    fn action(&self, driver: &LearnedDriver, rgb: &[u8]) -> Action {
+    pub fn action(&self, driver: &LearnedDriver, rgb: &[u8]) -> Action {
         let mut features = [0.0; FEATURES];
         let percept = driver.perception().see(rgb)[0];
         self.memory.clone().observe(&percept, self.odometry, self.decision_s, &mut features);

@@ -96,8 +96,8 @@ pub struct Report {
     pub attacked_decisions: OpenLoop,
     /// Some decisions that an attack turned; their frames are in the page.
     pub turned: Vec<Turned>,
-    /// Share of decisions proven not to change, for each budget (0 to 1); left out where nothing was proven.
-    pub certified: Option<Vec<(f32, f32)>>,
+    /// Share of decisions proved not to change, for each budget in grey levels.
+    pub certified: Vec<(f32, f32)>,
     /// Time taken by each part. The only figures that differ from run to run.
     pub wall_clock_s: BTreeMap<&'static str, f64>,
 }

@@ -34,6 +34,8 @@ pub fn summary(report: &Report) -> String {
         attacked_decisions.frames,
         turned.collect::<Vec<_>>().join(", ")
     ));
+    let proved = report.certified.iter().map(|(eps, share)| format!("{:.1} % at {eps}", 100.0 * share));
+    lines.push(format!("proved by interval bounds: {} grey levels", proved.collect::<Vec<_>>().join(", ")));
     for check in &attacked_decisions.checks {
         lines.push(format!("{:<16} {}: {}", check.verdict.in_words(), check.name, check.figures));
     }
