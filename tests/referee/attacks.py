@@ -9,6 +9,9 @@ perception, the features of a driver without a past, and the policy are rebuilt 
 agree to 1e-4, our frames must be within the budget and must break the rebuilt driver as well, and frames that pyautoattack breaks
 and we do not must be at most 1 in 100. Prints a table and exits with 1 if a bound is broken; where a package is missing it says so
 and exits with 0, since a build must not need it.
+
+Broken of 100 frames with pyautoattack 0.2.0 and torch 2.9.0, theirs and ours: apgd-ce 83 and 84 at 0.5/255, 99 and 99 at 1/255;
+apgd-dlr 96 and 96, 100 and 99; apgd-t 96 and 96, 100 and 100; all 100 by both at 2/255.
 """
 
 import pathlib
@@ -158,7 +161,8 @@ def main():
             difference = (found - read(folder, what)).abs().max().item()
             failed += difference > 1e-4
             print(f"{what}: greatest difference {difference:.1e}")
-    print(f"pyautoattack {version('pyautoattack')}, torch {torch.__version__}, {len(frames)} frames, {ITERATIONS} iterations, {RESTARTS} restarts")
+    print(f"pyautoattack {version('pyautoattack')}, torch {torch.__version__}, {len(frames)} frames, ", end="")
+    print(f"{ITERATIONS} iterations, {RESTARTS} restarts")
     print(f"{'attack':<10}{'eps':>10}{'theirs':>8}{'ours':>6}{'theirs only':>13}{'ours only':>11}{'ours here':>11}")
     for level in LEVELS:
         eps = float(level) / 255.0
