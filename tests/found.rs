@@ -20,7 +20,7 @@ Scenario(
     expect: (outcome: Arrived, max_lane_offset_m: 0.9),
 )
 "#;
-const ATTACK: [&str; 6] = ["--method", "pgd", "--eps", "4/255", "--steps", "10"];
+const ATTACK: [&str; 8] = ["--method", "pgd", "--eps", "4/255", "--steps", "10", "--goal", "steer-right"];
 
 /// A car ahead that brakes hard: who reacts a second later hits it.
 const BRAKES: &str = r#"Scenario(
@@ -78,7 +78,7 @@ fn an_attack_that_breaks_a_drive_becomes_a_scenario() {
     let text = std::fs::read_to_string(&path).expect("the scenario is there");
     let command = format!("// Found by: roadproof attack shipped {}", folder.path().join("case.ron").display());
     assert!(text.starts_with(&command), "{text}");
-    let how = " --method pgd --norm linf --eps 4/255 --steps 10 --share 1 --goal worst --seed 0\n// The clean drive ends Arrived";
+    let how = " --method pgd --norm linf --eps 4/255 --steps 10 --share 1 --goal steer-right --seed 0\n// The clean drive ends Arrived";
     for part in [how, "\n// Bounds: ", "title: \"A road\", // and this one stays\n    seed: 31, duration_s: 20.0,\n"] {
         assert!(text.contains(part), "{part:?} is not in\n{text}");
     }
@@ -262,4 +262,16 @@ fn the_library_has_finds() {
         let bytes = std::fs::metadata(&recorded).map_or(0, |metadata| metadata.len());
         assert!(bytes < 300_000, "{recorded:?} is too large for a repository");
     }
+}
+
+#[test]
+fn the_hardened_driver_holds_where_the_nominal_one_broke() {
+    let replay = |driver| run(roadproof().args(["replay", "scenarios/found", "--driver", driver]));
+    assert_eq!(replay("shipped").code, Some(1), "finds are of this driver");
+    let held = replay("hardened");
+    assert_eq!(held.code, Some(0), "{}", held.stdout);
+    // And not only against what was made for another: the same attack, made for it.
+    let (folder, source) = folder_with(ROAD);
+    let ended = attack("hardened", &source, &folder.path().join("found"), &ATTACK);
+    assert_eq!(ended.code, Some(0), "{}\n{}", ended.stdout, ended.stderr);
 }

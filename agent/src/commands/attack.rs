@@ -35,7 +35,7 @@ until nothing smaller does.
 What broke the drive is kept as a scenario that `roadproof replay` holds every driver against: the perturbation, the bounds
 of a driver who holds, and the trace of the drive.")]
 pub(super) struct Arguments {
-    /// shipped, or the folder of a run; with --random-search scripted, random and blind too.
+    /// shipped, hardened, or the folder of a run; with --random-search scripted, random and blind too.
     driver: String,
     /// The scenario; its camera must be the driver's.
     scenario: PathBuf,
@@ -114,7 +114,7 @@ fn attack(arguments: &Arguments) -> anyhow::Result<bool> {
     let (mut driver, settings) = super::evaluate::driver(&arguments.driver, None)?;
     let Driver::Learned(learned) = &mut driver else {
         anyhow::bail!(
-            "the driver {:?} has no gradients to attack: allowed are shipped and run folders, or --random-search N",
+            "the driver {:?} has no gradients to attack: allowed are shipped, hardened and run folders, or --random-search N",
             arguments.driver
         );
     };

@@ -1,6 +1,6 @@
 //! `roadproof evaluate`
 
-use crate::drivers::{Driver, LearnedDriver, RandomDriver, ScriptedDriver};
+use crate::drivers::{Driver, LearnedDriver, LoadError, RandomDriver, ScriptedDriver};
 use crate::evaluate::{evaluate, table};
 use crate::files::{check_writable, write_atomically};
 use crate::interrupt;
@@ -20,12 +20,13 @@ use std::path::{Path, PathBuf};
   roadproof evaluate --driver runs/seven --json seven.json
   roadproof evaluate --driver scripted --roads 200
   roadproof evaluate --driver blind                   the shipped driver with its camera covered
+  roadproof evaluate --driver hardened                the one that was trained to hold under faults and attacks
   roadproof evaluate --robustness shipped             every fault and attack, with a page to read: some minutes
   roadproof evaluate --robustness runs/seven --quick --kinds Fog,Rain --out seven
 
 --robustness exits with 1 if the report finds a sign that its attacks are weaker than they seem.")]
 pub(super) struct Arguments {
-    /// A run folder, or one of shipped, scripted, random, blind.
+    /// A run folder, or one of shipped, hardened, scripted, random, blind.
     #[arg(long, default_value = "shipped")]
     driver: String,
     /// The run whose driver `blind` covers the eyes of [default: shipped].
@@ -43,7 +44,7 @@ pub(super) struct Arguments {
     /// Write the result there as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Write a report of what faults and attacks leave of a driver: shipped, or the folder of a run.
+    /// Write a report of what faults and attacks leave of a driver: shipped, hardened, or the folder of a run.
     #[arg(long, value_name = "DRIVER", conflicts_with_all = ["driver", "blind_run", "split", "json"])]
     robustness: Option<String>,
     /// Folder of the report [default: robustness/<time>-<driver>].
@@ -118,7 +119,7 @@ fn report(arguments: &Arguments, name: &str) -> anyhow::Result<bool> {
     }
     plan.check().map_err(anyhow::Error::msg)?;
     let Driver::Learned(driver) = driver(name, None)?.0 else {
-        anyhow::bail!("the driver {name:?} has no gradients to attack: allowed are shipped and run folders");
+        anyhow::bail!("the driver {name:?} has no gradients to attack: allowed are shipped, hardened and run folders");
     };
     let out = arguments.out.clone().unwrap_or_else(|| {
         let last = Path::new(name).file_name().map_or_else(|| "run".into(), |last| last.to_string_lossy());
@@ -158,33 +159,29 @@ fn make_folder(out: &Path) -> anyhow::Result<bool> {
 
 /// The driver of this name, with the settings it was trained under.
 pub(super) fn driver(name: &str, blind_run: Option<&std::path::Path>) -> anyhow::Result<(Driver, Settings)> {
-    let learned = |folder: Option<&std::path::Path>| -> anyhow::Result<(Box<LearnedDriver>, Settings)> {
-        let driver = match folder {
-            Some(folder) => LearnedDriver::load(folder)?,
-            None => LearnedDriver::shipped()?,
-        };
+    let learned = |driver: Result<LearnedDriver, LoadError>| -> anyhow::Result<(Box<LearnedDriver>, Settings)> {
+        let driver = driver?;
         let settings = driver.settings().clone();
         Ok((Box::new(driver), settings))
     };
-    Ok(match name {
-        "scripted" => (Driver::Scripted(ScriptedDriver::default()), Settings::default()),
-        "random" => (Driver::Random(RandomDriver::default()), Settings::default()),
-        "shipped" => {
-            let (driver, settings) = learned(None)?;
-            (Driver::Learned(driver), settings)
-        }
+    let driver = match name {
+        "scripted" => return Ok((Driver::Scripted(ScriptedDriver::default()), Settings::default())),
+        "random" => return Ok((Driver::Random(RandomDriver::default()), Settings::default())),
         "blind" => {
-            let (driver, settings) = learned(blind_run)?;
-            (Driver::Blind(driver), settings)
+            let (driver, settings) = learned(blind_run.map_or_else(LearnedDriver::shipped, LearnedDriver::load))?;
+            return Ok((Driver::Blind(driver), settings));
         }
+        "shipped" => LearnedDriver::shipped(),
+        "hardened" => LearnedDriver::hardened(),
         folder => {
             let path = std::path::Path::new(folder);
             anyhow::ensure!(
                 path.exists(),
-                "no driver {folder:?}: allowed are shipped, scripted, random, blind, or the folder of a run"
+                "no driver {folder:?}: allowed are shipped, hardened, scripted, random, blind, or the folder of a run"
             );
-            let (driver, settings) = learned(Some(path))?;
-            (Driver::Learned(driver), settings)
+            LearnedDriver::load(path)
         }
-    })
+    };
+    let (driver, settings) = learned(driver)?;
+    Ok((Driver::Learned(driver), settings))
 }

@@ -50,7 +50,9 @@ pub(super) struct Arguments {
 fn start_from(name: &str) -> anyhow::Result<LearnedDriver> {
     match super::evaluate::driver(name, None)? {
         (Driver::Learned(driver), _) => Ok(*driver),
-        _ => anyhow::bail!("--from {name}: there are no weights to begin with, allowed are shipped and run folders"),
+        _ => anyhow::bail!(
+            "--from {name}: there are no weights to begin with, allowed are shipped, hardened and run folders"
+        ),
     }
 }
 

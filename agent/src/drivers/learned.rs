@@ -126,7 +126,15 @@ impl LearnedDriver {
     /// # Errors
     /// [`LoadError`] if the weights were built in from another version's files.
     pub fn shipped() -> Result<Self, LoadError> {
-        crate::shipped::load()
+        crate::shipped::NOMINAL.load()
+    }
+
+    /// The hardened driver that ships with the program.
+    ///
+    /// # Errors
+    /// As [`LearnedDriver::shipped`].
+    pub fn hardened() -> Result<Self, LoadError> {
+        crate::shipped::HARDENED.load()
     }
 
     /// The settings it was trained with.

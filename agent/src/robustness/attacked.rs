@@ -30,13 +30,14 @@ pub(super) struct DrivePlan {
 
 /// The attacks on drives. One goal is not enough: a driver that filters what it sees over time is pushed one way in every decision
 /// best, and whoever follows a car is best shown none.
-pub(super) const DRIVE_ATTACKS: [DrivePlan; 9] = [
+pub(super) const DRIVE_ATTACKS: [DrivePlan; 10] = [
     DrivePlan { name: "noise", method: Method::Noise, goal: Goal::Worst },
     DrivePlan { name: "square", method: Method::Square, goal: Goal::Worst },
     DrivePlan { name: "fgsm", method: Method::Fgsm, goal: Goal::Worst },
     DrivePlan { name: "pgd", method: Method::Pgd, goal: Goal::Worst },
     DrivePlan { name: "apgd", method: Method::Apgd, goal: Goal::Worst },
-    DrivePlan { name: "apgd, critic", method: Method::Apgd, goal: Goal::Critic },
+    DrivePlan { name: "apgd, steer left", method: Method::Apgd, goal: Goal::SteerLeft },
+    DrivePlan { name: "apgd, steer right", method: Method::Apgd, goal: Goal::SteerRight },
     DrivePlan { name: "apgd, drift left", method: Method::Apgd, goal: Goal::DriftLeft },
     DrivePlan { name: "apgd, drift right", method: Method::Apgd, goal: Goal::DriftRight },
     DrivePlan { name: "apgd, hide the lead", method: Method::Apgd, goal: Goal::Hide },

@@ -55,9 +55,9 @@ impl Plan {
             scenarios: Some(PathBuf::from("scenarios")),
             kinds: FaultKind::ALL.to_vec(),
             severities: Severity::ALL.to_vec(),
-            drive_eps_levels: vec![1, 2, 4, 8, 16, 32],
+            drive_eps_levels: vec![1, 2, 4, 8, 16],
             decision_eps_levels: vec![0.0625, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0],
-            attacked_drives: 1,
+            attacked_drives: 2,
             attacked_families: usize::MAX,
             attacked_s: 12.0,
             drive_steps: 10,
@@ -74,6 +74,7 @@ impl Plan {
     pub fn quick() -> Self {
         Self {
             roads: 1,
+            attacked_drives: 1,
             scenarios: None,
             drive_eps_levels: vec![1, 4, 16],
             decision_eps_levels: vec![0.0625, 0.25, 1.0, 4.0],

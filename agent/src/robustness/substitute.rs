@@ -1,7 +1,6 @@
 //! Another network to craft attacks on, as somebody would who cannot look into the driver.
 
 use crate::drivers::LearnedDriver;
-use crate::shipped;
 use anyhow::Context;
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
@@ -17,7 +16,7 @@ const SHARE: f32 = 0.3;
 /// If the weights cannot be written into a temporary folder and read back.
 pub(super) fn substitute(driver: &LearnedDriver, seed: u64) -> anyhow::Result<(Perception, String)> {
     let own = bytes_of(driver.perception())?;
-    let shipped = shipped::load()?;
+    let shipped = LearnedDriver::shipped()?;
     if shipped.settings().drive.camera == driver.settings().drive.camera
         && shipped.settings().perception == driver.settings().perception
         && bytes_of(shipped.perception())? != own
