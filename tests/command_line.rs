@@ -116,7 +116,7 @@ fn a_scenario_seen_through_another_camera_is_refused_for_drivers_that_learned() 
 fn arguments_out_of_bounds_are_refused() {
     check(
         &refusal(roadproof().args(["evaluate", "--driver", "nonsense"])),
-        &["\"nonsense\"", "shipped, scripted, random, blind"],
+        &["\"nonsense\"", "shipped, hardened, scripted, random, blind"],
     );
     check(&refusal(roadproof().args(["evaluate", "--driver", "scripted", "--roads", "0"])), &["evaluate.roads = 0"]);
     check(&refusal(roadproof().args(["evaluate", "--driver", "scenarios"])), &["settings.ron", "\"scenarios\""]);
@@ -158,7 +158,7 @@ fn attacks_and_faults_that_cannot_be_are_refused() {
     check(&attack(&["--goal", "action"]), &["action"]);
     check(&refusal(roadproof().args(["attack", "scripted", scenario])), &["\"scripted\"", "no gradients"]);
     check(&refusal(roadproof().args(["attack", "blind", scenario])), &["\"blind\"", "no gradients"]);
-    check(&refusal(roadproof().args(["attack", "nobody", scenario])), &["\"nobody\"", "shipped, scripted"]);
+    check(&refusal(roadproof().args(["attack", "nobody", scenario])), &["\"nobody\"", "shipped, hardened, scripted"]);
     let (_folder, path) = file("case.ron", &SCENARIO.replacen("5.0,", "5.0, camera: (width_px: 84),", 1));
     check(&refusal(roadproof().args(["attack", "shipped"]).arg(&path)), &["case.ron", "the scenario's camera"]);
     let graded = |fault: &str| {

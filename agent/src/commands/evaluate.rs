@@ -32,7 +32,7 @@ pub(super) struct Arguments {
     /// The run whose driver `blind` covers the eyes of [default: shipped].
     #[arg(long, value_name = "RUN")]
     blind_run: Option<PathBuf>,
-    /// How many roads [default: 60]; for --robustness, drives of each family under each fault [default: 3].
+    /// How many roads [default: 60]; for --robustness, drives of each family under each fault [default: 2].
     #[arg(long)]
     roads: Option<usize>,
     /// Held-out roads give figures; choose settings on validation roads, or the figures mean nothing.

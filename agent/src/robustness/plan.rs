@@ -51,7 +51,7 @@ impl Plan {
     pub fn standard() -> Self {
         Self {
             seed: 0,
-            roads: 3,
+            roads: 2,
             scenarios: Some(PathBuf::from("scenarios")),
             kinds: FaultKind::ALL.to_vec(),
             severities: Severity::ALL.to_vec(),
