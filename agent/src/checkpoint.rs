@@ -21,6 +21,9 @@ const START_POLICY_FILE: &str = "start_policy.safetensors";
 pub struct Progress {
     /// Optimiser steps of perception.
     pub perceive_steps: usize,
+    /// Steps of the attack that perception learns from, once they are more than the settings say.
+    #[serde(default)]
+    pub attack_steps: Option<usize>,
     /// Whether perception is done.
     pub perceived: bool,
     /// Updates of the policy.

@@ -52,7 +52,7 @@ pub struct Transition {
 const FIRST_ROAD: u64 = 1 << 32;
 
 impl Environment {
-    /// Starts the drives; `roads` have been driven before (zero for a fresh run). A hardening mixes in drives that were `found` to
+    /// Starts the drives; `roads` have been driven before (zero for a fresh run), and a share of `progress` is learnt. A hardening mixes in drives that were `found` to
     /// break a driver.
     ///
     /// # Errors
@@ -62,10 +62,12 @@ impl Environment {
         found: Vec<Scenario>,
         perception: Perception,
         roads: u64,
+        progress: f64,
     ) -> Result<Self, FleetError> {
         let worlds = settings.learn.worlds;
+        let growth = settings.harden.map_or(0.0, |harden| harden.growth(progress));
         let scenarios: Vec<Scenario> =
-            (0..worlds as u64).map(|world| learning_drive(settings, &found, 0.0, roads + world)).collect();
+            (0..worlds as u64).map(|world| learning_drive(settings, &found, growth, roads + world)).collect();
         let decision_s = 1.0 / scenarios[0].decision_hz;
         let mut fleet = Fleet::new(scenarios, settings.threads())?;
         let seen = fleet.observe();
@@ -80,7 +82,7 @@ impl Environment {
         let mut features = vec![0.0; worlds * FEATURES];
         eyes.look(&seen, &seen.rgb, decision_s, &mut features);
         let (settings, vehicle) = (settings.clone(), VehicleSettings::default());
-        let hard = Hard { adversary, growth: 0.0 };
+        let hard = Hard { adversary, growth };
         Ok(Self {
             fleet,
             seen,

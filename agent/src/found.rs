@@ -9,7 +9,7 @@ use roadproof_sim::{Controls, Episode, Outcome, Scenario, Trace, parse};
 use std::path::{Path, PathBuf};
 
 /// Share of the clean driving score that a driver who holds keeps.
-const KEPT: f32 = 0.9;
+pub(crate) const KEPT: f32 = 0.9;
 
 /// What a driver who holds must do where the clean drive ended like this: the same outcome, and nine tenths of the score,
 /// rounded down to a tenth of a point.

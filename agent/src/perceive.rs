@@ -8,7 +8,7 @@ use crate::progress::Stage;
 use crate::settings::{PerceiveSettings, Settings};
 use crate::tensorboard::{EventWriter, TensorboardError};
 use roadproof_perception::{
-    HardBatch, Perception, PerceptionReport, SettingsError, Trainer, loss_under_attack, report,
+    HardBatch, Perception, PerceptionReport, SettingsError, TrainLoss, Trainer, loss_under_attack, report,
 };
 use std::time::{Duration, Instant};
 
@@ -68,7 +68,8 @@ pub fn perceive(
     let mut smooth_loss = None;
     let mut hurried = false;
     let mut watch = Watch::default();
-    let mut attack_steps = settings.harden.map_or(1, |harden| harden.perceive.steps);
+    let own_steps = settings.harden.map_or(1, |harden| harden.perceive.steps);
+    let mut attack_steps = checkpoint.progress.attack_steps.unwrap_or(own_steps);
     // However little time there is, something is learnt.
     while step < steps && (step == first || start.elapsed() < limit) && !interrupt.requested() {
         let by_time = (first as f64 + (steps - first) as f64 * start.elapsed().as_secs_f64() / limit.as_secs_f64())
@@ -76,17 +77,7 @@ pub fn perceive(
         let by_work = step as f64 / steps as f64;
         let progress = by_work.max(if step > 50 { by_time.min(1.0) } else { 0.0 });
         hurried |= progress > by_work;
-        let rate = training.learning_rate_at(progress);
-        let loss = match settings.harden {
-            None => trainer.train_batch(&data.train, rate),
-            Some(harden) => {
-                let growth = harden.growth(progress);
-                let eps = harden.perceive.eps * growth;
-                let hard = HardBatch { eps, steps: attack_steps, ..harden.perceive };
-                let put = |seed, rgb: &mut [u8]| faulty_frame(&settings.drive.camera, growth, seed, rgb);
-                trainer.train_hard_batch(&data.train, rate, &hard, &put)
-            }
-        };
+        let loss = one_batch(settings, &mut trainer, data, progress, attack_steps);
         step += 1;
         if !loss.total.is_finite() {
             return Err(PerceiveError::Diverged { step });
@@ -104,7 +95,7 @@ pub fn perceive(
             stage.note(summary(&report));
             log(&report, step, events)?;
             checkpoint.save_perception(&trainer.perception(), step)?;
-            if let Some(harden) = settings.harden.filter(|harden| harden.growth(progress) >= 1.0) {
+            if let Some(harden) = settings.harden.filter(|harden| harden.attacks_perception(progress)) {
                 let now = trainer.perception();
                 let attacked = loss_under_attack(&now, &data.validation, WATCHED_FRAMES, harden.perceive.eps);
                 events.scalar("perceive/loss_under_attack", step as u64, attacked)?;
@@ -112,7 +103,9 @@ pub fn perceive(
                 if let Some(best) = watch.overfitted(attacked, now) {
                     stage.note("few steps no longer help against many: going on from the best so far, with more");
                     trainer = Trainer::resume_from(&best, training, settings.seed + step as u64)?;
-                    attack_steps = attack_steps.max(MANY_STEPS);
+                    attack_steps = (attack_steps + 1).max(MANY_STEPS);
+                    checkpoint.progress.attack_steps = Some(attack_steps);
+                    checkpoint.save_perception(&best, step)?;
                 }
             }
         }
@@ -124,6 +117,22 @@ pub fn perceive(
     stage.note(classes(&report));
     stage.finish(summary(&report));
     Ok(Perceived { perception, report, steps: step, hurried })
+}
+
+/// One optimiser step, on a batch that is hard if the settings say so.
+fn one_batch(
+    settings: &Settings,
+    trainer: &mut Trainer,
+    data: &Collected,
+    progress: f64,
+    attack_steps: usize,
+) -> TrainLoss {
+    let rate = settings.perceive.training.learning_rate_at(progress);
+    let Some(harden) = settings.harden else { return trainer.train_batch(&data.train, rate) };
+    let growth = harden.growth(progress);
+    let hard = HardBatch { eps: harden.perceive.eps * growth, steps: attack_steps, ..harden.perceive };
+    let put = |seed, rgb: &mut [u8]| faulty_frame(&settings.drive.camera, growth, seed, rgb);
+    trainer.train_hard_batch(&data.train, rate, &hard, &put)
 }
 
 /// Frames on which PGD checks a hardening now and then.

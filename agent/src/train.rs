@@ -31,7 +31,8 @@ pub struct TrainResult {
     pub seed: u64,
     /// Wall-clock seconds of each stage, all sessions together.
     pub wall_clock_s: BTreeMap<String, f64>,
-    /// Whether every stage ended by work done, so that the same settings give the same bits.
+    /// Whether every stage ended by work done, so that the same settings give the same bits; where a run began with the weights of
+    /// another or learnt on found scenarios, the same of these as well.
     pub repeatable: bool,
     /// How well perception sees validation roads, a [`roadproof_perception::PerceptionReport`].
     pub perception: Option<serde_json::Value>,
@@ -194,8 +195,9 @@ impl Run<'_> {
             return Ok(policy.clone());
         }
         let start = Instant::now();
-        let mut environment =
-            Environment::new(settings, self.found.clone(), perception.clone(), self.checkpoint.progress.roads)?;
+        let done = &self.checkpoint.progress;
+        let progress = done.learn_updates as f64 / settings.learn.updates as f64;
+        let mut environment = Environment::new(settings, self.found.clone(), perception.clone(), done.roads, progress)?;
         let limit = self.left_until(LEARN_END);
         let learned =
             learn(settings, &mut environment, earlier, limit, self.interrupt, &mut self.events, &mut self.checkpoint)?;

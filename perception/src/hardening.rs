@@ -128,6 +128,12 @@ impl Objective for BatchLoss<'_> {
     }
 }
 
+/// Slope of the divergence in [`distance`] over the logit of the reference.
+pub(crate) fn reference_slope(found: f32, wanted: f32) -> f32 {
+    let p = 1.0 / (1.0 + (-wanted).exp());
+    p * (1.0 - p) * (wanted - found)
+}
+
 /// How far outputs are from others: absolute differences of the quantities, and the divergence of the lead's probabilities.
 /// Its slopes over the outputs, times `weight`, are added to `slopes`. The scales are free.
 pub(crate) fn distance(outputs: &[f32], reference: &[f32], weight: f32, slopes: &mut [f32]) -> f32 {
@@ -138,7 +144,7 @@ pub(crate) fn distance(outputs: &[f32], reference: &[f32], weight: f32, slopes: 
         sum += difference.abs();
     }
     let probability = |logit: f32| 1.0 / (1.0 + (-logit).exp());
-    let log_of = |logit: f32| -(-logit).exp().ln_1p();
+    let log_of = |logit: f32| logit.min(0.0) - (-logit.abs()).exp().ln_1p();
     let (found, wanted) = (outputs[LEAD], reference[LEAD]);
     let p = probability(wanted);
     slopes[LEAD] += weight * (probability(found) - p);
@@ -192,6 +198,16 @@ mod tests {
             assert!((measured - slopes[index]).abs() < 2e-3, "{index}: {measured}, {}", slopes[index]);
         }
         assert_eq!(distance(&reference, &reference, 1.0, &mut slopes), 0.0);
+        let moved = |by: f32| {
+            let mut reference = reference;
+            reference[LEAD] += by;
+            distance(&outputs, &reference, 1.0, &mut [0.0; OUTPUTS])
+        };
+        let measured = (moved(1e-2) - moved(-1e-2)) / 2e-2;
+        let written = reference_slope(outputs[LEAD], reference[LEAD]);
+        assert!((measured - written).abs() < 2e-3, "of the reference: {measured}, {written}");
+        let far = [0.0; OUTPUTS].map(|_: f32| -200.0);
+        assert!(distance(&outputs, &far, 1.0, &mut slopes).is_finite());
     }
 
     /// Clean and attacked loss after training with a way of making batches hard.

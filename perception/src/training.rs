@@ -3,8 +3,8 @@
 use crate::attack::Differentiable;
 use crate::classes::CLASSES;
 use crate::dataset::Dataset;
-use crate::hardening::{AdversarialLoss, HardBatch, distance};
-use crate::head::{OUTPUTS, QUANTITIES, class_loss, percept_loss};
+use crate::hardening::{AdversarialLoss, HardBatch, distance, reference_slope};
+use crate::head::{LEAD, OUTPUTS, QUANTITIES, class_loss, percept_loss};
 use crate::network::{Network, PerceptionSettings, SettingsError};
 use crate::patches::{PatchLayout, Photometry};
 use crate::percept::PerceptLabel;
@@ -69,7 +69,7 @@ impl TrainingSettings {
 /// Losses of one batch, averaged.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
 pub struct TrainLoss {
-    /// What the step descends: `percept` plus the weighted `segmentation`.
+    /// `percept` plus the weighted `segmentation`: what the step descends, but for the pull between pairs under TRADES.
     pub total: f32,
     /// Absolute errors, their negative log likelihoods and the lead's cross-entropy, in training coordinates; it may be
     /// negative.
@@ -100,6 +100,8 @@ struct Draw {
 #[derive(Clone, Copy, PartialEq)]
 enum Part {
     Clean,
+    /// Stays clean, but is made of the numbers that its attacked partner starts from.
+    Paired,
     /// Suffers a fault with this seed.
     Faulty(u64),
     /// Is perturbed, from a start with this seed.
@@ -195,6 +197,7 @@ impl Trainer {
             let clean = faulty + (index - first);
             if hard.loss != AdversarialLoss::Label && clean < first {
                 draws[index] = draws[clean];
+                draws[clean].part = Part::Paired;
             }
             draws[index].part = Part::Attacked(self.random.next_u64());
         }
@@ -252,6 +255,12 @@ impl Trainer {
             let frame = dataset.frame(draw.index);
             match draw.part {
                 Part::Clean => self.layout.write(frame, &draw.photometry, patches),
+                Part::Paired => {
+                    let mut pixels = vec![0f32; frame_len];
+                    self.layout.write_pixels(frame, &draw.photometry, &mut pixels);
+                    pixels.iter_mut().for_each(|pixel| *pixel = pixel.clamp(0.0, 1.0));
+                    self.layout.write_numbers(&pixels, patches);
+                }
                 Part::Faulty(seed) => {
                     let mut rgb = frame.to_vec();
                     fault(seed, &mut rgb);
@@ -335,11 +344,16 @@ fn trades(outputs: &[f32], draws: &[Draw], weight: f32, gradient: &mut [f32]) {
         let mut slopes = [0.0; OUTPUTS];
         distance(&outputs[row(index)], &outputs[row(clean)], weight, &mut slopes);
         for (output, slope) in slopes.into_iter().enumerate() {
-            let scale = (QUANTITIES..2 * QUANTITIES).contains(&output);
-            if !scale {
-                gradient[index * OUTPUTS + output] = slope;
-                gradient[clean * OUTPUTS + output] -= slope;
+            if (QUANTITIES..2 * QUANTITIES).contains(&output) {
+                // Scales keep the truth.
+                continue;
             }
+            gradient[index * OUTPUTS + output] = slope;
+            let back = match output {
+                LEAD => weight * reference_slope(outputs[index * OUTPUTS + LEAD], outputs[clean * OUTPUTS + LEAD]),
+                _ => -slope,
+            };
+            gradient[clean * OUTPUTS + output] += back;
         }
     }
 }

@@ -17,13 +17,13 @@ use std::path::{Path, PathBuf};
   roadproof train --minutes 2              a quick look: every stage gets less time
   roadproof train --config runs/seven/settings.ron --seed 8
   roadproof train --resume runs/seven      goes on where Ctrl-C stopped it
-  roadproof train --harden                 a driver that holds under sensor faults and attacks; about half an hour
+  roadproof train --harden                 a driver that holds under sensor faults and attacks; about a quarter of an hour
   roadproof train --harden --from runs/seven --out runs/seven-hard")]
 pub(super) struct Arguments {
-    /// Where all randomness starts [default: 1].
+    /// Where all randomness starts [default: 1, or what --config or --from says].
     #[arg(long)]
     seed: Option<u64>,
-    /// Wall-clock budget of the run, the evaluation at its end not counted [default: 9, or 25 with --harden].
+    /// Wall-clock budget of the run, the evaluation at its end not counted [default: 9, at least 25 with --harden].
     #[arg(long)]
     minutes: Option<f64>,
     /// Run folder, which must not exist yet [default: runs/<time>-<seed>].
@@ -70,7 +70,11 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     };
     if arguments.harden {
         harden(&mut settings, start.is_some());
-        settings.found = roadproof_sim::scenario::find(&arguments.found)?;
+        if !arguments.found.is_empty() {
+            // Whoever goes on with the run may stand in another folder.
+            let found = roadproof_sim::scenario::find(&arguments.found)?;
+            settings.found = found.iter().map(std::path::absolute).collect::<Result<_, _>>()?;
+        }
     }
     settings.seed = arguments.seed.unwrap_or(settings.seed);
     settings.minutes = arguments.minutes.unwrap_or(settings.minutes);

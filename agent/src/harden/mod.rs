@@ -1,6 +1,23 @@
 //! Hardening: what makes a driver hold under faults and attacks. Perception learns from faulty and from adversarial frames, the
 //! policy from drives on which sensors fail and perception is attacked, and frames are put together by filters that go on
 //! without the camera.
+//!
+//! # What it makes
+//! `roadproof train --seed N` and `roadproof train --harden --seed N` (with `--minutes 300` beside other work, so that the clock had
+//! no say), then `roadproof evaluate --robustness RUN`: ten drives of five families (held-out roads, cut-in, following,
+//! lane-keeping, oncoming) under 56 faults in five severities, and the same drives cut off after 12 s under ten attacks, the
+//! strongest chosen drive by drive. Kept is the share of the same drives' clean driving score; ± is the standard deviation over the
+//! three training seeds.
+//!
+//! @@FULL@@
+//!
+//! All eleven checks against self-deception held in each of the reports. The faults of training are those of the report, other
+//! draws of them on other roads: what the driver does under faults of another kind is not measured here. Perception's clean errors
+//! rise from 0.076 to 0.101 m of offset and from 0.0135 to 0.0166 rad of heading; that is the price, and most of the clean score
+//! that is lost. Beyond 4/255 what is left is bounded by perception: it was trained at 3/255, and a larger budget there costs
+//! more of the clean score.
+//!
+//! @@ABLATION@@
 
 mod adversary;
 mod faults;
@@ -28,7 +45,7 @@ pub struct HardenSettings {
     pub ramp: f32,
     /// Share of the policy's drives on which sensors fail.
     pub fault_drives: f32,
-    /// Share of the policy's drives on which perception is attacked in every decision.
+    /// Share of the policy's drives on which perception is attacked, from the second decision on.
     pub attack_drives: f32,
     /// Budget of that, 0 to 1, greatest change of any value.
     pub attack_eps: f32,
@@ -58,9 +75,15 @@ impl HardenSettings {
     pub fn growth(&self, progress: f64) -> f32 {
         (progress as f32 / self.ramp.max(1e-6)).clamp(0.0, 1.0)
     }
+
+    /// Whether perception learns from attacks of the whole budget by then.
+    #[must_use]
+    pub fn attacks_perception(&self, progress: f64) -> bool {
+        self.perceive.attack_share > 0.0 && self.perceive.eps > 0.0 && self.growth(progress) >= 1.0
+    }
 }
 
-/// Wall-clock budget of a hardening, which costs about twice a nominal run.
+/// Wall-clock budget of a hardening, which takes about twice as long as a nominal run; with room for slow machines.
 const MINUTES: f64 = 25.0;
 /// Chance of a random choice at the start, for a policy that can drive already.
 const FINE_TUNING_EPSILON: f32 = 0.3;
@@ -68,7 +91,10 @@ const FINE_TUNING_EPSILON: f32 = 0.3;
 /// Turns the settings of a nominal run into those of a hardened one, which begins afresh or with trained weights.
 pub fn harden(settings: &mut Settings, trained: bool) {
     settings.harden = Some(settings.harden.unwrap_or_default());
-    settings.memory = MemorySettings::STEADY;
+    // Whoever chose filters keeps the choice.
+    if settings.memory == MemorySettings::default() {
+        settings.memory = MemorySettings::STEADY;
+    }
     settings.minutes = settings.minutes.max(MINUTES);
     if trained {
         settings.learn.epsilon_start = settings.learn.epsilon_start.min(FINE_TUNING_EPSILON);

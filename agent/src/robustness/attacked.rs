@@ -17,7 +17,8 @@ pub(super) const METHODS: [Method; 5] = [Method::Noise, Method::Square, Method::
 pub(super) const ITERATIVE: [Method; 2] = [Method::Pgd, Method::Apgd];
 /// What attacks on single decisions want: any other action, so that there is a success or none.
 const DECISION_GOAL: Goal = Goal::Other;
-/// Way of a PGD walk in budgets, as in Madry et al. 2018: steps of 2.5 eps over their number.
+/// Way of a PGD walk on single decisions in budgets: steps of 2.5 eps over their number. On drives PGD takes its usual steps of an
+/// eighth of the budget, and Auto-PGD finds its own.
 const WAY: f32 = 2.5;
 
 /// An attack on whole drives: a method, and what it wants of each decision.

@@ -76,7 +76,7 @@ fn unfit(case: &Case, settings: &Settings, decision_hz: f32, path: &Path) -> Opt
         Some("the driver was trained with another camera".to_owned())
     } else if scenario.decision_hz != decision_hz {
         Some(format!("{} decisions a second, the driver takes {decision_hz}", scenario.decision_hz))
-    } else if !scenario.perturbations.is_empty() {
+    } else if !scenario.perturbations.is_empty() || scenario.recorded.is_some() {
         Some("it has faults of its own".to_owned())
     } else if path.with_extension("trace").exists() {
         Some("it replays recorded actions".to_owned())

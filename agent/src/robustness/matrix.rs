@@ -8,6 +8,7 @@ use super::conveyor::{Ended, drive_all};
 use super::drives::{Family, with_fault};
 use super::plan::{MIDDLE_SEVERITY, Plan};
 use crate::drivers::LearnedDriver;
+use crate::found::KEPT;
 use crate::interrupt::Interrupt;
 use crate::progress::Stage;
 use roadproof_sim::fault::{FaultKind, Severity};
@@ -17,8 +18,6 @@ use std::collections::BTreeMap;
 
 /// Name of all families together.
 pub(super) const ALL: &str = "all";
-/// Share of the clean driving score below which a drive is broken, even if it ends as the clean one did.
-pub(super) const KEPT: f32 = 0.9;
 
 /// Every cell, and what they add up to.
 #[derive(Clone, Debug, Serialize)]
