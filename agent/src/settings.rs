@@ -1,4 +1,5 @@
-//! Everything a training run depends on, as RON. `train` writes the resolved settings into the run folder.
+//! Everything a training run depends on, but for the weights it may begin with and the found scenarios themselves, as RON.
+//! `train` writes the resolved settings into the run folder.
 
 use crate::feature_spread::Spread;
 use crate::features::MemorySettings;

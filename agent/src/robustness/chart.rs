@@ -121,7 +121,7 @@ fn colour(index: usize, strong: bool) -> &'static str {
 }
 
 fn stroke(index: usize, strong: bool) -> String {
-    let (width, dash) = if strong { (3.5, "") } else { (2.2, DASHES[index % DASHES.len()]) };
+    let (width, dash) = if strong { (3.5, "") } else { (2.2, DASHES[(index + index / COLOURS.len()) % DASHES.len()]) };
     format!("stroke=\"{}\" stroke-width=\"{width}\" stroke-dasharray=\"{dash}\"", colour(index, strong))
 }
 

@@ -6,7 +6,7 @@
 //! (`u32`); for each decision the length of its part (`u32`, zero where the frame stays as it is) and the part; last the XXH3
 //! of all before it (`u64`). A part is deflated and holds the signed change of every byte of the frame, folded to 0, -1, 1,
 //! -2 ... = 0, 1, 2, 3 ...: all low bytes, then all high ones, which are zero for changes below 128. Each decision is packed by
-//! itself, so that no file, however it came about, takes more memory than itself and one frame.
+//! itself, so that no file, however it came about, takes much more memory than twice itself and a few frames.
 
 use crate::camera::MAX_PIXELS;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
