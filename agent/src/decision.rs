@@ -173,7 +173,8 @@ fn decisions(outputs: &[f32], heads: &[f32]) -> Vec<Decision> {
     rows.map(|(outputs, heads)| Decision { outputs: outputs.to_vec(), heads: heads.to_vec() }).collect()
 }
 
-fn numbers(tensor: Tensor<2>) -> Vec<f32> {
+/// The numbers of a tensor.
+pub(crate) fn numbers(tensor: Tensor<2>) -> Vec<f32> {
     tensor.into_data().try_to_vec().expect("the network computes in f32")
 }
 

@@ -1,6 +1,7 @@
 //! What attacks want of decisions, as losses over the pixels the decisions were made from.
 
 use crate::action::{ACCELERATION_MPS2, Action, STEER_RAD};
+use crate::bounds::{ACCELERATION_HEADS, STEER_HEADS};
 use crate::decision::{Decision, EndToEnd, Situation};
 use crate::policy::{OUTPUTS as HEADS, QValues};
 use roadproof_perception::attack::{Objective, Outcome};
@@ -124,11 +125,7 @@ impl DecisionLoss<'_> {
 }
 
 /// The two heads: steering angles and accelerations.
-fn ranges() -> [Range<usize>; 2] {
-    let steer = 1..1 + STEER_RAD.len();
-    let acceleration = steer.end..steer.end + ACCELERATION_MPS2.len();
-    [steer, acceleration]
-}
+const CHOICES: [Range<usize>; 2] = [STEER_HEADS, ACCELERATION_HEADS];
 
 /// The best choice of a head but one.
 fn rival(heads: &[f32], head: Range<usize>, own: usize) -> usize {
@@ -138,7 +135,7 @@ fn rival(heads: &[f32], head: Range<usize>, own: usize) -> usize {
 
 /// Away from an action, by the head that is nearest to another choice.
 fn away(heads: &[f32], action: Action, slopes: &mut [f32]) -> Outcome {
-    let [steer, acceleration] = ranges();
+    let [steer, acceleration] = CHOICES;
     let [one, two] = [(steer, action.steer), (acceleration, action.acceleration)].map(|(head, own)| {
         let own = head.start + own;
         let other = rival(heads, head, own);
@@ -152,7 +149,7 @@ fn away(heads: &[f32], action: Action, slopes: &mut [f32]) -> Outcome {
 /// Towards the choices that are wanted. A head that already chooses what is wanted needs no more.
 fn towards(heads: &[f32], wanted: [Option<usize>; 2], slopes: &mut [f32]) -> Outcome {
     let mut outcome = Outcome { loss: 0.0, broken: true };
-    for (head, wanted) in ranges().into_iter().zip(wanted) {
+    for (head, wanted) in CHOICES.into_iter().zip(wanted) {
         let Some(wanted) = wanted.map(|wanted| head.start + wanted) else { continue };
         let rival = rival(heads, head, wanted);
         let margin = heads[wanted] - heads[rival];
@@ -177,7 +174,7 @@ fn policy(heads: &[f32]) -> Vec<f32> {
 /// up.
 fn divergence(clean: &Decision, decision: &Decision, slopes: &mut [f32]) -> f32 {
     let mut loss = 0.0;
-    for head in ranges() {
+    for head in CHOICES {
         let (wanted, found) = (policy(&clean.heads[head.clone()]), policy(&decision.heads[head.clone()]));
         for ((slope, wanted), found) in slopes[head].iter_mut().zip(wanted).zip(found) {
             loss += wanted * (wanted.max(f32::MIN_POSITIVE).ln() - found.max(f32::MIN_POSITIVE).ln());
@@ -190,7 +187,7 @@ fn divergence(clean: &Decision, decision: &Decision, slopes: &mut [f32]) -> f32 
 /// How little the clean frame's Q-values think of this frame's policy.
 fn critic(clean: &Decision, decision: &Decision, slopes: &mut [f32]) -> f32 {
     let mut loss = 0.0;
-    for head in ranges() {
+    for head in CHOICES {
         let (values, found) = (&clean.heads[head.clone()], policy(&decision.heads[head.clone()]));
         let mean: f32 = values.iter().zip(&found).map(|(value, found)| value * found).sum();
         loss -= mean;

@@ -18,7 +18,7 @@ const LEAST_SIGMA: [f32; 3] = [0.05, 0.008, 0.0015];
 /// # Source
 /// Huber 1964, "Robust Estimation of a Location Parameter": the usual bound is 1.345 for identically distributed errors; errors
 /// of neighbouring frames are alike, so more is let through here.
-const MOST_SURPRISE: f32 = 2.0;
+pub(crate) const MOST_SURPRISE: f32 = 2.0;
 
 /// The filter of one world.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

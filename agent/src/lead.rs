@@ -2,6 +2,7 @@
 //!
 //! One frame shows how far a car is, not how fast; ten noisy gaps a second do, weighted by how sure perception was.
 
+use crate::lane::MOST_SURPRISE;
 use roadproof_perception::Percept;
 use roadproof_perception::bounds::PerceptBounds;
 use roadproof_perception::interval::{Interval, ROUNDING};
@@ -10,8 +11,6 @@ use roadproof_perception::interval::{Interval, ROUNDING};
 const ACCELERATION_SIGMA_MPS2: f32 = 2.5;
 /// A lead that perception has not seen for this long is gone.
 const FORGET_S: f32 = 0.5;
-/// Surprises beyond so many standard deviations count as this many, where they are bounded.
-const MOST_SURPRISE: f32 = 2.0;
 
 /// What is believed about the car ahead.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -19,6 +19,7 @@
 
 use crate::action::Action;
 use crate::bounds::{ACCELERATION_HEADS, STEER_HEADS};
+use crate::decision::numbers;
 use crate::feature_spread::Spread;
 use crate::features::FEATURES;
 use crate::policy::{OUTPUTS, QNetwork, VARIANCE_FLOOR};
@@ -107,7 +108,7 @@ impl RobustQ {
     /// The hinge of one head at given inputs.
     fn hinge_at(&self, network: &QNetwork, features: &[f32], head: &Range<usize>, chosen: &[usize]) -> Tensor<1> {
         let outputs = network.forward(rows(features, FEATURES));
-        let (margins, mut slopes) = margins(&values(outputs.clone().inner()), head, chosen);
+        let (margins, mut slopes) = margins(&numbers(outputs.clone().inner()), head, chosen);
         let mut free = 0;
         for (slopes, margin) in slopes.chunks_exact_mut(OUTPUTS).zip(margins) {
             if margin <= -self.settings.hinge_margin {
@@ -128,7 +129,7 @@ impl RobustQ {
         for step in 0..=self.settings.hinge_steps {
             let input = rows(&features, FEATURES).require_grad();
             let outputs = fixed.forward(input.clone());
-            let (margins, slopes) = margins(&values(outputs.clone().inner()), head, chosen);
+            let (margins, slopes) = margins(&numbers(outputs.clone().inner()), head, chosen);
             for (index, margin) in margins.into_iter().enumerate() {
                 if margin > worst_margins[index] {
                     worst_margins[index] = margin;
@@ -140,7 +141,7 @@ impl RobustQ {
                 break;
             }
             let gradients = (outputs * rows(&slopes, OUTPUTS)).sum().backward();
-            let gradient = values(input.grad(&gradients).expect("the input asks for its gradient"));
+            let gradient = numbers(input.grad(&gradients).expect("the input asks for its gradient"));
             for (index, (value, slope)) in features.iter_mut().zip(gradient).enumerate() {
                 let (radius, clean) = (self.radius[index % FEATURES], clean[index]);
                 let moved = if slope == 0.0 { *value } else { *value + share * radius * slope.signum() };
@@ -278,10 +279,6 @@ fn rows(values: &[f32], width: usize) -> Tensor<2> {
     Tensor::from_data(TensorData::new(values.to_vec(), shape), &Device::flex().autodiff())
 }
 
-fn values(tensor: Tensor<2>) -> Vec<f32> {
-    tensor.into_data().try_to_vec().expect("the network computes in f32")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -323,7 +320,7 @@ mod tests {
         for radius in [0.0, 0.01, 0.2] {
             let moved = |by: f32| rows(&features.iter().map(|value| value + by).collect::<Vec<f32>>(), FEATURES);
             let (low, high) = bounds(&network, moved(-radius), moved(radius));
-            let (low, high) = (values(low.inner()), values(high.inner()));
+            let (low, high) = (numbers(low.inner()), numbers(high.inner()));
             for index in 0..COUNT {
                 let around: [Interval; FEATURES] = std::array::from_fn(|feature| {
                     Interval::exactly(features[index * FEATURES + feature]).widened(f64::from(radius))
@@ -347,9 +344,9 @@ mod tests {
             [&mut network.first, &mut network.second, &mut network.heads].into_iter().nth(layer).expect("a layer");
         let weight = linear.weight.val();
         let (shape, device) = (weight.dims(), weight.device());
-        let mut numbers = values(weight.inner());
-        numbers[entry] += by;
-        linear.weight = Param::from_data(TensorData::new(numbers, shape), &device);
+        let mut moved = numbers(weight.inner());
+        moved[entry] += by;
+        linear.weight = Param::from_data(TensorData::new(moved, shape), &device);
         network
     }
 
@@ -358,7 +355,7 @@ mod tests {
         let gradients = loss(network).backward();
         let (mut agreeing, mut largest) = (0, 0.0_f32);
         for (layer, linear) in [&network.first, &network.second, &network.heads].into_iter().enumerate() {
-            let gradient = values(linear.weight.val().grad(&gradients).expect("a gradient"));
+            let gradient = numbers(linear.weight.val().grad(&gradients).expect("a gradient"));
             for entry in (0..gradient.len()).step_by(gradient.len() / 9) {
                 let value = |by: f32| f64::from(number(loss(&moved(network, layer, entry, by))));
                 let measured = ((value(2e-3) - value(-2e-3)) / 4e-3) as f32;
