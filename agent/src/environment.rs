@@ -52,8 +52,8 @@ pub struct Transition {
 const FIRST_ROAD: u64 = 1 << 32;
 
 impl Environment {
-    /// Starts the drives; `roads` have been driven before (zero for a fresh run), and a share of `progress` is learnt. A hardening mixes in drives that were `found` to
-    /// break a driver.
+    /// Starts the drives; `roads` have been driven before (zero for a fresh run), and a share of `progress` is learnt. A
+    /// hardening mixes in drives that were `found` to break a driver.
     ///
     /// # Errors
     /// [`FleetError`] if the settings describe drives that cannot be built, or a found one has another camera.

@@ -38,7 +38,8 @@ pub(super) struct Arguments {
     /// Harden the driver: train on faulty and adversarial frames, on drives whose sensors fail, with filters over frames.
     #[arg(long, conflicts_with = "resume")]
     harden: bool,
-    /// Begin with the weights of a finished run, or of the driver that ships with the program (shipped), under its settings.
+    /// Begin with the weights of a finished run, or of a driver that ships with the program (shipped, hardened), under its
+    /// settings.
     #[arg(long, value_name = "RUN", conflicts_with_all = ["resume", "config"])]
     from: Option<String>,
     /// With --harden: learn also on the scenarios in these folders or files, such as scenarios/found.
