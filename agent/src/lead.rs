@@ -11,6 +11,9 @@ use roadproof_perception::interval::{Interval, ROUNDING};
 const ACCELERATION_SIGMA_MPS2: f32 = 2.5;
 /// A lead that perception has not seen for this long is gone.
 const FORGET_S: f32 = 0.5;
+/// One that is believed in, while frames are refused and so none speaks against it, is gone after this: by then an acceleration of
+/// [`ACCELERATION_SIGMA_MPS2`] has moved it by five metres.
+const FORGET_BLIND_S: f32 = 2.0;
 
 /// What is believed about the car ahead.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -34,25 +37,38 @@ pub struct LeadTracker {
 ///
 /// # Source
 /// The binary Bayes filter of occupancy grids: Elfes 1989, "Using Occupancy Grids for Mobile Robot Perception and Navigation";
-/// the old evidence fades, because cars come and go.
+/// the old evidence fades, because cars come and go, and is bounded, so that belief follows whoever cuts in within a frame or
+/// two: Hornung et al. 2013, "OctoMap", whose least log odds are these. There is no upper bound but the one that fading gives
+/// (7.5): a hidden car costs a crash, one that is gone a few frames of caution.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Belief {
     log_odds: f32,
 }
 
 impl Belief {
-    /// Share of the log odds that is left after a decision of a tenth of a second.
+    /// Share of the log odds that is left after a tenth of a second.
     const KEPT: f32 = 0.8;
-    /// Weight of a frame's own log odds: neighbouring frames err alike.
-    const WEIGHT: f32 = 0.5;
+    /// Log odds that frames lead to which all say the same, as a multiple of what one of them says: neighbouring frames err alike,
+    /// so one counts for half of what it says when there are ten a second.
+    const STEADY: f32 = 2.5;
     /// A single frame says no more than this.
     const MOST: f32 = 3.0;
+    /// However many frames have shown an empty road.
+    const LEAST_LOG_ODDS: f32 = -2.0;
+
+    /// What is left of the belief after `dt_s` without a frame, and what that took from it as a share.
+    fn fade(&mut self, dt_s: f32) -> f32 {
+        let kept = Self::KEPT.powf(dt_s / 0.1);
+        self.log_odds *= kept;
+        1.0 - kept
+    }
 
     /// What a frame says that shows nothing at all is the share of frames with a lead, near one half: it changes little.
-    fn observe(&mut self, lead_probability: f32) {
+    fn observe(&mut self, lead_probability: f32, dt_s: f32) {
         let probability = lead_probability.clamp(1e-4, 1.0 - 1e-4);
         let evidence = (probability / (1.0 - probability)).ln().clamp(-Self::MOST, Self::MOST);
-        self.log_odds = Self::KEPT * self.log_odds + Self::WEIGHT * evidence;
+        let faded = self.fade(dt_s);
+        self.log_odds = (self.log_odds + Self::STEADY * faded * evidence).max(Self::LEAST_LOG_ODDS);
     }
 }
 
@@ -71,15 +87,13 @@ impl LeadTracker {
 
     /// Goes on by `dt_s` and takes in a percept, if there is one.
     pub fn observe(&mut self, percept: Option<&Percept>, ego_speed_mps: f32, dt_s: f32) {
-        if let Some(lead) = &mut self.lead {
-            lead.predict(ego_speed_mps, dt_s);
-        }
-        let Some(percept) = percept else { return };
+        self.predict(ego_speed_mps, dt_s);
+        let Some(percept) = percept else { return self.go_blind(dt_s) };
         let seen = percept.lead_probability >= 0.5;
         let believed = match &mut self.belief {
             None => seen,
             Some(belief) => {
-                belief.observe(percept.lead_probability);
+                belief.observe(percept.lead_probability, dt_s);
                 belief.log_odds > 0.0
             }
         };
@@ -93,6 +107,24 @@ impl LeadTracker {
             Some(_) => !believed,
         };
         if gone {
+            self.lead = None;
+        }
+    }
+
+    fn predict(&mut self, ego_speed_mps: f32, dt_s: f32) {
+        let Some(lead) = &mut self.lead else { return };
+        lead.predict(ego_speed_mps, dt_s);
+        if self.belief.is_some() {
+            // However long nothing is seen: nobody drives through the car ahead.
+            lead.gap_m = lead.gap_m.max(0.0);
+        }
+    }
+
+    /// A decision without a frame.
+    fn go_blind(&mut self, dt_s: f32) {
+        let Some(belief) = &mut self.belief else { return };
+        belief.fade(dt_s);
+        if self.lead.is_some_and(|lead| lead.unseen_s > FORGET_BLIND_S) {
             self.lead = None;
         }
     }
@@ -112,14 +144,16 @@ impl LeadTracker {
     /// ahead, and one or two with it, seen in this frame or not. The filter stays as it is.
     #[must_use]
     pub fn bounds(&self, percept: Option<&PerceptBounds>, ego_speed_mps: f32, dt_s: f32) -> Vec<Option<LeadBounds>> {
-        let mut predicted = self.lead;
-        if let Some(lead) = &mut predicted {
-            lead.predict(ego_speed_mps, dt_s);
-        }
-        let Some(percept) = percept else { return vec![predicted.map(LeadBounds::exactly)] };
+        let mut next = *self;
+        let Some(percept) = percept else {
+            next.observe(None, ego_speed_mps, dt_s);
+            return vec![next.lead.map(LeadBounds::exactly)];
+        };
+        next.predict(ego_speed_mps, dt_s);
+        let predicted = next.lead;
         let mut cases = Vec::new();
         for seen in [true, false] {
-            for believed in self.believed(predicted, seen, percept.lead_probability) {
+            for believed in self.believed(predicted, seen, percept.lead_probability, dt_s) {
                 let case = match predicted {
                     _ if !believed => None,
                     Some(lead) if seen => Some(lead.corrected(percept, self.belief.is_some())),
@@ -135,7 +169,7 @@ impl LeadTracker {
     }
 
     /// Whether a car ahead may be believed in, and whether it may not, if it is seen or not with one of these probabilities.
-    fn believed(&self, predicted: Option<Lead>, seen: bool, probability: Interval) -> Vec<bool> {
+    fn believed(&self, predicted: Option<Lead>, seen: bool, probability: Interval, dt_s: f32) -> Vec<bool> {
         let half = if seen { probability.at_least(0.5) } else { probability.clamp(0.0, 0.5) };
         if (seen && probability.high < 0.5) || (!seen && probability.low >= 0.5) {
             return Vec::new();
@@ -147,7 +181,7 @@ impl LeadTracker {
         };
         let end = |probability: f64| {
             let mut belief = belief;
-            belief.observe(probability as f32);
+            belief.observe(probability as f32, dt_s);
             f64::from(belief.log_odds)
         };
         // A logarithm near zero is off by a rounding of its argument.
@@ -267,7 +301,33 @@ mod tests {
         };
         assert!((0..10).all(|_| see(Some(0.95))), "one clear frame is enough where nothing speaks against it");
         assert!(see(Some(0.05)) && see(Some(0.45)) && see(None), "one that hides it is not");
-        assert!(!(0..10).fold(true, |_, _| see(Some(0.05))), "ten are");
+        assert!(!(0..50).fold(true, |_, _| see(Some(0.05))), "fifty are");
         assert!(!see(Some(0.95)), "and one that shows a ghost then is not");
+        assert!(see(Some(0.95)), "but two are, however long the road was empty");
+    }
+
+    #[test]
+    fn a_believing_tracker_does_not_go_on_for_ever_without_a_camera() {
+        let mut tracker = LeadTracker::believing();
+        let percept = Percept { gap_m: 6.0, lead_probability: 0.95, gap_scale_m: 1.0, ..Percept::default() };
+        (0..10).for_each(|_| tracker.observe(Some(&percept), 10.0, 0.1));
+        let blind = |tracker: &mut LeadTracker, ego_speed_mps| {
+            tracker.observe(None, ego_speed_mps, 0.1);
+            tracker.lead().map(|lead| lead.gap_m)
+        };
+        let gaps: Vec<_> = (0..15).map(|_| blind(&mut tracker, 20.0)).collect();
+        assert_eq!(gaps[14], Some(0.0), "a gap that was used up stays so: {gaps:?}");
+        assert!((0..15).map(|_| blind(&mut tracker, 20.0)).any(|gap| gap.is_none()), "and the car is forgotten");
+    }
+
+    #[test]
+    fn belief_does_not_depend_on_the_length_of_a_decision() {
+        let after = |dt_s: f32, decisions: usize| {
+            let mut belief = Belief::default();
+            (0..decisions).for_each(|_| belief.observe(0.9, dt_s));
+            belief.log_odds
+        };
+        assert!((after(0.1, 20) - after(0.05, 40)).abs() < 1e-3, "{} {}", after(0.1, 20), after(0.05, 40));
+        assert!((after(0.1, 2) - after(0.2, 1)).abs() < 1e-3, "{} {}", after(0.1, 2), after(0.2, 1));
     }
 }
