@@ -38,7 +38,7 @@ pub struct LeadTracker {
 /// # Source
 /// The binary Bayes filter of occupancy grids: Elfes 1989, "Using Occupancy Grids for Mobile Robot Perception and Navigation";
 /// the old evidence fades, because cars come and go, and is bounded, so that belief follows whoever cuts in within a frame or
-/// two: Hornung et al. 2013, "OctoMap", whose least log odds are these. There is no upper bound but the one that fading gives
+/// two: Hornung et al. 2013, "`OctoMap`", whose least log odds are these. There is no upper bound but the one that fading gives
 /// (7.5): a hidden car costs a crash, one that is gone a few frames of caution.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Belief {

@@ -11,33 +11,37 @@
 //!
 //! | | nominal, seeds 1, 2, 3 | over seeds | hardened, seeds 1, 2, 3 | over seeds |
 //! |---|---|---|---|---|
-//! | driving score, 60 held-out roads | 97.7, 97.5, 97.8 | 97.7 ± 0.2 | 97.0, 93.8, 95.7 | 95.5 ± 1.6 |
-//! | route completion, % | 100.0, 100.0, 100.0 | 100.0 ± 0.0 | 100.0, 97.6, 98.7 | 98.8 ± 1.2 |
-//! | clean driving score of the report's drives | 97.5, 97.4, 97.7 | 97.5 ± 0.1 | 96.5, 83.5, 96.4 | 92.1 ± 7.5 |
-//! | kept over all faults, severity 1 | 0.925, 0.956, 0.942 | 0.941 ± 0.015 | 0.958, 1.039, 0.990 | 0.996 ± 0.041 |
-//! | severity 2 | 0.859, 0.898, 0.865 | 0.874 ± 0.021 | 0.953, 1.036, 0.978 | 0.989 ± 0.042 |
-//! | severity 3 | 0.823, 0.855, 0.775 | 0.818 ± 0.040 | 0.956, 1.029, 0.977 | 0.987 ± 0.038 |
-//! | severity 4 | 0.749, 0.782, 0.707 | 0.746 ± 0.038 | 0.916, 1.005, 0.962 | 0.961 ± 0.044 |
-//! | severity 5 | 0.618, 0.690, 0.613 | 0.640 ± 0.043 | 0.840, 0.938, 0.890 | 0.889 ± 0.049 |
-//! | driving score over all faults, severity 3 | 80.3, 83.3, 75.7 | 79.8 ± 3.8 | 92.3, 85.9, 94.2 | 90.8 ± 4.3 |
-//! | driving score over all faults and severities | 77.5, 81.5, 76.2 | 78.4 ± 2.7 | 89.2, 84.3, 92.5 | 88.7 ± 4.1 |
-//! | mRR | 0.795, 0.836, 0.780 | 0.804 ± 0.029 | 0.925, 1.009, 0.960 | 0.965 ± 0.043 |
-//! | kept under the strongest attack, 1/255 | 0.66, 0.66, 0.64 | 0.65 ± 0.01 | 0.91, 0.98, 0.98 | 0.96 ± 0.04 |
-//! | 2/255 | 0.18, 0.25, 0.25 | 0.23 ± 0.04 | 0.91, 0.95, 0.95 | 0.94 ± 0.03 |
-//! | 4/255 | 0.07, 0.11, 0.06 | 0.08 ± 0.02 | 0.75, 0.76, 0.84 | 0.79 ± 0.05 |
-//! | 8/255 | 0.05, 0.09, 0.05 | 0.07 ± 0.02 | 0.32, 0.40, 0.31 | 0.34 ± 0.05 |
-//! | 16/255 | 0.05, 0.09, 0.05 | 0.07 ± 0.02 | 0.11, 0.12, 0.10 | 0.11 ± 0.01 |
-//! | drives broken at 2/255, of ten | 10, 10, 10 | 10 ± 0 | 1, 1, 1 | 1 ± 0 |
-//! | kept under random noise of 16/255 | 0.95, 0.96, 1.00 | 0.97 ± 0.02 | 1.00, 0.99, 1.00 | 1.00 ± 0.00 |
-//! | single decisions turned at 1/255 | 1.00, 1.00, 1.00 | 1.00 ± 0.00 | 0.40, 0.33, 0.27 | 0.33 ± 0.06 |
-//! | certified by interval bounds (ACR) at 0.0001/255 | 0.00, 0.00, 0.00 | 0.00 ± 0.00 | 0.33, 0.40, 0.44 | 0.39 ± 0.05 |
-//! | checks held, of eleven | 11, 11, 11 | 11 ± 0 | 11, 11, 11 | 11 ± 0 |
+//! | driving score, 60 held-out roads | 97.7, 97.5, 97.8 | 97.7 ± 0.2 | 96.5, 96.1, 95.4 | 96.0 ± 0.6 |
+//! | route completion, % | 100.0, 100.0, 100.0 | 100.0 ± 0.0 | 100.0, 99.9, 98.8 | 99.6 ± 0.7 |
+//! | clean driving score of the report's drives | 97.5, 97.4, 97.7 | 97.5 ± 0.1 | 96.8, 97.0, 83.6 | 92.5 ± 7.7 |
+//! | kept over all faults, severity 1 | 0.925, 0.956, 0.942 | 0.941 ± 0.015 | 0.957, 0.989, 1.056 | 1.001 ± 0.050 |
+//! | severity 2 | 0.859, 0.898, 0.865 | 0.874 ± 0.021 | 0.950, 0.972, 1.045 | 0.989 ± 0.049 |
+//! | severity 3 | 0.823, 0.855, 0.775 | 0.818 ± 0.040 | 0.959, 0.975, 1.051 | 0.995 ± 0.049 |
+//! | severity 4 | 0.749, 0.782, 0.707 | 0.746 ± 0.038 | 0.926, 0.933, 1.018 | 0.959 ± 0.051 |
+//! | severity 5 | 0.618, 0.690, 0.613 | 0.640 ± 0.043 | 0.869, 0.852, 0.943 | 0.888 ± 0.049 |
+//! | driving score over all faults, severity 3 | 80.3, 83.3, 75.7 | 79.8 ± 3.8 | 92.8, 94.6, 87.8 | 91.8 ± 3.5 |
+//! | driving score over all faults and severities | 77.5, 81.5, 76.2 | 78.4 ± 2.7 | 90.2, 91.6, 85.4 | 89.1 ± 3.3 |
+//! | mRR | 0.795, 0.836, 0.780 | 0.804 ± 0.029 | 0.932, 0.944, 1.022 | 0.966 ± 0.049 |
+//! | kept under the strongest attack, 1/255 | 0.66, 0.66, 0.64 | 0.65 ± 0.01 | 0.91, 0.98, 0.99 | 0.96 ± 0.04 |
+//! | 2/255 | 0.18, 0.25, 0.25 | 0.23 ± 0.04 | 0.89, 0.94, 0.99 | 0.94 ± 0.05 |
+//! | 4/255 | 0.07, 0.11, 0.06 | 0.08 ± 0.02 | 0.80, 0.77, 0.83 | 0.80 ± 0.03 |
+//! | 8/255 | 0.05, 0.09, 0.05 | 0.07 ± 0.02 | 0.35, 0.27, 0.38 | 0.33 ± 0.06 |
+//! | 16/255 | 0.05, 0.09, 0.05 | 0.07 ± 0.02 | 0.12, 0.13, 0.09 | 0.11 ± 0.02 |
+//! | drives broken at 2/255, of ten | 10, 10, 10 | 10 ± 0 | 2, 1, 1 | 1 ± 1 |
+//! | kept under random noise of 16/255 | 0.95, 0.96, 1.00 | 0.97 ± 0.02 | 0.99, 0.99, 1.01 | 1.00 ± 0.01 |
+//! | single decisions turned at 1/255 | 1.00, 1.00, 1.00 | 1.00 ± 0.00 | 0.25, 0.42, 0.31 | 0.33 ± 0.08 |
+//! | certified by interval bounds (ACR) at 0.0001/255 | 0.00, 0.00, 0.00 | 0.00 ± 0.00 | 0.27, 0.23, 0.42 | 0.31 ± 0.10 |
+//! | checks held, of eleven | 11, 11, 11 | 11 ± 0 | 11, 10, 11 | 11 ± 1 |
 //!
 //! On 200 held-out roads (`evaluate --driver RUN --roads 200`) the hardened seeds have driving scores of 96.7, 96.6 and 95.3 and
 //! arrive on 200, 198 and 194, nominal seed 1 has 97.4 and arrives on 199. On 60 validation roads the hardened ones have 96.7, 96.6
 //! and 90.7: seed 3 is the weakest, and hits cars.
 //!
-//! All eleven checks against self-deception held in each nominal report. CHECKS
+//! In the report's ten clean drives hardened seed 3 hits a car in two (`cut_in/brakes_at_once` and one held-out road), which also
+//! flatters its shares.
+//!
+//! All eleven checks against self-deception held in each report but that of hardened seed 2, where APGD missed one of 48 planted
+//! frames.
 //!
 //! The faults of training are those of the report, other draws of them on other roads: faults of another kind are not measured.
 //! Perception's mean errors on clean validation frames are 0.101 m of offset and 0.0166 rad of heading, nominal 0.076 m and
