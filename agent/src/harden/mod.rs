@@ -27,18 +27,19 @@
 //! | 4/255 | 0.07, 0.11, 0.06 | 0.08 ± 0.02 | 0.80, 0.77, 0.83 | 0.80 ± 0.03 |
 //! | 8/255 | 0.05, 0.09, 0.05 | 0.07 ± 0.02 | 0.35, 0.27, 0.38 | 0.33 ± 0.06 |
 //! | 16/255 | 0.05, 0.09, 0.05 | 0.07 ± 0.02 | 0.12, 0.13, 0.09 | 0.11 ± 0.02 |
-//! | drives broken at 2/255, of ten | 10, 10, 10 | 10 ± 0 | 2, 1, 1 | 1 ± 1 |
+//! | drives broken at 2/255, of ten | 10, 10, 10 | 10 ± 0 | 2, 1, 1 | 1.3 ± 0.6 |
 //! | kept under random noise of 16/255 | 0.95, 0.96, 1.00 | 0.97 ± 0.02 | 0.99, 0.99, 1.01 | 1.00 ± 0.01 |
 //! | single decisions turned at 1/255 | 1.00, 1.00, 1.00 | 1.00 ± 0.00 | 0.25, 0.42, 0.31 | 0.33 ± 0.08 |
 //! | certified by interval bounds (ACR) at 0.0001/255 | 0.00, 0.00, 0.00 | 0.00 ± 0.00 | 0.27, 0.23, 0.42 | 0.31 ± 0.10 |
-//! | checks held, of eleven | 11, 11, 11 | 11 ± 0 | 11, 10, 11 | 11 ± 1 |
+//! | checks held, of eleven | 11, 11, 11 | 11 ± 0 | 11, 10, 11 | 10.7 ± 0.6 |
 //!
 //! On 200 held-out roads (`evaluate --driver RUN --roads 200`) the hardened seeds have driving scores of 96.7, 96.6 and 95.3 and
 //! arrive on 200, 198 and 194, nominal seed 1 has 97.4 and arrives on 199. On 60 validation roads the hardened ones have 96.7, 96.6
 //! and 90.7: seed 3 is the weakest, and hits cars.
 //!
 //! In the report's ten clean drives hardened seed 3 hits a car in two (`cut_in/brakes_at_once` and one held-out road), which also
-//! flatters its shares.
+//! flatters its shares. Before evidence for an empty road was bounded (`lead.rs`) seed 2 hit one in the same two drives, at 83.5,
+//! and seed 3 in neither: the mean over seeds is what it was, and that the bound helped is not shown.
 //!
 //! All eleven checks against self-deception held in each report but that of hardened seed 2, where APGD missed one of 48 planted
 //! frames.
