@@ -1,25 +1,16 @@
 //! Many small pictures on one, each under its name.
 
+use crate::pictures::Picture;
 use embedded_graphics::mono_font::MonoTextStyle;
 use embedded_graphics::mono_font::ascii::FONT_5X8;
 use embedded_graphics::pixelcolor::Rgb888;
-use embedded_graphics::prelude::{DrawTarget, Drawable, OriginDimensions, Pixel, Point, RgbColor, Size};
+use embedded_graphics::prelude::{Drawable, Point, RgbColor};
 use embedded_graphics::text::Text;
 
 /// One picture.
 pub struct Tile {
     /// What stands above it; ASCII.
     pub name: String,
-    /// `height × width × 3`.
-    pub rgb: Vec<u8>,
-}
-
-/// The pictures together.
-pub struct Sheet {
-    /// Width in pixels.
-    pub width: u32,
-    /// Height in pixels.
-    pub height: u32,
     /// `height × width × 3`.
     pub rgb: Vec<u8>,
 }
@@ -32,13 +23,13 @@ const LABEL: usize = 11;
 /// # Panics
 /// If a tile is not of that size.
 #[must_use]
-pub fn draw(tile_width: usize, tile_height: usize, columns: usize, tiles: &[Tile]) -> Sheet {
+pub fn draw(tile_width: usize, tile_height: usize, columns: usize, tiles: &[Tile]) -> Picture {
     let rows = tiles.len().div_ceil(columns);
     // A name may be wider than its picture.
     let longest = tiles.iter().map(|tile| 5 * tile.name.len()).max().unwrap_or(0);
     let (step_x, step_y) = (tile_width.max(longest) + GAP, tile_height + LABEL + GAP);
     let (width, height) = (columns * step_x + GAP, rows * step_y + GAP);
-    let mut sheet = Sheet { width: width as u32, height: height as u32, rgb: vec![255; 3 * width * height] };
+    let mut sheet = Picture { width: width as u32, height: height as u32, rgb: vec![255; 3 * width * height] };
     for (index, tile) in tiles.iter().enumerate() {
         assert_eq!(tile.rgb.len(), 3 * tile_width * tile_height, "tiles of one size");
         let (left, top) = (GAP + index % columns * step_x, GAP + index / columns * step_y);
@@ -52,28 +43,6 @@ pub fn draw(tile_width: usize, tile_height: usize, columns: usize, tiles: &[Tile
         }
     }
     sheet
-}
-
-impl OriginDimensions for Sheet {
-    fn size(&self) -> Size {
-        Size::new(self.width, self.height)
-    }
-}
-
-impl DrawTarget for Sheet {
-    type Color = Rgb888;
-    type Error = std::convert::Infallible;
-
-    fn draw_iter<I: IntoIterator<Item = Pixel<Rgb888>>>(&mut self, pixels: I) -> Result<(), Self::Error> {
-        for Pixel(at, colour) in pixels {
-            let (Ok(x), Ok(y)) = (u32::try_from(at.x), u32::try_from(at.y)) else { continue };
-            if x < self.width && y < self.height {
-                let first = 3 * (y * self.width + x) as usize;
-                self.rgb[first..first + 3].copy_from_slice(&[colour.r(), colour.g(), colour.b()]);
-            }
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -105,7 +105,8 @@ const INFRACTIONS: [(&str, fn(&Infractions) -> f32); 7] = [
 ];
 
 impl DriverResult {
-    fn new(driver: &str, roads: Vec<Road>) -> Self {
+    /// Adds up what happened on some roads.
+    pub(crate) fn new(driver: &str, roads: Vec<Road>) -> Self {
         let (route_completion, route_completion_std) =
             mean_and_spread(roads.iter().map(|road| road.score.route_completion));
         let (driving_score, driving_score_std) = mean_and_spread(roads.iter().map(|road| road.score.driving_score));

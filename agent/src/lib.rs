@@ -98,6 +98,10 @@ pub mod certificate;
 
 pub mod bench;
 
+// The window, films, and bevy's renderer as a second camera.
+#[cfg(feature = "watch")]
+pub mod watch;
+
 pub mod contact_sheet;
 pub mod pictures;
 

@@ -2,8 +2,43 @@
 
 use crate::files::{FileError, write_atomically};
 use anyhow::Context;
+use embedded_graphics::pixelcolor::Rgb888;
+use embedded_graphics::prelude::{DrawTarget, OriginDimensions, Pixel, RgbColor, Size};
 use roadproof_sim::Class;
 use std::path::Path;
+
+/// A picture that can be drawn on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Picture {
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// `height × width × 3`.
+    pub rgb: Vec<u8>,
+}
+
+impl OriginDimensions for Picture {
+    fn size(&self) -> Size {
+        Size::new(self.width, self.height)
+    }
+}
+
+impl DrawTarget for Picture {
+    type Color = Rgb888;
+    type Error = std::convert::Infallible;
+
+    fn draw_iter<I: IntoIterator<Item = Pixel<Rgb888>>>(&mut self, pixels: I) -> Result<(), Self::Error> {
+        for Pixel(at, colour) in pixels {
+            let (Ok(x), Ok(y)) = (u32::try_from(at.x), u32::try_from(at.y)) else { continue };
+            if x < self.width && y < self.height {
+                let first = 3 * (y * self.width + x) as usize;
+                self.rgb[first..first + 3].copy_from_slice(&[colour.r(), colour.g(), colour.b()]);
+            }
+        }
+        Ok(())
+    }
+}
 
 /// Writes an RGB picture as PNG.
 ///
@@ -69,7 +104,13 @@ pub fn depth_picture(depth_m: &[f32]) -> Vec<u8> {
 /// Classes in the colours of the Cityscapes palette, where it has them.
 #[must_use]
 pub fn class_picture(class: &[u8]) -> Vec<u8> {
-    let colour = |class: &u8| match Class::from_index(*class) {
+    class.iter().flat_map(|class| class_colour(Class::from_index(*class))).collect()
+}
+
+/// The colour of a class in such pictures.
+#[must_use]
+pub fn class_colour(class: Class) -> [u8; 3] {
+    match class {
         Class::Sky => [70, 130, 180],
         Class::Terrain => [152, 251, 152],
         Class::Road => [128, 64, 128],
@@ -79,8 +120,7 @@ pub fn class_picture(class: &[u8]) -> Vec<u8> {
         Class::Tree => [107, 142, 35],
         Class::Sign => [220, 220, 0],
         Class::Vehicle => [0, 0, 142],
-    };
-    class.iter().flat_map(colour).collect()
+    }
 }
 
 /// Every instance in a colour of its own, everything else black.

@@ -55,21 +55,30 @@ impl RewardSettings {
     /// The reward of the decision that led from `before` to `after`.
     #[must_use]
     pub fn reward(&self, before: &Measures, after: &Measures, verdict: &Verdict) -> f32 {
+        let [(_, first), rest @ ..] = self.terms(before, after, verdict);
+        rest.into_iter().fold(first, |sum, (_, term)| sum + term)
+    }
+
+    /// What that reward is the sum of, by the names of the weights.
+    #[must_use]
+    pub fn terms(&self, before: &Measures, after: &Measures, verdict: &Verdict) -> [(&'static str, f32); 10] {
         use roadproof_sim::Outcome::{Blocked, Collision, OffRoad, WrongWay};
         let ego = &after.ego;
         let limit_mps = after.speed_limit_mps;
         let square = |value: f32| value * value;
         let missing_gap = after.gap_m.map_or(0.0, |gap_m| (1.0 - gap_m.max(0.0) / safe_gap_m(ego.speed_mps)).max(0.0));
         let failed = matches!(verdict.outcome, Some(Collision | OffRoad | WrongWay | Blocked));
-        self.progress * (ego.speed_mps / limit_mps).clamp(0.0, 1.0)
-            - self.overspeed * (ego.speed_mps - limit_mps).max(0.0)
-            - self.lane_offset * square(after.lane_offset_m).min(1.0)
-            - self.heading * square(after.heading_rad / 0.1).min(1.0)
-            - self.close_gap * missing_gap
-            - self.time_to_collision * (1.0 - after.time_to_collision_s / 3.0).max(0.0)
-            - self.acceleration * square(ego.acceleration_mps2 / 7.0).min(1.0)
-            - self.steer_change * (ego.steer_rad - before.ego.steer_rad).abs() / 0.1
-            - self.outside_lanes * f32::from(u8::from(after.outside_lanes))
-            - if failed { self.failure } else { 0.0 }
+        [
+            ("progress", self.progress * (ego.speed_mps / limit_mps).clamp(0.0, 1.0)),
+            ("overspeed", -self.overspeed * (ego.speed_mps - limit_mps).max(0.0)),
+            ("lane_offset", -self.lane_offset * square(after.lane_offset_m).min(1.0)),
+            ("heading", -self.heading * square(after.heading_rad / 0.1).min(1.0)),
+            ("close_gap", -self.close_gap * missing_gap),
+            ("time_to_collision", -self.time_to_collision * (1.0 - after.time_to_collision_s / 3.0).max(0.0)),
+            ("acceleration", -self.acceleration * square(ego.acceleration_mps2 / 7.0).min(1.0)),
+            ("steer_change", -self.steer_change * (ego.steer_rad - before.ego.steer_rad).abs() / 0.1),
+            ("outside_lanes", -self.outside_lanes * f32::from(u8::from(after.outside_lanes))),
+            ("failure", if failed { -self.failure } else { 0.0 }),
+        ]
     }
 }

@@ -4,7 +4,7 @@ use crate::expect::{Judgement, judge_drive};
 use crate::fleet::{Fleet, FleetError, Observations};
 use crate::judge::Verdict;
 use crate::measure::Measures;
-use crate::scenario::{Expect, Scenario};
+use crate::scenario::{Expect, Perturbation, Scenario};
 use crate::score::Score;
 use crate::trace::{Extremes, Trace, TraceRow, frame_digest};
 use crate::vehicle::Controls;
@@ -60,6 +60,17 @@ impl Episode {
             state_digest: self.fleet.state_digest(0),
             frame_digest: frame_digest(&seen.rgb, &seen.depth_m, &seen.class, &seen.instance),
         });
+    }
+
+    /// The world behind it, a fleet of one.
+    #[must_use]
+    pub fn fleet(&self) -> &Fleet {
+        &self.fleet
+    }
+
+    /// Replaces the sensor faults from the next decision on, as [`Fleet::set_perturbations`] does.
+    pub fn set_perturbations(&mut self, perturbations: Vec<Perturbation>) {
+        self.fleet.set_perturbations(0, perturbations);
     }
 
     /// Everything the world shows.

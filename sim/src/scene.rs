@@ -136,6 +136,25 @@ pub struct Scene {
     pub halvings_per_m: f32,
 }
 
+/// Width of a tree's trunk.
+pub const TRUNK_M: f32 = 0.3;
+/// Where a tree's crown, an octahedron, begins, as a share of the tree's height.
+pub const CROWN_FOOT: f32 = 0.24;
+/// Where it is widest, as a share of its own height.
+pub const CROWN_WIDEST: f32 = 0.4;
+/// Width of a sign's post.
+pub const POST_M: f32 = 0.08;
+/// Height at which a sign's plate begins.
+pub const PLATE_FOOT_M: f32 = 1.9;
+/// Height of the gap under a car's body.
+pub const CLEARANCE_M: f32 = 0.18;
+/// Share of the rest of a car's height that its body takes if a cabin stands on it.
+pub const BODY_SHARE: f32 = 0.58;
+/// Length and width of a cabin as shares of the body's, and how far behind the body's middle its own is.
+pub const CABIN: (f32, f32, f32) = (0.52, 0.88, 0.05);
+/// Cars higher than this are vans and trucks: one block.
+pub const ONE_BLOCK_M: f32 = 2.0;
+
 /// Terrain is drawn this far from the reference line, or to where a bend would fold it.
 const TERRAIN_REACH_M: f32 = 45.0;
 /// Width of a kerb's top.

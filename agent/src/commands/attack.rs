@@ -111,7 +111,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
 
 fn attack(arguments: &Arguments) -> anyhow::Result<bool> {
     let budget = arguments.budget()?;
-    let (mut driver, settings) = super::evaluate::driver(&arguments.driver, None)?;
+    let (mut driver, settings) = Driver::named(&arguments.driver, None)?;
     let Driver::Learned(learned) = &mut driver else {
         anyhow::bail!(
             "the driver {:?} has no gradients to attack: allowed are shipped, hardened and run folders, or --random-search N",
@@ -159,7 +159,7 @@ fn attack(arguments: &Arguments) -> anyhow::Result<bool> {
 
 fn search(arguments: &Arguments, count: usize) -> anyhow::Result<bool> {
     anyhow::ensure!((1..=MAX_DRAWN).contains(&count), "--random-search = {count}, allowed is 1 to {MAX_DRAWN}");
-    let (mut driver, settings) = super::evaluate::driver(&arguments.driver, None)?;
+    let (mut driver, settings) = Driver::named(&arguments.driver, None)?;
     let sees = matches!(driver, Driver::Learned(_) | Driver::Blind(_));
     let (text, scenario) = arguments.source(sees.then_some(&settings.drive.camera))?;
     let place = arguments.place("random_search")?;

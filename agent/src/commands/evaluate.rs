@@ -1,6 +1,6 @@
 //! `roadproof evaluate`
 
-use crate::drivers::{Driver, LearnedDriver, LoadError, RandomDriver, ScriptedDriver};
+use crate::drivers::Driver;
 use crate::evaluate::{evaluate, table};
 use crate::files::{check_writable, write_atomically};
 use crate::interrupt;
@@ -41,6 +41,9 @@ pub(super) struct Arguments {
     /// Seed of the roads [default: 0].
     #[arg(long)]
     seed: Option<u64>,
+    /// Whose frames the driver gets: the simulator's own, or those of bevy's renderer as well, which it has never seen.
+    #[arg(long, value_enum, default_value_t = Camera::Raster, conflicts_with = "robustness")]
+    camera: Camera,
     /// Write the result there as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -67,6 +70,15 @@ enum Roads {
     Validation,
 }
 
+/// Whose frames the driver gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Camera {
+    /// The simulator's own.
+    Raster,
+    /// Both, one after the other: needs a program built with its window.
+    Bevy,
+}
+
 /// What `--json` writes; the same shape as a run's `result.json`.
 #[derive(Serialize)]
 struct Report<'a> {
@@ -86,7 +98,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     );
     arguments.json.as_deref().map(check_writable).transpose()?;
     let start = std::time::Instant::now();
-    let (mut driver, mut settings) = driver(&arguments.driver, arguments.blind_run.as_deref())?;
+    let (mut driver, mut settings) = Driver::named(&arguments.driver, arguments.blind_run.as_deref())?;
     settings.evaluate.roads = arguments.roads.unwrap_or(settings.evaluate.roads);
     settings.evaluate.split = match arguments.split {
         Roads::HeldOut => Split::HeldOut,
@@ -94,12 +106,30 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     };
     settings.evaluate.seed = arguments.seed.unwrap_or(settings.evaluate.seed);
     settings.check()?;
-    let Some(result) = evaluate(&mut driver, &settings, &interrupt::install()?)? else {
+    if arguments.camera == Camera::Bevy {
+        check_second_camera(&driver)?;
+    }
+    let interrupt = interrupt::install()?;
+    let mut results = Vec::new();
+    let mut note = None;
+    if let Some(result) = evaluate(&mut driver, &settings, &interrupt)? {
+        results.push(result);
+        if arguments.camera == Camera::Bevy
+            && let Some((second, words)) = second_view(&mut driver, &settings, &interrupt)?
+        {
+            results.push(second);
+            note = Some(words);
+        }
+    }
+    if results.len() < if arguments.camera == Camera::Bevy { 2 } else { 1 } {
         println!("Stopped before the last road.");
         return Ok(false);
-    };
-    let results = [result];
+    }
     println!("{}", table(&results));
+    if let (Some(note), [first, second]) = (note, &results[..]) {
+        let gap = second.driving_score - first.driving_score;
+        println!("Sim-to-sim gap: {gap:+.1} of driving score. {note}");
+    }
     if let Some(path) = &arguments.json {
         let wall_clock_s = [("evaluate", start.elapsed().as_secs_f64())].into();
         let report = Report { seed: settings.evaluate.seed, drivers: &results, wall_clock_s };
@@ -118,7 +148,7 @@ fn report(arguments: &Arguments, name: &str) -> anyhow::Result<bool> {
         plan.kinds = arguments.kinds.iter().map(named).collect::<Result<_, _>>().context("--kinds")?;
     }
     plan.check().map_err(anyhow::Error::msg)?;
-    let Driver::Learned(driver) = driver(name, None)?.0 else {
+    let Driver::Learned(driver) = Driver::named(name, None)?.0 else {
         anyhow::bail!("the driver {name:?} has no gradients to attack: allowed are shipped, hardened and run folders");
     };
     let out = arguments.out.clone().unwrap_or_else(|| {
@@ -157,31 +187,40 @@ fn make_folder(out: &Path) -> anyhow::Result<bool> {
     Ok(made)
 }
 
-/// The driver of this name, with the settings it was trained under.
-pub(super) fn driver(name: &str, blind_run: Option<&std::path::Path>) -> anyhow::Result<(Driver, Settings)> {
-    let learned = |driver: Result<LearnedDriver, LoadError>| -> anyhow::Result<(Box<LearnedDriver>, Settings)> {
-        let driver = driver?;
-        let settings = driver.settings().clone();
-        Ok((Box::new(driver), settings))
-    };
-    let driver = match name {
-        "scripted" => return Ok((Driver::Scripted(ScriptedDriver::default()), Settings::default())),
-        "random" => return Ok((Driver::Random(RandomDriver::default()), Settings::default())),
-        "blind" => {
-            let (driver, settings) = learned(blind_run.map_or_else(LearnedDriver::shipped, LearnedDriver::load))?;
-            return Ok((Driver::Blind(driver), settings));
-        }
-        "shipped" => LearnedDriver::shipped(),
-        "hardened" => LearnedDriver::hardened(),
-        folder => {
-            let path = std::path::Path::new(folder);
-            anyhow::ensure!(
-                path.exists(),
-                "no driver {folder:?}: allowed are shipped, hardened, scripted, random, blind, or the folder of a run"
-            );
-            LearnedDriver::load(path)
-        }
-    };
-    let (driver, settings) = learned(driver)?;
-    Ok((Driver::Learned(driver), settings))
+/// Refuses the second camera where it cannot be.
+#[cfg(feature = "watch")]
+fn check_second_camera(driver: &Driver) -> anyhow::Result<()> {
+    anyhow::ensure!(driver.needs_camera(), "--camera bevy: a {} driver looks at no frames", driver.name());
+    crate::watch::display::check_graphics()
+}
+
+#[cfg(not(feature = "watch"))]
+fn check_second_camera(_: &Driver) -> anyhow::Result<()> {
+    anyhow::bail!(
+        "this program was built without bevy's renderer; build it with: cargo run --release --features watch -- evaluate --camera bevy"
+    )
+}
+
+/// The result on bevy's frames, and what they cost in words.
+#[cfg(feature = "watch")]
+fn second_view(
+    driver: &mut Driver,
+    settings: &Settings,
+    interrupt: &interrupt::Interrupt,
+) -> anyhow::Result<Option<(crate::evaluate::DriverResult, String)>> {
+    let Some(view) = crate::watch::second_view::evaluate(driver, settings, interrupt)? else { return Ok(None) };
+    let per_s = view.frames as f64 / view.drawing.as_secs_f64();
+    let most = crate::watch::second_camera::MOST_WORLDS;
+    let words =
+        format!("{} frames drawn and read back at {per_s:.0} frames/s, {most} worlds to a picture.", view.frames);
+    Ok(Some((view.result, words)))
+}
+
+#[cfg(not(feature = "watch"))]
+fn second_view(
+    _: &mut Driver,
+    _: &Settings,
+    _: &interrupt::Interrupt,
+) -> anyhow::Result<Option<(crate::evaluate::DriverResult, String)>> {
+    Ok(None)
 }

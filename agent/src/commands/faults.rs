@@ -99,7 +99,7 @@ fn change(arguments: &Arguments, image: &Path, out: &Path) -> anyhow::Result<()>
 }
 
 /// A picture of all faults of pictures at severity 3, beside the clean frame.
-fn contact_sheet(scenario: &Path, at_s: f32, seed: Seed) -> anyhow::Result<crate::contact_sheet::Sheet> {
+fn contact_sheet(scenario: &Path, at_s: f32, seed: Seed) -> anyhow::Result<crate::pictures::Picture> {
     let (camera, episode) = frame_of(scenario, at_s, CameraSettings::square(84))?;
     let seen = episode.seen();
     let tile = |name: &str, rgb: Vec<u8>| Tile { name: name.to_owned(), rgb };

@@ -7,6 +7,7 @@ mod faults;
 mod replay;
 mod snapshot;
 mod train;
+mod watch;
 
 use clap::{Parser, Subcommand};
 
@@ -22,6 +23,8 @@ pub struct Cli {
 enum Command {
     /// Train a driver from nothing: collect, perceive, learn, evaluate.
     Train(train::Arguments),
+    /// Watch a driver in a window, or make a film of it.
+    Watch(watch::Arguments),
     /// Drive held-out roads with one driver and score it.
     Evaluate(evaluate::Arguments),
     /// Drive scenario files and hold each against what it expects.
@@ -43,6 +46,7 @@ enum Command {
 pub fn run(cli: Cli) -> anyhow::Result<bool> {
     match cli.command {
         Command::Train(arguments) => train::run(&arguments),
+        Command::Watch(arguments) => watch::run(&arguments),
         Command::Evaluate(arguments) => evaluate::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Attack(arguments) => attack::run(&arguments),

@@ -7,7 +7,6 @@ use crate::replay::{Case, CaseReport, bless, drive_case};
 use anyhow::Context;
 use clap::Args;
 use rayon::prelude::*;
-use roadproof_sim::CameraSettings;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -47,9 +46,9 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
         .iter()
         .map(|path| Case::read(path, arguments.driver == "scripted" && !arguments.bless))
         .collect::<anyhow::Result<_>>()?;
-    let (driver, settings) = super::evaluate::driver(&arguments.driver, None)?;
-    if matches!(driver, Driver::Learned(_) | Driver::Blind(_)) {
-        check_cameras(&cases, &settings.drive.camera)?;
+    let (driver, _) = Driver::named(&arguments.driver, None)?;
+    for case in &cases {
+        driver.check_camera(&case.scenario).with_context(|| format!("{}", case.path.display()))?;
     }
     anyhow::ensure!(arguments.jobs != Some(0), "--jobs = 0, allowed is 1 or more");
     arguments.junit.as_deref().map(check_writable).transpose()?;
@@ -57,7 +56,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
         check_traces(folder, &cases)?;
     }
     let pool = rayon::ThreadPoolBuilder::new().num_threads(arguments.jobs.unwrap_or(0)).build()?;
-    let new_driver = || super::evaluate::driver(&arguments.driver, None).map(|(driver, _)| driver);
+    let new_driver = || Driver::named(&arguments.driver, None).map(|(driver, _)| driver);
     let mut reports: Vec<CaseReport> = pool.install(|| {
         let drive = |case: &Case| -> anyhow::Result<CaseReport> {
             let mut driver: Driver = new_driver()?;
@@ -83,17 +82,6 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     let failed = reports.iter().filter(|report| !report.failures.is_empty()).count();
     println!("{} passed, {failed} failed", reports.len() - failed);
     Ok(failed == 0)
-}
-
-/// A network sees nothing meaningful through any other camera than the one it was trained with.
-fn check_cameras(cases: &[Case], trained: &CameraSettings) -> anyhow::Result<()> {
-    match cases.iter().find(|case| case.scenario.camera != *trained) {
-        None => Ok(()),
-        Some(Case { scenario, path, .. }) => anyhow::bail!(
-            "the scenario's camera is {:?}, the driver was trained with {trained:?}: {path:?}",
-            scenario.camera
-        ),
-    }
 }
 
 /// Finds out whether every case can have a trace file of its own, before anything is driven.

@@ -49,7 +49,7 @@ pub(super) struct Arguments {
 
 /// The driver to begin with.
 fn start_from(name: &str) -> anyhow::Result<LearnedDriver> {
-    match super::evaluate::driver(name, None)? {
+    match Driver::named(name, None)? {
         (Driver::Learned(driver), _) => Ok(*driver),
         _ => anyhow::bail!(
             "--from {name}: there are no weights to begin with, allowed are shipped, hardened and run folders"

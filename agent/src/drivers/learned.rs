@@ -1,5 +1,6 @@
 //! The learned driver: frames through perception into features, features through the Q-network into actions.
 
+use crate::action::Action;
 use crate::features::{FEATURES, Memory, MemorySettings};
 use crate::policy::{OUTPUTS, QNetwork, QValues};
 use crate::run_folder::{RunFolder, RunFolderError};
@@ -94,6 +95,25 @@ impl Eyes {
     }
 }
 
+/// What a driver made of one frame.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Thought {
+    /// What perception saw.
+    pub percept: Percept,
+    /// The policy's input.
+    pub features: [f32; FEATURES],
+    /// The policy's heads, see [`QValues`].
+    pub heads: [f32; OUTPUTS],
+}
+
+impl Thought {
+    /// The action with the greatest Q-value.
+    #[must_use]
+    pub fn action(&self) -> Action {
+        QValues(&self.heads).best()
+    }
+}
+
 /// Camera, perception and policy.
 pub struct LearnedDriver {
     eyes: Eyes,
@@ -171,10 +191,24 @@ impl LearnedDriver {
 
     /// Controls for every world from these frames.
     pub fn act(&mut self, seen: &Observations, rgb: &[u8], decision_s: f32) -> Vec<Controls> {
+        let thoughts = self.think(seen, rgb, decision_s);
+        thoughts.iter().map(|thought| self.controls(thought.action())).collect()
+    }
+
+    /// The controls that carry an action out in the car it knows.
+    #[must_use]
+    pub fn controls(&self, action: Action) -> Controls {
+        action.controls(&self.vehicle)
+    }
+
+    /// What it makes of these frames.
+    pub fn think(&mut self, seen: &Observations, rgb: &[u8], decision_s: f32) -> Vec<Thought> {
         let mut features = vec![0.0; seen.measures.len() * FEATURES];
-        self.eyes.look(seen, rgb, decision_s, &mut features);
+        let percepts = self.eyes.look(seen, rgb, decision_s, &mut features);
         let heads = self.policy.heads(&features);
-        heads.chunks_exact(OUTPUTS).map(|heads| QValues(heads).best().controls(&self.vehicle)).collect()
+        let (features, heads) = (features.as_chunks::<FEATURES>().0, heads.as_chunks::<OUTPUTS>().0);
+        let thought = |((&percept, &features), &heads): ((&Percept, _), _)| Thought { percept, features, heads };
+        percepts.iter().zip(features).zip(heads).map(thought).collect()
     }
 
     /// Controls for every world with the camera covered.

@@ -1,10 +1,11 @@
 //! Who drives: the learned driver, and the baselines it is held against.
 
 mod learned;
+mod named;
 mod random;
 mod scripted;
 
-pub use learned::{Eyes, LearnedDriver, LoadError, PERCEPTION_FILE, POLICY_FILE};
+pub use learned::{Eyes, LearnedDriver, LoadError, PERCEPTION_FILE, POLICY_FILE, Thought};
 pub use random::RandomDriver;
 pub use scripted::{ScriptedDriver, scripted_controls};
 

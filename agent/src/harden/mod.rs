@@ -117,8 +117,8 @@ impl Default for HardenSettings {
         Self {
             perceive: HardBatch::default(),
             ramp: 0.4,
-            fault_drives: 0.5,
-            attack_drives: 0.2,
+            fault_drives: 0.25,
+            attack_drives: 0.1,
             attack_eps: 2.0 / 255.0,
             found_drives: 0.05,
             policy: RobustQSettings::default(),

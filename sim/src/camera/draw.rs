@@ -5,7 +5,10 @@ use super::ground::draw_ground;
 use super::{CameraSettings, FIRST_PROP_INSTANCE, Frame, View, shade};
 use crate::math::{Vec3, sin_cos};
 use crate::road::Road;
-use crate::scene::{Class, Prop, Scene, brightness_towards};
+use crate::scene::{
+    BODY_SHARE, CABIN, CLEARANCE_M, CROWN_FOOT, CROWN_WIDEST, Class, ONE_BLOCK_M, PLATE_FOOT_M, POST_M, Prop, Scene,
+    TRUNK_M, brightness_towards,
+};
 use crate::traffic::{Car, Traffic};
 use crate::vehicle::EgoState;
 use rapier3d::prelude::Pose;
@@ -100,21 +103,14 @@ fn draw_prop(canvas: &mut Canvas, lit_view: &LitView<'_>, prop: &Prop, instance:
     }
 }
 
-/// Width of a tree's trunk.
-const TRUNK_M: f32 = 0.3;
-/// Width of a sign's post.
-const POST_M: f32 = 0.08;
-/// Height at which a sign's plate begins.
-const PLATE_FOOT_M: f32 = 1.9;
-
 /// Crowns lower than this on the screen are drawn flat: their faces would be a pixel or two each.
 const FLAT_CROWN_PX: f32 = 10.0;
 
 /// An octahedron in the upper three quarters of a tree's block: eight faces, four of them seen; far away, its outline.
 fn draw_crown(canvas: &mut Canvas, lit_view: &LitView<'_>, block: &Block, look: Look) {
     let [x, y, z] = block.half;
-    let (low, high) = (block.foot + z * 0.48, block.foot + z * 2.0);
-    let middle = low.lerp(high, 0.4);
+    let (low, high) = (block.foot + z * (2.0 * CROWN_FOOT), block.foot + z * 2.0);
+    let middle = low.lerp(high, CROWN_WIDEST);
     let corner = |at: Vec3| Corner { at, first: 0.0, second: 0.0 };
     if (low.y - high.y) * lit_view.view.focal_px < FLAT_CROWN_PX * middle.z {
         let half_m = x.x.abs().max(y.x.abs());
@@ -159,20 +155,20 @@ fn draw_car(canvas: &mut Canvas, lit_view: &LitView<'_>, car: &Car, pose: &Pose,
     let colour = car.colour.map(f32::from);
     let look = Look { material: Material::Plain, class: Class::Vehicle, instance, colour, brightness: 1.0 };
     let lamps = Skin::Car { braking: car.braking() };
-    let clearance_m = 0.18;
-    let size = Vec3::new(car.length_m, car.width_m, car.height_m - clearance_m);
-    let body_m = if car.height_m > 2.0 { size.z } else { 0.58 * size.z };
-    let base = foot + axes[2] * clearance_m;
+    let size = Vec3::new(car.length_m, car.width_m, car.height_m - CLEARANCE_M);
+    let body_m = if car.height_m > ONE_BLOCK_M { size.z } else { BODY_SHARE * size.z };
+    let base = foot + axes[2] * CLEARANCE_M;
     Block::new(view, base, axes, Vec3::new(size.x, size.y, body_m)).draw(canvas, lit_view, look, lamps);
     if body_m < size.z {
-        let cabin = Vec3::new(0.52 * size.x, 0.88 * size.y, size.z - body_m);
-        let base = base + axes[2] * body_m - axes[0] * (0.05 * size.x);
+        let (length, width, back) = CABIN;
+        let cabin = Vec3::new(length * size.x, width * size.y, size.z - body_m);
+        let base = base + axes[2] * body_m - axes[0] * (back * size.x);
         Block::new(view, base, axes, cabin).draw(canvas, lit_view, look, Skin::Cabin);
     }
     // The dark gap under the body is what shows best where a car meets the road.
-    let under = Vec3::new(0.96 * size.x, 0.94 * size.y, clearance_m);
+    let under = Vec3::new(0.96 * size.x, 0.94 * size.y, CLEARANCE_M);
     let under = Block::new(view, foot, axes, under);
-    if !lit_view.too_thin(clearance_m, under.foot.z) {
+    if !lit_view.too_thin(CLEARANCE_M, under.foot.z) {
         under.draw(canvas, lit_view, Look { colour: [22.0; 3], ..look }, Skin::Same);
     }
 }

@@ -70,6 +70,15 @@ impl CameraSettings {
         usize::from(self.width_px) * usize::from(self.height_px)
     }
 
+    /// Where the camera of a car is whose centre of mass is `centre_of_mass_m` over the ground at rest: its eye in the world, and
+    /// the rotation from its own axes (x forward, y left, z up) into the world's.
+    #[must_use]
+    pub fn pose(&self, ego: &EgoState, centre_of_mass_m: f32) -> (Vec3, Quat) {
+        let (x, y, z) = self.mount_m;
+        let eye = ego.position + ego.rotation * Vec3::new(x, y, z - centre_of_mass_m);
+        (eye, ego.rotation * pitch_rotation(self.pitch_deg.to_radians()))
+    }
+
     /// Focal length in pixels.
     #[must_use]
     pub fn focal_px(&self) -> f32 {
@@ -92,9 +101,7 @@ pub(crate) struct View {
 impl View {
     /// The camera on a car whose centre of mass is `centre_of_mass_m` over the ground at rest.
     pub fn on_ego(settings: &CameraSettings, ego: &EgoState, centre_of_mass_m: f32) -> Self {
-        let (x, y, z) = settings.mount_m;
-        let eye = ego.position + ego.rotation * Vec3::new(x, y, z - centre_of_mass_m);
-        let rotation: Quat = ego.rotation * pitch_rotation(settings.pitch_deg.to_radians());
+        let (eye, rotation) = settings.pose(ego, centre_of_mass_m);
         let focal_px = settings.focal_px();
         Self {
             eye,

@@ -135,6 +135,11 @@ impl FaultState {
         }
     }
 
+    /// Forgets all faults but the first few, because others take their places.
+    pub fn keep(&mut self, first: usize) {
+        self.own.truncate(first);
+    }
+
     /// The faults that act at this time, in file order.
     fn active(&self, perturbations: &[Perturbation], time_s: f32) -> Vec<(usize, Fault)> {
         let acts = |(index, perturbation): (usize, &Perturbation)| {

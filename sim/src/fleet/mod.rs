@@ -1,17 +1,17 @@
 //! Many isolated worlds, stepped together. One decision of all of them is one call; world k has the same bits whatever the
 //! number of worlds, its place among them, the number of threads or the process.
 
-use crate::camera::{CameraSettings, Canvas, Frame, draw_frame};
+mod inspect;
+
+use crate::camera::{CameraSettings, Canvas, Frame, Shown, draw_frame};
 use crate::crew::{Crew, WHOLE, shard_sizes};
 use crate::fault::{FaultState, Recorded};
 use crate::judge::Verdict;
 use crate::measure::Measures;
 use crate::physics::Physics;
-use crate::road::Road;
 use crate::scenario::{CheckError, Scenario};
 use crate::schedule::{Asked, Decide, Scoring, Stage, WorldBundle, empty_world};
 use crate::score::Score;
-use crate::trace::state_digest;
 use crate::traffic::Traffic;
 use crate::vehicle::Controls;
 use bevy::prelude::{Entity, World};
@@ -233,27 +233,6 @@ impl Fleet {
         self.shards[shard].disturb(slot, sideways_mps, yaw_rate_rad_per_s);
     }
 
-    /// Digest of all that moves in a world.
-    #[must_use]
-    pub fn state_digest(&self, world: usize) -> u64 {
-        let (shard, slot) = self.place(world);
-        self.shards[shard].state_digest(slot)
-    }
-
-    /// The road of a world.
-    #[must_use]
-    pub fn road(&self, world: usize) -> Arc<Road> {
-        let (shard, slot) = self.place(world);
-        self.shards[shard].stage(slot).road.clone()
-    }
-
-    /// The other cars of a world.
-    #[must_use]
-    pub fn traffic(&self, world: usize) -> Traffic {
-        let (shard, slot) = self.place(world);
-        self.shards[shard].component::<Traffic>(slot).clone()
-    }
-
     /// The shard of a world, and its place in there.
     fn place(&self, world: usize) -> (usize, usize) {
         let shard = self.shards.partition_point(|shard| shard.first <= world) - 1;
@@ -365,13 +344,7 @@ impl Shard {
             class: &mut view.class[at..][..pixels],
             instance: &mut view.instance[at..][..pixels],
         };
-        let shown = crate::camera::Shown {
-            road: &stage.road,
-            scene: &stage.scene,
-            traffic,
-            ego: &measures.ego,
-            centre_of_mass_m: stage.scenario.ego.vehicle.centre_of_mass_m,
-        };
+        let shown = shown(stage, traffic, measures);
         draw_frame(canvas, camera, &shown, &mut frame);
         faults.apply(perturbations, measures.time_s, camera, frame.rgb, frame.depth_m);
         // Last, as it was recorded: on the frame that all else had gone into.
@@ -387,10 +360,6 @@ impl Shard {
         }
     }
 
-    fn state_digest(&self, slot: usize) -> u64 {
-        state_digest(self.component::<Measures>(slot), self.component::<Traffic>(slot))
-    }
-
     fn stage(&self, slot: usize) -> &Stage {
         self.component(slot)
     }
@@ -401,6 +370,17 @@ impl Shard {
 
     fn entity(&self, slot: usize) -> Entity {
         self.entities[slot].expect("every slot is filled when the fleet is built")
+    }
+}
+
+/// What the camera of a world has before it.
+fn shown<'a>(stage: &'a Stage, traffic: &'a Traffic, measures: &'a Measures) -> Shown<'a> {
+    Shown {
+        road: &stage.road,
+        scene: &stage.scene,
+        traffic,
+        ego: &measures.ego,
+        centre_of_mass_m: stage.scenario.ego.vehicle.centre_of_mass_m,
     }
 }
 
@@ -489,9 +469,9 @@ mod tests {
     }
 
     /// Everything a world shows: bits of its measures by way of the digest, and its four frames.
-    type Shown = (u64, Measures, Vec<u8>, Vec<u32>, Vec<u8>, Vec<u16>);
+    type Bits = (u64, Measures, Vec<u8>, Vec<u32>, Vec<u8>, Vec<u16>);
 
-    fn shown(fleet: &Fleet, seen: &Observations, world: usize) -> Shown {
+    fn shown(fleet: &Fleet, seen: &Observations, world: usize) -> Bits {
         (
             fleet.state_digest(world),
             seen.measures[world],
@@ -508,7 +488,7 @@ mod tests {
         }
     }
 
-    fn alone(index: u64, count: usize) -> Shown {
+    fn alone(index: u64, count: usize) -> Bits {
         let mut fleet = Fleet::new(vec![drive(index)], 1).unwrap();
         let mut seen = fleet.observe();
         steps(&mut fleet, &mut seen, count);

@@ -1,0 +1,217 @@
+//! `roadproof watch`
+
+use clap::Args;
+use std::path::PathBuf;
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  roadproof watch                                        the shipped driver in an everyday scenario
+  roadproof watch hardened scenarios/sensor_faults/rain_and_mud.ron
+  roadproof watch scenarios/following                    N and P go through the folder's scenarios
+  roadproof watch --replay scenarios/regression/hilly_bend.trace
+  roadproof watch --train runs/seven                     a run in training, always with its newest weights
+  roadproof watch --record film.mp4 --seconds 12         no window and no graphics card needed
+  roadproof watch hardened --fault Rain:4 --record rain.gif --size 480x270 --fps 8
+
+H lists the keys. The window is part of the program if it was built with it:
+  cargo run --release --features watch -- watch")]
+pub(super) struct Arguments {
+    /// A run folder, or one of shipped, hardened, scripted, random, blind [default: shipped]; or the scenario.
+    #[arg(value_name = "RUN")]
+    first: Option<String>,
+    /// A scenario file, or a folder of them [default: an everyday scenario].
+    scenario: Option<PathBuf>,
+    /// Play a recorded trace; its scenario lies beside it, or is named.
+    #[arg(long, value_name = "FILE", conflicts_with = "train")]
+    replay: Option<PathBuf>,
+    /// Follow a run in training: the newest weights drive, and each drive that ends is followed by another.
+    #[arg(long, value_name = "RUN")]
+    train: Option<PathBuf>,
+    /// Make a film instead of opening a window: a file ending in .mp4 or .gif, or a folder for PNG pictures.
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    /// Length of the film; it ends a second after the drive does.
+    #[arg(long, default_value_t = 15.0, requires = "record")]
+    seconds: f64,
+    /// Pictures per second of the film [default: 20].
+    #[arg(long, requires = "record")]
+    fps: Option<u32>,
+    /// Size of the window or film in pixels [default: 1280x720].
+    #[arg(long, value_name = "WIDTHxHEIGHT")]
+    size: Option<String>,
+    /// The camera to begin with.
+    #[arg(long, value_name = "NAME", default_value = "chase", value_parser = ["chase", "seat", "free", "top", "sensor"])]
+    camera: String,
+    /// A sensor fault that is switched on from the start, with its severity: Fog:3. `roadproof faults` lists them.
+    #[arg(long, value_name = "KIND:SEVERITY")]
+    fault: Vec<String>,
+    /// The world alone, without the panel.
+    #[arg(long)]
+    no_panel: bool,
+    /// Saliency over the frame instead of perception.
+    #[arg(long)]
+    saliency: bool,
+}
+
+#[cfg(not(feature = "watch"))]
+pub(super) fn run(_: &Arguments) -> anyhow::Result<bool> {
+    anyhow::bail!(
+        "this program was built without its window; build it with: cargo run --release --features watch -- watch"
+    )
+}
+
+#[cfg(feature = "watch")]
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
+    windowed::run(arguments)
+}
+
+#[cfg(feature = "watch")]
+mod windowed {
+    use super::Arguments;
+    use crate::drivers::Driver;
+    use crate::watch::display::{caught, check_display, check_graphics};
+    use crate::watch::film::{FilmSettings, Format, film};
+    use crate::watch::orders::{CameraMode, Order};
+    use crate::watch::session::{Choice, Session};
+    use crate::watch::theatre::{self, Screen};
+    use crate::watch::{MOST_FPS, drive::LiveFault};
+    use anyhow::Context;
+    use bevy::app::AppExit;
+    use roadproof_sim::fault::{FaultKind, Severity};
+    use roadproof_sim::{Controls, Trace};
+    use std::path::{Path, PathBuf};
+
+    /// The everyday scenario: built in, so that nothing is looked for.
+    const EVERYDAY: (&str, &str) = ("cut_in/from_left", include_str!("../../../scenarios/cut_in/from_left.ron"));
+    const DEFAULT_SIZE: (u32, u32) = (1280, 720);
+    const DEFAULT_FPS: u32 = 20;
+    /// Sides of windows and films.
+    const SIDES: std::ops::RangeInclusive<u32> = 64..=3840;
+
+    pub(super) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
+        let session = session(arguments)?;
+        let size = arguments.size.as_deref().map_or(Ok(DEFAULT_SIZE), parse_size)?;
+        let Some(path) = &arguments.record else {
+            check_display()?;
+            check_graphics()?;
+            let build = || theatre::build(session, Screen::Window(size.0, size.1));
+            let mut app = caught("cannot open a window", build)?;
+            return Ok(app.run() == AppExit::Success);
+        };
+        Format::of(path)?;
+        let fps = arguments.fps.unwrap_or(DEFAULT_FPS);
+        anyhow::ensure!((1..=MOST_FPS).contains(&fps), "--fps = {fps}, allowed is 1 to {MOST_FPS}");
+        let seconds = arguments.seconds;
+        anyhow::ensure!((0.1..=3600.0).contains(&seconds), "--seconds = {seconds}, allowed is 0.1 to 3600");
+        check_graphics()?;
+        let settings = FilmSettings { size, fps, seconds };
+        let made = film(session, &settings, path)?;
+        println!("{}: {made} pictures of {} x {}, {fps} per second", path.display(), size.0, size.1);
+        Ok(true)
+    }
+
+    fn session(arguments: &Arguments) -> anyhow::Result<Session> {
+        let (driver, scenario) = who_and_where(arguments)?;
+        let (scenarios, recorded) = match &arguments.replay {
+            Some(trace) => {
+                let (choice, controls) = recording(trace, scenario.as_deref())?;
+                (vec![choice], Some(controls))
+            }
+            None => (choices(scenario.as_deref())?, None),
+        };
+        let mut session = Session::new(&driver, scenarios, recorded)?;
+        session.shows.panel = !arguments.no_panel;
+        session.shows.bare = arguments.no_panel && arguments.record.is_some();
+        session.shows.saliency = arguments.saliency;
+        let camera = CameraMode::ALL.into_iter().find(|camera| camera.name() == arguments.camera);
+        session.shows.camera = camera.unwrap_or_default();
+        let faults: Vec<LiveFault> = arguments.fault.iter().map(|text| fault(text)).collect::<anyhow::Result<_>>()?;
+        session.give(Order::Faults(faults));
+        if let Some(run) = &arguments.train {
+            session.follow(run.clone());
+        }
+        Ok(session)
+    }
+
+    /// Both arguments may be left out, and a scenario alone is known by its ending or by holding some.
+    fn who_and_where(arguments: &Arguments) -> anyhow::Result<(String, Option<PathBuf>)> {
+        let (first, second) = (arguments.first.clone(), arguments.scenario.clone());
+        if let Some(run) = &arguments.train {
+            let run = run.display().to_string();
+            anyhow::ensure!(second.is_none(), "--train names the driver already: leave {first:?} out");
+            let ready = Path::new(&run).join(crate::drivers::POLICY_FILE).exists();
+            anyhow::ensure!(Path::new(&run).is_dir(), "no such run folder: {run:?}");
+            // Until there is a policy, somebody has to drive.
+            return Ok((if ready { run } else { "scripted".to_owned() }, first.map(PathBuf::from)));
+        }
+        let Some(first) = first else { return Ok(("shipped".to_owned(), None)) };
+        let path = PathBuf::from(&first);
+        let is_scenario =
+            first.ends_with(".ron") || (path.is_dir() && !path.join(crate::run_folder::SETTINGS_FILE).exists());
+        if second.is_none() && is_scenario && !Driver::NAMES.contains(&first.as_str()) {
+            return Ok(("shipped".to_owned(), Some(path)));
+        }
+        Ok((first, second))
+    }
+
+    fn choices(path: Option<&Path>) -> anyhow::Result<Vec<Choice>> {
+        let Some(path) = path else {
+            let (name, text) = EVERYDAY;
+            let scenario = roadproof_sim::parse(text, Path::new(name))?;
+            let mut choices = vec![Choice { name: name.to_owned(), scenario }];
+            // Beside the built-in one, whatever lies in the usual folder.
+            if Path::new("scenarios").is_dir() {
+                choices.extend(read(&[PathBuf::from("scenarios")])?.into_iter().filter(|choice| choice.name != name));
+            }
+            return Ok(choices);
+        };
+        read(&[path.to_owned()])
+    }
+
+    fn read(paths: &[PathBuf]) -> anyhow::Result<Vec<Choice>> {
+        let files = roadproof_sim::scenario::find(paths)?;
+        files.iter().map(|file| Ok(Choice { name: name(file), scenario: roadproof_sim::read(file)? })).collect()
+    }
+
+    /// Folder and file without the ending.
+    fn name(file: &Path) -> String {
+        let last = |path: Option<&Path>| {
+            path.and_then(Path::file_name).map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+        };
+        let (family, file) = (last(file.parent()), last(Some(&file.with_extension(""))));
+        if family.is_empty() { file } else { format!("{family}/{file}") }
+    }
+
+    fn recording(trace: &Path, scenario: Option<&Path>) -> anyhow::Result<(Choice, Vec<Controls>)> {
+        let text = std::fs::read_to_string(trace).with_context(|| format!("cannot read the trace {trace:?}"))?;
+        let parsed = Trace::parse(&text).with_context(|| format!("{}", trace.display()))?;
+        let file = scenario.map_or_else(|| trace.with_extension("ron"), Path::to_owned);
+        anyhow::ensure!(
+            file.exists(),
+            "the scenario of a trace lies beside it; name it if it does not: roadproof watch scripted SCENARIO --replay {trace:?}"
+        );
+        let choice = Choice { name: name(&file), scenario: roadproof_sim::read(&file)? };
+        Ok((choice, parsed.controls().collect()))
+    }
+
+    fn fault(text: &str) -> anyhow::Result<LiveFault> {
+        let (kind, level) = text.split_once(':').unwrap_or((text, "3"));
+        let kind = FaultKind::named(kind).map_err(anyhow::Error::msg).context("--fault")?;
+        let level = level.parse().ok().and_then(Severity::new);
+        Ok((kind, level.with_context(|| format!("--fault {text:?}: allowed severities are 1 to 5"))?))
+    }
+
+    fn parse_size(text: &str) -> anyhow::Result<(u32, u32)> {
+        let sides = text.split_once('x').and_then(|(width, height)| Some((width.parse().ok()?, height.parse().ok()?)));
+        let size: (u32, u32) =
+            sides.with_context(|| format!("--size {text:?}, wanted is WIDTHxHEIGHT such as 640x360"))?;
+        let fits = |side: u32| SIDES.contains(&side) && side.is_multiple_of(2);
+        anyhow::ensure!(
+            fits(size.0) && fits(size.1),
+            "--size {text:?}, allowed are even sides of {} to {}",
+            SIDES.start(),
+            SIDES.end()
+        );
+        Ok(size)
+    }
+}

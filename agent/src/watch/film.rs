@@ -1,0 +1,309 @@
+//! Films and pictures without a window: the same frames for the same seed, at a fixed rate.
+
+use super::session::Session;
+use super::theatre::{self, Screen, Step, Target};
+use crate::files::write_atomically;
+use crate::pictures::png_bytes;
+use crate::progress::Stage as Progress;
+use anyhow::Context;
+use bevy::prelude::{App, Handle, Image};
+use bevy::render::RenderApp;
+use bevy::render::render_asset::RenderAssets;
+use bevy::render::render_resource::{
+    BufferDescriptor, BufferUsages, CommandEncoderDescriptor, MapMode, PipelineCache, PollType, TexelCopyBufferInfo,
+    TexelCopyBufferLayout,
+};
+use bevy::render::renderer::{RenderDevice, RenderQueue};
+use bevy::render::texture::GpuImage;
+use std::path::{Path, PathBuf};
+
+/// What kind of film.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// H.264 in an mp4 file.
+    Mp4,
+    /// An animated GIF.
+    Gif,
+    /// A folder of PNG pictures.
+    Folder,
+}
+
+impl Format {
+    /// What a path's ending asks for.
+    ///
+    /// # Errors
+    /// An ending that is none of the three.
+    pub fn of(path: &Path) -> anyhow::Result<Self> {
+        match path.extension().and_then(|end| end.to_str()) {
+            Some("mp4") => Ok(Self::Mp4),
+            Some("gif") => Ok(Self::Gif),
+            None => Ok(Self::Folder),
+            Some(other) => {
+                anyhow::bail!("--record ends in .{other}, allowed are .mp4, .gif, or a folder: {path:?}")
+            }
+        }
+    }
+}
+
+/// How a film is made.
+#[derive(Clone, Debug)]
+pub struct FilmSettings {
+    /// Width and height in pixels, both even.
+    pub size: (u32, u32),
+    /// Pictures per second.
+    pub fps: u32,
+    /// Length at most; the drive may end earlier.
+    pub seconds: f64,
+}
+
+/// How long the last picture stays after the drive has ended.
+const AFTERWARDS_S: f64 = 1.0;
+
+/// Drives and films; returns the number of pictures.
+///
+/// # Errors
+/// If the renderer cannot start or a file cannot be written.
+pub fn film(session: Session, settings: &FilmSettings, path: &Path) -> anyhow::Result<usize> {
+    let format = Format::of(path)?;
+    let mut studio = Studio::new(session, settings.size);
+    let count = (settings.seconds * f64::from(settings.fps)).ceil().max(2.0) as usize;
+    let mut writer = Writer::create(format, path, settings)?;
+    let mut progress = Progress::start("film", count as u64, "pictures");
+    let mut ended_s = 0.0;
+    let mut made = 0;
+    while made < count && ended_s < AFTERWARDS_S {
+        // The first picture is the start of the drive.
+        let step_s = if made == 0 { 0.0 } else { 1.0 / f64::from(settings.fps) };
+        let picture = studio.picture(step_s)?;
+        writer.add(&picture)?;
+        made += 1;
+        let session = studio.session();
+        if session.drive().over() && session.shown() == session.drive().last() {
+            ended_s += step_s;
+        }
+        progress.set(made as u64, format_args!("{:.1} s of the drive", session.moment().measures.time_s));
+    }
+    writer.finish()?;
+    progress.finish(format_args!("{made} pictures of {} x {}", settings.size.0, settings.size.1));
+    Ok(made)
+}
+
+/// Renders a session into memory.
+pub struct Studio {
+    app: App,
+    size: (u32, u32),
+}
+
+/// Updates at most until every shader is there.
+const MOST_WARM_UPDATES: usize = 200;
+/// Updates at least: the panel lays itself out in the first ones.
+const LEAST_WARM_UPDATES: usize = 4;
+
+impl Studio {
+    /// Starts the renderer; time stands still until the first picture.
+    #[must_use]
+    pub fn new(session: Session, size: (u32, u32)) -> Self {
+        let mut app = theatre::build(session, Screen::Memory(size.0, size.1));
+        app.insert_resource(Step(Some(0.0)));
+        theatre::finish(&mut app);
+        let mut studio = Self { app, size };
+        for update in 0..MOST_WARM_UPDATES {
+            studio.app.update();
+            if update >= LEAST_WARM_UPDATES && studio.shaders_ready() {
+                break;
+            }
+        }
+        studio
+    }
+
+    /// What is watched.
+    #[must_use]
+    pub fn session(&self) -> &Session {
+        &self.app.world().resource::<theatre::Watched>().0
+    }
+
+    /// The app, for whoever gives it input.
+    pub fn app(&mut self) -> &mut App {
+        &mut self.app
+    }
+
+    /// Lets time pass and returns the picture, `height × width × 3`.
+    ///
+    /// # Errors
+    /// If the picture cannot be read back.
+    pub fn picture(&mut self, seconds: f64) -> anyhow::Result<Vec<u8>> {
+        self.app.insert_resource(Step(Some(seconds)));
+        self.app.update();
+        let target = self.app.world().resource::<Target>().0.clone();
+        let rgba = read_back(&self.app, &target, 4)?;
+        debug_assert_eq!(rgba.len(), 4 * (self.size.0 * self.size.1) as usize);
+        Ok(rgba.chunks_exact(4).flat_map(|pixel| [pixel[0], pixel[1], pixel[2]]).collect())
+    }
+
+    fn shaders_ready(&self) -> bool {
+        let cache = self.app.sub_app(RenderApp).world().resource::<PipelineCache>();
+        cache.waiting_pipelines().next().is_none()
+    }
+}
+
+/// The bytes of a texture as they are after the last update, row by row.
+///
+/// # Errors
+/// If the device gives nothing.
+pub fn read_back(app: &App, image: &Handle<Image>, bytes_per_pixel: usize) -> anyhow::Result<Vec<u8>> {
+    let (device, queue) = (app.world().resource::<RenderDevice>(), app.world().resource::<RenderQueue>());
+    let images = app.sub_app(RenderApp).world().resource::<RenderAssets<GpuImage>>();
+    let texture = images.get(image).context("the renderer has made no picture")?;
+    let size = texture.texture_descriptor.size;
+    let row = size.width as usize * bytes_per_pixel;
+    let padded = RenderDevice::align_copy_bytes_per_row(row);
+    let buffer = device.create_buffer(&BufferDescriptor {
+        label: None,
+        size: (padded * size.height as usize) as u64,
+        usage: BufferUsages::MAP_READ | BufferUsages::COPY_DST,
+        mapped_at_creation: false,
+    });
+    let mut encoder = device.create_command_encoder(&CommandEncoderDescriptor::default());
+    let layout = TexelCopyBufferLayout { offset: 0, bytes_per_row: Some(padded as u32), rows_per_image: None };
+    encoder.copy_texture_to_buffer(
+        texture.texture.as_image_copy(),
+        TexelCopyBufferInfo { buffer: &buffer, layout },
+        size,
+    );
+    queue.submit([encoder.finish()]);
+    let slice = buffer.slice(..);
+    let (sender, receiver) = std::sync::mpsc::channel();
+    slice.map_async(MapMode::Read, move |mapped| {
+        // Nobody listens any more only if the wait below has failed.
+        let _ = sender.send(mapped);
+    });
+    device.poll(PollType::wait_indefinitely()).context("waiting for the graphics device")?;
+    receiver.recv().context("the graphics device did not answer")?.context("reading a picture back")?;
+    let data = slice.get_mapped_range();
+    let rows: Vec<u8> = data.chunks(padded).flat_map(|line| line[..row].iter().copied()).collect();
+    drop(data);
+    buffer.unmap();
+    Ok(rows)
+}
+
+/// Puts pictures into a file or folder.
+enum Writer {
+    Mp4 { path: PathBuf, film: super::mp4::Mp4 },
+    Gif { path: PathBuf, film: super::gif::Gif },
+    Folder { path: PathBuf, size: (u32, u32), count: usize },
+}
+
+impl Writer {
+    fn create(format: Format, path: &Path, settings: &FilmSettings) -> anyhow::Result<Self> {
+        let path = path.to_owned();
+        if format != Format::Folder {
+            crate::files::check_writable(&path)?;
+        }
+        Ok(match format {
+            Format::Mp4 => Self::Mp4 { path, film: super::mp4::Mp4::new(settings)? },
+            Format::Gif => Self::Gif { path, film: super::gif::Gif::new(settings)? },
+            Format::Folder => {
+                std::fs::create_dir_all(&path).with_context(|| format!("cannot create the folder {path:?}"))?;
+                Self::Folder { path, size: settings.size, count: 0 }
+            }
+        })
+    }
+
+    fn add(&mut self, rgb: &[u8]) -> anyhow::Result<()> {
+        match self {
+            Self::Mp4 { film, .. } => film.add(rgb),
+            Self::Gif { film, .. } => film.add(rgb),
+            Self::Folder { path, size, count } => {
+                let file = path.join(format!("{count:05}.png"));
+                *count += 1;
+                Ok(write_atomically(&file, &png_bytes(size.0, size.1, rgb))?)
+            }
+        }
+    }
+
+    fn finish(self) -> anyhow::Result<()> {
+        match self {
+            Self::Mp4 { path, film } => Ok(write_atomically(&path, &film.finish()?)?),
+            Self::Gif { path, film } => Ok(write_atomically(&path, &film.finish()?)?),
+            Self::Folder { .. } => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::watch::display::check_graphics;
+    use crate::watch::orders::{CameraMode, Order};
+    use crate::watch::session::Choice;
+
+    fn studio() -> Studio {
+        check_graphics().expect("a graphics driver, which CI installs");
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios/cut_in/from_left.ron");
+        let scenario = roadproof_sim::read(path.as_ref()).expect("a scenario of the repository");
+        let choice = Choice { name: "cut_in/from_left".to_owned(), scenario };
+        Studio::new(Session::new("shipped", vec![choice], None).expect("a session"), (320, 180))
+    }
+
+    /// Mean of each channel over a part of the picture, given as shares of its sides.
+    fn mean(picture: &[u8], (left, top): (f32, f32), (right, bottom): (f32, f32)) -> [f32; 3] {
+        let inside = |pixel: usize| {
+            let (x, y) = ((pixel % 320) as f32 / 320.0, (pixel / 320) as f32 / 180.0);
+            (left..right).contains(&x) && (top..bottom).contains(&y)
+        };
+        let pixels: Vec<&[u8]> =
+            picture.chunks_exact(3).enumerate().filter(|(pixel, _)| inside(*pixel)).map(|(_, rgb)| rgb).collect();
+        [0, 1, 2].map(|channel| pixels.iter().map(|rgb| f32::from(rgb[channel])).sum::<f32>() / pixels.len() as f32)
+    }
+
+    #[test]
+    fn the_same_seed_makes_the_same_film() {
+        let film = || {
+            let mut studio = studio();
+            (0..6).map(|_| studio.picture(0.1).expect("a picture")).collect::<Vec<_>>()
+        };
+        let (first, second) = (film(), film());
+        assert!(first == second);
+        assert!(first.windows(2).all(|pair| pair[0] != pair[1]), "the drive goes on");
+    }
+
+    #[test]
+    fn the_picture_shows_sky_road_and_panel() {
+        let mut studio = studio();
+        for _ in 0..5 {
+            studio.picture(0.1).expect("a picture");
+        }
+        let picture = studio.picture(0.1).expect("a picture");
+        let sky = mean(&picture, (0.05, 0.02), (0.5, 0.12));
+        assert!(sky[2] > 120.0 && sky[2] >= sky[0], "{sky:?}");
+        let road = mean(&picture, (0.1, 0.82), (0.2, 0.92));
+        let grey = road.iter().copied().fold(0.0, f32::max) - road.iter().copied().fold(255.0, f32::min);
+        assert!((25.0..220.0).contains(&road[0]) && grey < 40.0, "{road:?}");
+        let panel = mean(&picture, (0.95, 0.0), (1.0, 0.05));
+        assert!(panel[0] < 60.0, "{panel:?}");
+    }
+
+    #[test]
+    fn every_camera_gives_another_picture() {
+        let mut studio = studio();
+        let mut pictures = Vec::new();
+        for camera in CameraMode::ALL {
+            let mut watched = studio.app().world_mut().resource_mut::<theatre::Watched>();
+            watched.0.give(Order::Camera(camera));
+            studio.picture(0.0).expect("a picture");
+            pictures.push(studio.picture(0.0).expect("a picture"));
+        }
+        for (index, picture) in pictures.iter().enumerate() {
+            assert!(pictures[..index].iter().all(|other| other != picture), "{:?}", CameraMode::ALL[index]);
+        }
+    }
+
+    #[test]
+    fn endings_choose_the_format() {
+        let format = |path: &str| Format::of(Path::new(path));
+        assert_eq!(format("a/film.mp4").expect("a format"), Format::Mp4);
+        assert_eq!(format("film.gif").expect("a format"), Format::Gif);
+        assert_eq!(format("pictures/").expect("a format"), Format::Folder);
+        assert!(format("film.avi").expect_err("no format").to_string().contains(".avi"));
+    }
+}

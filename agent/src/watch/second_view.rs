@@ -1,0 +1,63 @@
+//! Drives with bevy's frames in place of the simulator's own: what a driver keeps of its score under another renderer.
+
+use super::second_camera::{MOST_WORLDS, SecondCamera, Shows};
+use crate::drivers::Driver;
+use crate::evaluate::{DriverResult, Road};
+use crate::interrupt::Interrupt;
+use crate::progress::Stage;
+use crate::settings::Settings;
+use roadproof_sim::{Fleet, Seed, generate_drive};
+use std::time::{Duration, Instant};
+
+/// What a drive with the second camera gave.
+#[derive(Clone, Debug)]
+pub struct SecondView {
+    /// As [`crate::evaluate::evaluate`] gives it.
+    pub result: DriverResult,
+    /// Frames drawn and read back.
+    pub frames: usize,
+    /// Time that took.
+    pub drawing: Duration,
+}
+
+/// Drives the same roads as [`crate::evaluate::evaluate`], in groups of so many worlds as fit into one picture; `None` if somebody
+/// interrupted.
+///
+/// # Errors
+/// Settings that describe drives which cannot be built, or a renderer that gives no picture.
+pub fn evaluate(driver: &mut Driver, settings: &Settings, interrupt: &Interrupt) -> anyhow::Result<Option<SecondView>> {
+    let count = settings.evaluate.roads;
+    let seeds: Vec<Seed> =
+        (0..count as u64).map(|road| Seed::of_split(settings.evaluate.split, settings.evaluate.seed, road)).collect();
+    let mut stage = Stage::start(&format!("evaluate {} on bevy's frames", driver.name()), count as u64, "roads");
+    let (mut roads, mut frames, mut drawing) = (Vec::new(), 0, Duration::ZERO);
+    for seeds in seeds.chunks(MOST_WORLDS) {
+        let scenarios: Vec<_> = seeds.iter().map(|seed| generate_drive(*seed, &settings.drive)).collect();
+        let decision_s = 1.0 / scenarios[0].decision_hz;
+        let mut fleet = Fleet::new(scenarios, settings.threads())?;
+        fleet.set_camera(false);
+        let mut seen = fleet.observe();
+        let mut second = SecondCamera::new(&fleet, Shows::Colours);
+        driver.start(seeds);
+        while seen.verdicts.iter().any(|verdict| verdict.outcome.is_none()) {
+            if interrupt.requested() {
+                return Ok(None);
+            }
+            let start = Instant::now();
+            seen.rgb = second.colours(&fleet, &seen.measures)?;
+            drawing += start.elapsed();
+            frames += fleet.len();
+            let controls = driver.act(&seen, decision_s);
+            fleet.step(&controls, &mut seen);
+            let ended = seen.verdicts.iter().filter(|verdict| verdict.outcome.is_some()).count();
+            let time_s = seen.measures.iter().map(|measures| measures.time_s).fold(0.0, f32::max);
+            stage.set((roads.len() + ended) as u64, format_args!("{time_s:.0} s driven"));
+        }
+        roads.extend(seeds.iter().zip(&seen.verdicts).zip(&seen.scores).filter_map(|((seed, verdict), score)| {
+            verdict.outcome.map(|outcome| Road { seed: seed.0, outcome, score: *score })
+        }));
+    }
+    let result = DriverResult::new(&format!("{}, bevy's frames", driver.name()), roads);
+    stage.finish(format_args!("driving score {:.1}", result.driving_score));
+    Ok(Some(SecondView { result, frames, drawing }))
+}

@@ -1,0 +1,490 @@
+//! What is watched and how: the drive, the place shown, the drivers and scenarios to choose from. It knows no window; the window,
+//! films and tests give it orders and time.
+
+use super::drive::{Hands, WatchedDrive};
+use super::moment::{Moment, Pose};
+use super::orders::{CameraMode, Order};
+use super::stage::Tableau;
+use crate::drivers::Driver;
+use anyhow::Context;
+use roadproof_sim::fault::{FaultKind, Severity};
+use roadproof_sim::math::{Quat, Vec3};
+use roadproof_sim::{Controls, Scenario, Seed};
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+/// A scenario to choose.
+#[derive(Clone, Debug)]
+pub struct Choice {
+    /// Its name for people.
+    pub name: String,
+    /// What it says.
+    pub scenario: Scenario,
+}
+
+/// What is on the screen beside the world.
+#[derive(Clone, Debug)]
+pub struct Shows {
+    /// Where the picture is taken from.
+    pub camera: CameraMode,
+    /// The panel.
+    pub panel: bool,
+    /// Nothing but the world, not even the button that brings the panel back.
+    pub bare: bool,
+    /// Perception over the frame.
+    pub overlay: bool,
+    /// What the decision hangs on, over the frame.
+    pub saliency: bool,
+    /// The keys.
+    pub help: bool,
+}
+
+/// A run in training whose newest driver drives.
+#[derive(Debug)]
+struct Follow {
+    run: PathBuf,
+    seen: Option<SystemTime>,
+}
+
+/// How fast time can run.
+const PACES: [f64; 7] = [0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0];
+const REAL_TIME: usize = 3;
+/// At most so many decisions in one go, so that a slow machine shows a slow drive rather than nothing.
+const MOST_DECISIONS: usize = 10;
+
+/// What is watched.
+pub struct Session {
+    drive: WatchedDrive,
+    /// Place in the drive that is shown, in decisions from its start.
+    playhead: f64,
+    pace: usize,
+    paused: bool,
+    /// Where the wheel stands while whoever watches has it.
+    pub wheel: Controls,
+    scenarios: Vec<Choice>,
+    scenario: usize,
+    seeds_on: u64,
+    drivers: Vec<String>,
+    driver: usize,
+    /// What is shown.
+    pub shows: Shows,
+    fault: FaultKind,
+    severity: u8,
+    saliency: Option<(usize, Vec<f32>)>,
+    message: Option<String>,
+    quit: bool,
+    drives: u64,
+    follow: Option<Follow>,
+}
+
+impl Session {
+    /// Watches a driver in the first of some scenarios, or a recording of it.
+    ///
+    /// # Errors
+    /// A driver that cannot be loaded or does not fit the camera.
+    pub fn new(driver: &str, scenarios: Vec<Choice>, recorded: Option<Vec<Controls>>) -> anyhow::Result<Self> {
+        let mut drivers: Vec<String> = Driver::NAMES.iter().map(|name| (*name).to_owned()).collect();
+        if !drivers.iter().any(|name| name == driver) {
+            drivers.insert(0, driver.to_owned());
+        }
+        let at = drivers.iter().position(|name| name == driver).unwrap_or(0);
+        let first = scenarios.first().context("there is no scenario to watch")?.scenario.clone();
+        let hands = recorded.map_or(Hands::Driver, Hands::Recorded);
+        let drive = begin(&drivers[at], first, hands)?;
+        let shows =
+            Shows { camera: CameraMode::Chase, panel: true, bare: false, overlay: true, saliency: false, help: false };
+        Ok(Self {
+            drive,
+            playhead: 0.0,
+            pace: REAL_TIME,
+            paused: false,
+            wheel: Controls::default(),
+            scenarios,
+            scenario: 0,
+            seeds_on: 0,
+            drivers,
+            driver: at,
+            shows,
+            fault: FaultKind::GaussianNoise,
+            severity: 3,
+            saliency: None,
+            message: None,
+            quit: false,
+            drives: 0,
+            follow: None,
+        })
+    }
+
+    /// The drive.
+    #[must_use]
+    pub fn drive(&self) -> &WatchedDrive {
+        &self.drive
+    }
+
+    /// Counts drives: whoever draws worlds builds a new one when it changes.
+    #[must_use]
+    pub fn drives(&self) -> u64 {
+        self.drives
+    }
+
+    /// Which moment is shown.
+    #[must_use]
+    pub fn shown(&self) -> usize {
+        (self.playhead as usize).min(self.drive.last())
+    }
+
+    /// The moment that is shown.
+    #[must_use]
+    pub fn moment(&self) -> &Moment {
+        &self.drive.moments()[self.shown()]
+    }
+
+    /// Whether time stands still.
+    #[must_use]
+    pub fn paused(&self) -> bool {
+        self.paused
+    }
+
+    /// How fast time runs, 1 for real time.
+    #[must_use]
+    pub fn pace(&self) -> f64 {
+        PACES[self.pace]
+    }
+
+    /// The fault that [`Order::ToggleFault`] switches, with its severity.
+    #[must_use]
+    pub fn chosen_fault(&self) -> (FaultKind, u8) {
+        (self.fault, self.severity)
+    }
+
+    /// Drivers to choose from, and which of them drives.
+    #[must_use]
+    pub fn drivers(&self) -> (&[String], usize) {
+        (&self.drivers, self.driver)
+    }
+
+    /// Name of the scenario.
+    #[must_use]
+    pub fn title(&self) -> String {
+        let name = &self.scenarios[self.scenario].name;
+        if self.seeds_on == 0 { name.clone() } else { format!("{name}, seed +{}", self.seeds_on) }
+    }
+
+    /// The last thing that whoever watches should know.
+    #[must_use]
+    pub fn message(&self) -> Option<&str> {
+        self.message.as_deref()
+    }
+
+    /// Whether the window is to close.
+    #[must_use]
+    pub fn quit(&self) -> bool {
+        self.quit
+    }
+
+    /// Drives with the newest weights of a run in training; every drive that ends is followed by one with the next seed.
+    pub fn follow(&mut self, run: PathBuf) {
+        self.follow = Some(Follow { run, seen: None });
+    }
+
+    /// Lets time pass; the drive goes on as far as that takes it.
+    pub fn advance(&mut self, seconds: f64) {
+        if self.paused {
+            return;
+        }
+        let decisions = seconds * self.pace() * f64::from(self.drive.scenario().decision_hz);
+        self.playhead += decisions.min(MOST_DECISIONS as f64);
+        // The picture lies between two moments, so one more than the shown one must be there.
+        while self.playhead > self.drive.last() as f64 && !self.drive.over() {
+            self.drive.step(self.wheel);
+        }
+        if self.playhead >= self.drive.last() as f64 {
+            self.playhead = self.drive.last() as f64;
+            if self.follow.is_some() {
+                self.give(Order::NextSeed);
+            }
+        }
+    }
+
+    /// Looks for new weights of the run that is followed.
+    pub fn look_for_weights(&mut self) {
+        let Some(follow) = &mut self.follow else { return };
+        let weights = follow.run.join(crate::drivers::POLICY_FILE);
+        let Ok(changed) = weights.metadata().and_then(|data| data.modified()) else { return };
+        if follow.seen.replace(changed) == Some(changed) {
+            return;
+        }
+        // A checkpoint that is being written is tried again at the next change.
+        let name = follow.run.display().to_string();
+        if let Ok((driver, _)) = Driver::named(&name, None) {
+            self.message = Some(format!("new weights of {name}"));
+            let changed = self.drive.set_driver(driver);
+            self.note_failure(changed.map_err(anyhow::Error::from));
+        }
+    }
+
+    /// Carries out an order. What cannot be done ends in a message, not in a closed window.
+    pub fn give(&mut self, order: Order) {
+        let done = self.obey(order);
+        self.note_failure(done);
+        self.saliency = None;
+    }
+
+    fn note_failure(&mut self, done: anyhow::Result<()>) {
+        if let Err(error) = done {
+            self.message = Some(format!("{error:#}"));
+        }
+    }
+
+    fn obey(&mut self, order: Order) -> anyhow::Result<()> {
+        match order {
+            Order::Pause => self.paused = !self.paused,
+            Order::StepOn => {
+                self.paused = true;
+                if self.shown() == self.drive.last() {
+                    self.drive.step(self.wheel);
+                }
+                self.playhead = (self.shown() + 1).min(self.drive.last()) as f64;
+            }
+            Order::StepBack => self.obey(Order::Scrub(self.shown().saturating_sub(1)))?,
+            Order::Scrub(moment) => {
+                self.paused = true;
+                self.playhead = moment.min(self.drive.last()) as f64;
+            }
+            Order::Slower => self.pace = self.pace.saturating_sub(1),
+            Order::Faster => self.pace = (self.pace + 1).min(PACES.len() - 1),
+            Order::Restart => self.begin(self.scenario, self.seeds_on)?,
+            Order::NextScenario => self.begin((self.scenario + 1) % self.scenarios.len(), 0)?,
+            Order::PreviousScenario => {
+                let count = self.scenarios.len();
+                self.begin((self.scenario + count - 1) % count, 0)?;
+            }
+            Order::NextSeed => self.begin(self.scenario, self.seeds_on + 1)?,
+            Order::Branch => self.branch()?,
+            Order::Wheel => {
+                self.branch()?;
+                let has_it = *self.drive.hands() == Hands::Wheel;
+                self.wheel = Controls::default();
+                self.drive.set_hands(if has_it { Hands::Driver } else { Hands::Wheel });
+            }
+            Order::NextDriver => self.change_driver((self.driver + 1) % self.drivers.len())?,
+            Order::Driver(index) => self.change_driver(index.min(self.drivers.len() - 1))?,
+            Order::Camera(camera) => self.shows.camera = camera,
+            Order::Panel => self.shows.panel = !self.shows.panel,
+            Order::Overlay => self.shows.overlay = !self.shows.overlay,
+            Order::Saliency => self.shows.saliency = !self.shows.saliency,
+            Order::Help => self.shows.help = !self.shows.help,
+            Order::ToggleFault => {
+                let mut faults = self.drive.faults().to_vec();
+                let before = faults.len();
+                faults.retain(|(kind, _)| *kind != self.fault);
+                if faults.len() == before {
+                    faults.push((self.fault, severity(self.severity)?));
+                }
+                self.obey(Order::Faults(faults))?;
+            }
+            Order::NextFault => self.fault = beside(self.fault, 1),
+            Order::PreviousFault => self.fault = beside(self.fault, FaultKind::ALL.len() - 1),
+            Order::Severity(asked) => {
+                let asked_severity = severity(asked)?;
+                self.severity = asked;
+                let mut faults = self.drive.faults().to_vec();
+                if let Some(fault) = faults.iter_mut().find(|(kind, _)| *kind == self.fault) {
+                    fault.1 = asked_severity;
+                    self.obey(Order::Faults(faults))?;
+                }
+            }
+            Order::Faults(faults) => {
+                self.branch()?;
+                self.drive.set_faults(faults);
+            }
+            Order::Quit => self.quit = true,
+        }
+        Ok(())
+    }
+
+    /// What is changed in a drive is changed from the shown moment on.
+    fn branch(&mut self) -> anyhow::Result<()> {
+        let shown = self.shown();
+        if matches!(self.drive.hands(), Hands::Recorded(_)) {
+            self.drive.set_hands(Hands::Driver);
+        }
+        self.drive.branch(shown)?;
+        self.playhead = shown as f64;
+        Ok(())
+    }
+
+    fn change_driver(&mut self, index: usize) -> anyhow::Result<()> {
+        let (driver, _) = Driver::named(&self.drivers[index], None)?;
+        driver.check_camera(self.drive.scenario())?;
+        self.branch()?;
+        self.drive.set_driver(driver)?;
+        self.driver = index;
+        Ok(())
+    }
+
+    /// Starts another drive with the same driver and the same faults.
+    fn begin(&mut self, scenario: usize, seeds_on: u64) -> anyhow::Result<()> {
+        let mut next = self.scenarios[scenario].scenario.clone();
+        next.seed = Seed(next.seed.0.wrapping_add(seeds_on));
+        let mut drive = match &self.follow {
+            Some(follow) => begin(&follow.run.display().to_string(), next, Hands::Driver)?,
+            None => begin(&self.drivers[self.driver], next, Hands::Driver)?,
+        };
+        drive.set_faults(self.drive.faults().to_vec());
+        if *self.drive.hands() == Hands::Wheel {
+            drive.set_hands(Hands::Wheel);
+        }
+        self.drive = drive;
+        (self.scenario, self.seeds_on, self.playhead) = (scenario, seeds_on, 0.0);
+        self.drives += 1;
+        Ok(())
+    }
+
+    /// Where everything is at the shown place, between two moments if need be.
+    #[must_use]
+    pub fn tableau(&self) -> Tableau {
+        let moments = self.drive.moments();
+        let (from, to) = (self.shown(), (self.shown() + 1).min(self.drive.last()));
+        let share = (self.playhead - from as f64) as f32;
+        let (from, to) = (&moments[from], &moments[to]);
+        let braking = from.taken.unwrap_or(from.proposed).brake > 0.02;
+        let pose = |moment: &Moment| Pose {
+            position: moment.measures.ego.position,
+            rotation: moment.measures.ego.rotation,
+            braking,
+        };
+        let cars = from.cars.iter().zip(&to.cars).map(|(from, to)| between(from, to, share)).collect();
+        Tableau { ego: Some(between(&pose(from), &pose(to), share)), cars }
+    }
+
+    /// What the decision of the shown moment hangs on, as [`WatchedDrive::saliency`].
+    pub fn saliency(&mut self) -> &[f32] {
+        let shown = self.shown();
+        if self.saliency.as_ref().is_none_or(|(moment, _)| *moment != shown) {
+            self.saliency = Some((shown, self.drive.saliency(shown)));
+        }
+        self.saliency.as_ref().map_or(&[], |(_, map)| map)
+    }
+}
+
+fn begin(driver: &str, scenario: Scenario, hands: Hands) -> anyhow::Result<WatchedDrive> {
+    let (driver, _) = Driver::named(driver, None)?;
+    driver.check_camera(&scenario)?;
+    Ok(WatchedDrive::new(scenario, driver, hands)?)
+}
+
+fn severity(asked: u8) -> anyhow::Result<Severity> {
+    Severity::new(asked).with_context(|| format!("severity {asked}, allowed is 1 to 5"))
+}
+
+/// The fault so many places further on in the list.
+fn beside(fault: FaultKind, places: usize) -> FaultKind {
+    let at = FaultKind::ALL.iter().position(|kind| *kind == fault).unwrap_or(0);
+    FaultKind::ALL[(at + places) % FaultKind::ALL.len()]
+}
+
+fn between(from: &Pose, to: &Pose, share: f32) -> Pose {
+    let position: Vec3 = from.position.lerp(to.position, share);
+    let rotation: Quat = from.rotation.slerp(to.rotation, share);
+    Pose { position, rotation, braking: from.braking }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn choice(name: &str) -> Choice {
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../scenarios").join(name).with_extension("ron");
+        Choice { name: name.to_owned(), scenario: roadproof_sim::read(&path).expect("a scenario of the repository") }
+    }
+
+    fn session(driver: &str) -> Session {
+        Session::new(driver, vec![choice("cut_in/from_left"), choice("following/slow_lead")], None).expect("a session")
+    }
+
+    #[test]
+    fn time_runs_as_fast_as_asked() {
+        let mut session = session("scripted");
+        (0..20).for_each(|_| session.advance(0.05));
+        assert_eq!((session.shown(), session.drive().last()), (10, 10));
+        session.give(Order::Faster);
+        (0..20).for_each(|_| session.advance(0.05));
+        assert_eq!(session.shown(), 30);
+        session.give(Order::Slower);
+        session.give(Order::Slower);
+        (0..20).for_each(|_| session.advance(0.05));
+        assert_eq!(session.shown(), 35);
+        session.give(Order::Pause);
+        session.advance(1.0);
+        assert_eq!(session.shown(), 35);
+        session.give(Order::StepOn);
+        session.give(Order::StepOn);
+        session.give(Order::StepBack);
+        assert_eq!((session.shown(), session.drive().last()), (36, 37));
+    }
+
+    #[test]
+    fn the_picture_moves_between_two_moments() {
+        let mut session = session("scripted");
+        session.advance(0.25);
+        let shown = session.tableau().ego.expect("an ego").position.x;
+        let moments = session.drive().moments();
+        let at = |moment: usize| moments[moment].measures.ego.position.x;
+        assert_eq!(session.drive().last(), 3);
+        assert!((shown - 0.5 * (at(2) + at(3))).abs() < 1e-3, "{} {shown} {}", at(2), at(3));
+    }
+
+    #[test]
+    fn what_is_changed_in_the_past_goes_on_from_there() {
+        let mut session = session("scripted");
+        (0..30).for_each(|_| session.advance(0.1));
+        session.give(Order::Scrub(12));
+        assert_eq!((session.shown(), session.drive().last(), session.paused()), (12, 30, true));
+        session.give(Order::NextDriver);
+        assert_eq!(session.drivers().0[session.drivers().1], "random");
+        assert_eq!((session.shown(), session.drive().last()), (12, 12));
+        session.give(Order::ToggleFault);
+        assert_eq!(session.drive().faults().len(), 1);
+        session.give(Order::Severity(5));
+        assert_eq!(session.drive().faults()[0].1, Severity::new(5).expect("a severity"));
+        session.give(Order::ToggleFault);
+        assert!(session.drive().faults().is_empty());
+        session.give(Order::Wheel);
+        session.wheel.throttle = 1.0;
+        session.give(Order::StepOn);
+        assert_eq!(session.drive().moments()[12].taken.expect("a decision").throttle, 1.0);
+        session.give(Order::Wheel);
+        assert_eq!(*session.drive().hands(), Hands::Driver);
+    }
+
+    #[test]
+    fn scenarios_and_seeds_go_round() {
+        let mut session = session("scripted");
+        session.give(Order::NextScenario);
+        assert_eq!((session.title().as_str(), session.drives()), ("following/slow_lead", 1));
+        session.give(Order::NextSeed);
+        assert_eq!(session.title(), "following/slow_lead, seed +1");
+        session.give(Order::NextScenario);
+        session.give(Order::PreviousScenario);
+        assert_eq!((session.title().as_str(), session.drives(), session.shown()), ("following/slow_lead", 4, 0));
+        session.give(Order::Severity(9));
+        assert!(session.message().is_some_and(|message| message.contains("severity 9")));
+        session.give(Order::Quit);
+        assert!(session.quit());
+    }
+
+    #[test]
+    fn a_recording_is_shown_and_can_be_left() {
+        let mut first = session("scripted");
+        (0..15).for_each(|_| first.advance(0.1));
+        let controls: Vec<Controls> = first.drive().trace().controls().collect();
+        let mut session =
+            Session::new("scripted", vec![choice("cut_in/from_left")], Some(controls)).expect("a session");
+        (0..40).for_each(|_| session.advance(0.1));
+        assert_eq!(session.drive().last(), 15);
+        session.give(Order::Branch);
+        (0..5).for_each(|_| session.advance(0.1));
+        assert_eq!(session.drive().last(), 20);
+    }
+}

@@ -1,0 +1,147 @@
+//! What people who watch a world want of it, and what they may change about it.
+
+use super::{Fleet, shown};
+use crate::camera::{Frame, draw_frame};
+use crate::measure::Measures;
+use crate::road::Road;
+use crate::scenario::{Perturbation, Scenario};
+use crate::scene::Scene;
+use crate::schedule::Stage;
+use crate::trace::state_digest;
+use crate::traffic::Traffic;
+use std::sync::Arc;
+
+impl Fleet {
+    /// Digest of all that moves in a world.
+    #[must_use]
+    pub fn state_digest(&self, world: usize) -> u64 {
+        let (shard, slot) = self.place(world);
+        let shard = &self.shards[shard];
+        state_digest(shard.component::<Measures>(slot), shard.component::<Traffic>(slot))
+    }
+
+    /// The scenario of a world, with the perturbations it has now.
+    #[must_use]
+    pub fn scenario(&self, world: usize) -> Arc<Scenario> {
+        self.stage(world).scenario.clone()
+    }
+
+    /// The road of a world.
+    #[must_use]
+    pub fn road(&self, world: usize) -> Arc<Road> {
+        self.stage(world).road.clone()
+    }
+
+    /// What a world looks like.
+    #[must_use]
+    pub fn scene(&self, world: usize) -> Arc<Scene> {
+        self.stage(world).scene.clone()
+    }
+
+    /// The other cars of a world.
+    #[must_use]
+    pub fn traffic(&self, world: usize) -> Traffic {
+        let (shard, slot) = self.place(world);
+        self.shards[shard].component::<Traffic>(slot).clone()
+    }
+
+    /// The colours of a world's frame as they are before anything goes wrong with the sensor.
+    ///
+    /// # Shapes
+    /// - returns: `height × width × 3`
+    #[must_use]
+    pub fn clean_frame(&self, world: usize) -> Vec<u8> {
+        let (shard, slot) = self.place(world);
+        let shard = &self.shards[shard];
+        let stage = shard.stage(slot);
+        let camera = &stage.scenario.camera;
+        let pixels = camera.pixels();
+        let (mut rgb, mut depth_m) = (vec![0; 3 * pixels], vec![0.0; pixels]);
+        let (mut class, mut instance) = (vec![0; pixels], vec![0; pixels]);
+        let mut frame = Frame { rgb: &mut rgb, depth_m: &mut depth_m, class: &mut class, instance: &mut instance };
+        let mut canvas = self.canvases.take();
+        let shown = shown(stage, shard.component(slot), shard.component(slot));
+        draw_frame(&mut canvas, camera, &shown, &mut frame);
+        self.canvases.put_back(Some(canvas));
+        rgb
+    }
+
+    /// Replaces the sensor faults of a world from its next decision on. Those that were there before, in the same place of the
+    /// list, go on; others begin afresh.
+    pub fn set_perturbations(&mut self, world: usize, perturbations: Vec<Perturbation>) {
+        let (shard, slot) = self.place(world);
+        let shard = &mut self.shards[shard];
+        let stage = shard.stage(slot);
+        let before = &stage.scenario.perturbations;
+        let same = before.iter().zip(&perturbations).take_while(|(before, after)| before == after).count();
+        let scenario = Arc::new(Scenario { perturbations, ..(*stage.scenario).clone() });
+        shard.faults[slot].keep(same);
+        let entity = shard.entity(slot);
+        if let Some(mut stage) = shard.world.get_mut::<Stage>(entity) {
+            stage.scenario = scenario;
+        }
+    }
+
+    fn stage(&self, world: usize) -> &Stage {
+        let (shard, slot) = self.place(world);
+        self.shards[shard].stage(slot)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::{Fault, FaultKind, Severity};
+    use crate::scenario::{DriveStyle, Span, generate_drive};
+    use crate::seed::{Seed, Split};
+    use crate::vehicle::Controls;
+
+    fn drive() -> Scenario {
+        generate_drive(Seed::of_split(Split::Train, 9, 3), &DriveStyle { length_m: 200.0, ..DriveStyle::default() })
+    }
+
+    fn perturbation(kind: FaultKind) -> Perturbation {
+        let severity = Severity::new(3).unwrap();
+        Perturbation { during_s: Span(0.0, 100.0), when: None, fault: Fault::Graded { kind, severity } }
+    }
+
+    /// Frames of five decisions, with these faults from the third on.
+    fn frames(mut scenario: Scenario, later: Option<Vec<Perturbation>>) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
+        scenario.duration_s = 9.0;
+        let mut fleet = Fleet::new(vec![scenario], 1).unwrap();
+        let mut seen = fleet.observe();
+        let (mut frames, mut clean) = (vec![seen.rgb.clone()], vec![fleet.clean_frame(0)]);
+        for step in 0..5 {
+            if let (2, Some(later)) = (step, &later) {
+                fleet.set_perturbations(0, later.clone());
+            }
+            fleet.step(&[Controls { throttle: 0.5, ..Controls::default() }], &mut seen);
+            frames.push(seen.rgb.clone());
+            clean.push(fleet.clean_frame(0));
+        }
+        (frames, clean)
+    }
+
+    #[test]
+    fn a_clean_frame_is_the_frame_of_a_drive_without_faults() {
+        let (expected, clean) = frames(drive(), None);
+        assert!(expected == clean);
+        let faulty = Scenario { perturbations: vec![perturbation(FaultKind::GaussianNoise)], ..drive() };
+        let (frames, clean) = frames(faulty, None);
+        assert!(clean == expected && frames.iter().zip(&expected).all(|(frame, clean)| frame != clean));
+    }
+
+    #[test]
+    fn faults_are_switched_in_mid_drive() {
+        let (clean, _) = frames(drive(), None);
+        let noise = || vec![perturbation(FaultKind::GaussianNoise)];
+        let (on, _) = frames(drive(), Some(noise()));
+        assert!(on[..3] == clean[..3] && on[3..].iter().zip(&clean[3..]).all(|(on, clean)| on != clean));
+        let (off, _) = frames(Scenario { perturbations: noise(), ..drive() }, Some(Vec::new()));
+        assert!(off[3..] == clean[3..]);
+        let (noisy, _) = frames(Scenario { perturbations: noise(), ..drive() }, None);
+        let with_second = [noise(), vec![perturbation(FaultKind::SpeedBias)]].concat();
+        let (same, _) = frames(Scenario { perturbations: noise(), ..drive() }, Some(with_second));
+        assert!(same == noisy, "a fault that stays goes on as it was");
+    }
+}

@@ -1,0 +1,105 @@
+//! The window for real: it opens on a display, drives, obeys every key and the mouse, is photographed, and closes with exit code 0.
+//! It has a `main` of its own, because windows belong to the first thread of a program; CI runs it under Xvfb with a software
+//! driver.
+
+mod checks;
+mod inputs;
+mod photographs;
+
+use bevy::prelude::*;
+use checks::{Before, Check, Press, checks};
+use inputs::{Down, Inputs};
+use photographs::photograph;
+use roadproof_agent::watch::display::{check_display, check_graphics};
+use roadproof_agent::watch::session::{Choice, Session};
+use roadproof_agent::watch::theatre::{self, Screen, Step, Watched};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Size of the window.
+const SIZE: (u32, u32) = (640, 360);
+/// The drive before anything is pressed: ten seconds, at a pace that does not depend on the machine.
+const PICTURES_PER_S: f64 = 10.0;
+const DRIVE_PICTURES: usize = 100;
+
+fn main() -> ExitCode {
+    if let Err(error) = check_display().and_then(|()| check_graphics()) {
+        eprintln!("the window test needs both, which `.ci/run` installs and starts: {error:#}");
+        return ExitCode::FAILURE;
+    }
+    let scenario = |name: &str| {
+        let path = repository().join("scenarios").join(name).with_extension("ron");
+        Choice { name: name.to_owned(), scenario: roadproof_sim::read(&path).expect("a scenario of the repository") }
+    };
+    let scenarios = vec![scenario("cut_in/from_left"), scenario("following/slow_lead")];
+    let session = Session::new("shipped", scenarios, None).expect("a session");
+    let mut app = theatre::build(session, Screen::Window(SIZE.0, SIZE.1));
+    app.insert_resource(Step(Some(1.0 / PICTURES_PER_S)))
+        .insert_resource(Play { picture: 0, current: None, waits: 0, left: checks() })
+        .init_resource::<Down>()
+        .add_systems(First, play.after(bevy::ecs::message::MessageUpdateSystems));
+    // What the last key asks for is that the window closes well.
+    if app.run() == AppExit::Success { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// The root of the repository.
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests lie in a folder of the repository").to_owned()
+}
+
+/// How far the test is.
+#[derive(Resource)]
+struct Play {
+    picture: usize,
+    /// What was pressed last, and how things stood before.
+    current: Option<(Check, Before)>,
+    /// Pictures until it must have done its work.
+    waits: usize,
+    left: Vec<Check>,
+}
+
+fn play(mut play: ResMut<Play>, watched: Res<Watched>, mut inputs: Inputs, mut commands: Commands) {
+    play.picture += 1;
+    inputs.pass();
+    let session = &watched.0;
+    if play.picture < DRIVE_PICTURES {
+        return;
+    }
+    if play.picture == DRIVE_PICTURES {
+        let time_s = session.moment().measures.time_s;
+        assert!((9.0..=10.0).contains(&time_s), "ten seconds of pictures show {time_s} s of the drive");
+        println!("ok   ten seconds are driven");
+    }
+    if play.waits > 0 {
+        play.waits -= 1;
+        return;
+    }
+    if let Some((check, before)) = play.current.take() {
+        let now = Before::of(session);
+        assert!((check.holds)(session, &before), "{}: before {before:?}, after {now:?}", check.words);
+        println!("ok   {}", check.words);
+    }
+    if play.left.is_empty() {
+        return;
+    }
+    let check = play.left.remove(0);
+    play.waits = match check.press {
+        Press::Key(key) => {
+            inputs.hold(key, 1);
+            2
+        }
+        Press::Hold(key, pictures) => {
+            inputs.hold(key, pictures);
+            pictures + 1
+        }
+        Press::Click(place) => {
+            inputs.click(place);
+            3
+        }
+        Press::Photograph(name) => {
+            photograph(&mut commands, name);
+            8
+        }
+    };
+    play.current = Some((check, Before::of(session)));
+}
