@@ -25,3 +25,4 @@ mod mangled_scenario;
 mod found;
 
 mod architecture;
+mod watching;

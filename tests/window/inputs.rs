@@ -5,7 +5,7 @@ use bevy::input::ButtonState;
 use bevy::input::keyboard::{Key, KeyboardInput};
 use bevy::input::mouse::MouseButtonInput;
 use bevy::prelude::*;
-use bevy::window::{CursorMoved, PrimaryWindow};
+use bevy::window::{CursorMoved, PrimaryWindow, WindowEvent};
 
 /// Keys that are down, and for how many pictures more.
 #[derive(Resource, Default)]
@@ -21,6 +21,8 @@ pub struct Inputs<'w, 's> {
     keyboard: MessageWriter<'w, KeyboardInput>,
     buttons: MessageWriter<'w, MouseButtonInput>,
     cursor: MessageWriter<'w, CursorMoved>,
+    /// The panel listens to these, which the window system writes beside the others.
+    events: MessageWriter<'w, WindowEvent>,
     window: Query<'w, 's, Entity, With<PrimaryWindow>>,
 }
 
@@ -34,8 +36,10 @@ impl Inputs<'_, '_> {
     /// Moves the mouse to a place of the window and presses its left button.
     pub fn click(&mut self, position: Vec2) {
         let Ok(window) = self.window.single() else { return };
-        self.cursor.write(CursorMoved { window, position, delta: None });
-        self.buttons.write(MouseButtonInput { button: MouseButton::Left, state: ButtonState::Pressed, window });
+        let moved = CursorMoved { window, position, delta: None };
+        self.events.write(WindowEvent::CursorMoved(moved.clone()));
+        self.cursor.write(moved);
+        self.button(ButtonState::Pressed);
         self.down.mouse = true;
     }
 
@@ -50,11 +54,16 @@ impl Inputs<'_, '_> {
             *left > 0
         });
         self.down.keys = keys;
-        if std::mem::take(&mut self.down.mouse)
-            && let Ok(window) = self.window.single()
-        {
-            self.buttons.write(MouseButtonInput { button: MouseButton::Left, state: ButtonState::Released, window });
+        if std::mem::take(&mut self.down.mouse) {
+            self.button(ButtonState::Released);
         }
+    }
+
+    fn button(&mut self, state: ButtonState) {
+        let Ok(window) = self.window.single() else { return };
+        let input = MouseButtonInput { button: MouseButton::Left, state, window };
+        self.events.write(WindowEvent::MouseButtonInput(input));
+        self.buttons.write(input);
     }
 
     fn write(&mut self, key_code: KeyCode, state: ButtonState) {

@@ -33,7 +33,7 @@ fn compare(name: &str, image: &Image) {
             small.push((square.sum::<f32>() / (SHRINK * SHRINK) as f32) as u8);
         }
     }
-    let path = crate::repository().join("tests/golden").join(name).with_extension("png");
+    let path = crate::repository().join("tests/window").join(name).with_extension("png");
     if std::env::var_os("ROADPROOF_BLESS").is_some() {
         write_png(&path, columns as u32, rows as u32, &small).expect("the reference is written");
         return;

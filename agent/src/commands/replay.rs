@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
   roadproof replay                                     every file under scenarios/
   roadproof replay scenarios/cut_in --driver shipped
   roadproof replay --junit junit.xml --traces traces   for a CI server
+  roadproof replay --driver runs/seven --film failures see what went wrong
   roadproof replay scenarios/golden --bless            record actions and golden traces anew
 
 A file with a .trace beside it replays the recorded actions and must meet every digest of state and frame; with any
@@ -33,6 +34,9 @@ pub(super) struct Arguments {
     /// Drives at the same time [default: one per core].
     #[arg(long)]
     jobs: Option<usize>,
+    /// Film each case that fails into this folder, as mp4; needs a program built with its window.
+    #[arg(long, value_name = "FOLDER")]
+    film: Option<PathBuf>,
     /// Write one trace file per case into this folder.
     #[arg(long, value_name = "FOLDER")]
     traces: Option<PathBuf>,
@@ -55,6 +59,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     if let Some(folder) = &arguments.traces {
         check_traces(folder, &cases)?;
     }
+    arguments.film.as_deref().map(check_film).transpose()?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(arguments.jobs.unwrap_or(0)).build()?;
     let new_driver = || Driver::named(&arguments.driver, None).map(|(driver, _)| driver);
     let mut reports: Vec<CaseReport> = pool.install(|| {
@@ -80,6 +85,9 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
         write_junit(path, "roadproof replay", &reports.iter().map(junit_case).collect::<Vec<_>>())?;
     }
     let failed = reports.iter().filter(|report| !report.failures.is_empty()).count();
+    if let Some(folder) = &arguments.film {
+        film_failures(folder, &arguments.driver, &cases, &reports)?;
+    }
     println!("{} passed, {failed} failed", reports.len() - failed);
     Ok(failed == 0)
 }
@@ -117,4 +125,40 @@ fn junit_case(report: &CaseReport) -> CaseResult {
         seconds: report.seconds,
         failure: (!report.failures.is_empty()).then(|| report.failures.join("\n")),
     }
+}
+
+/// Finds out whether films can be made, before anything is driven.
+#[cfg(feature = "watch")]
+fn check_film(folder: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot create the folder {folder:?}"))?;
+    check_writable(&folder.join("film.mp4"))?;
+    crate::watch::display::check_graphics()
+}
+
+#[cfg(not(feature = "watch"))]
+fn check_film(_: &Path) -> anyhow::Result<()> {
+    anyhow::bail!(
+        "this program was built without films; build it with: cargo run --release --features watch -- replay --film FOLDER"
+    )
+}
+
+/// Films what the traces of failed cases recorded; the driver thinks along.
+#[cfg(feature = "watch")]
+fn film_failures(folder: &Path, driver: &str, cases: &[Case], reports: &[CaseReport]) -> anyhow::Result<()> {
+    use crate::watch::film::{FilmSettings, film};
+    use crate::watch::session::{Choice, Session};
+    for (case, report) in cases.iter().zip(reports).filter(|(_, report)| !report.failures.is_empty()) {
+        let choice = Choice { name: format!("{}/{}", case.family(), case.name()), scenario: case.scenario.clone() };
+        let session = Session::new(driver, vec![choice], Some(report.trace.controls().collect()))?;
+        let seconds = f64::from(case.scenario.duration_s) + 1.0;
+        let path = folder.join(format!("{}_{}.mp4", case.family(), case.name()));
+        film(session, &FilmSettings { size: (640, 360), fps: 10, seconds }, &path)?;
+        println!("{}", path.display());
+    }
+    Ok(())
+}
+
+#[cfg(not(feature = "watch"))]
+fn film_failures(_: &Path, _: &str, _: &[Case], _: &[CaseReport]) -> anyhow::Result<()> {
+    Ok(())
 }

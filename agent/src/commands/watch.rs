@@ -111,10 +111,15 @@ mod windowed {
     }
 
     fn session(arguments: &Arguments) -> anyhow::Result<Session> {
-        let (driver, scenario) = who_and_where(arguments)?;
+        let (mut driver, scenario) = who_and_where(arguments)?;
         let (scenarios, recorded) = match &arguments.replay {
             Some(trace) => {
                 let (choice, controls) = recording(trace, scenario.as_deref())?;
+                // Whoever thinks along must know the camera; nobody asked for the shipped one.
+                let fits = Driver::named(&driver, None)?.0.check_camera(&choice.scenario).is_ok();
+                if arguments.first.is_none() && !fits {
+                    "scripted".clone_into(&mut driver);
+                }
                 (vec![choice], Some(controls))
             }
             None => (choices(scenario.as_deref())?, None),

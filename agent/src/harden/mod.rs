@@ -33,16 +33,22 @@
 //! | certified by interval bounds (ACR) at 0.0001/255 | 0.00, 0.00, 0.00 | 0.00 ± 0.00 | 0.27, 0.23, 0.42 | 0.31 ± 0.10 |
 //! | checks held, of eleven | 11, 11, 11 | 11 ± 0 | 11, 10, 11 | 10.7 ± 0.6 |
 //!
-//! On 200 held-out roads (`evaluate --driver RUN --roads 200`) the hardened seeds have driving scores of 96.7, 96.6 and 95.3 and
-//! arrive on 200, 198 and 194, nominal seed 1 has 97.4 and arrives on 199. On 60 validation roads the hardened ones have 96.7, 96.6
-//! and 90.7: seed 3 is the weakest, and hits cars.
+//! On 200 held-out roads (`evaluate --driver RUN --roads 200`) the hardened seeds have driving scores of 96.9, 96.7 and 97.3 and
+//! arrive on 199, 196 and 200, nominal seed 1 has 97.4 and arrives on 199.
 //!
-//! In the report's ten clean drives hardened seed 3 hits a car in two (`cut_in/brakes_at_once` and one held-out road), which also
-//! flatters its shares. Before evidence for an empty road was bounded (`lead.rs`) seed 2 hit one in the same two drives, at 83.5,
-//! and seed 3 in neither: the mean over seeds is what it was, and that the bound helped is not shown.
+//! # How many drives are made hard
+//! `fault_drives` and `attack_drives` are 0.25 and 0.1. Twice as many made one seed of three a driver that hits cars on clean roads,
+//! and more learning did not mend it; perception was not to blame: the policy of another seed drove well on it. Driving score on the
+//! 60 validation roads (`evaluate --split validation`), where these shares were chosen, and roads arrived:
 //!
-//! All eleven checks against self-deception held in each report but that of hardened seed 2, where APGD missed one of 48 planted
-//! frames.
+//! | `fault_drives`, `attack_drives`, updates | seed 1 | seed 2 | seed 3 |
+//! |---|---|---|---|
+//! | 0.5, 0.2, 250 | 96.7 | 96.6 | 90.7, 54 of 60 |
+//! | 0.5, 0.2, 400 | | | 91.8, 54 of 60 |
+//! | 0.25, 0.1, 250 | 97.2, 59 of 60 | 96.2, 58 of 60 | 97.3, 59 of 60 |
+//!
+//! In the report, whose drives are not among these roads, the clean score of seed 3 rose from 83.6 with it, and nothing fell that
+//! the table above is about. It costs nothing in time: fewer attacks are computed.
 //!
 //! The faults of training are those of the report, other draws of them on other roads: faults of another kind are not measured.
 //! Perception's mean errors on clean validation frames are 0.101 m of offset and 0.0166 rad of heading, nominal 0.076 m and

@@ -5,12 +5,13 @@
 use super::film::read_back;
 use super::moment::Pose;
 use super::rig::sensor;
-use super::stage::{self, OnStage, SkyCentre, StageAssets, StagePlugin, Staging, Tableau, Tableaux};
+use super::stage::{self, SkyCentre, StageAssets, StagePlugin, Staging, Tableau, Tableaux};
 use super::theatre::finish;
 use bevy::camera::visibility::RenderLayers;
 use bevy::camera::{Hdr, RenderTarget, Viewport};
 use bevy::core_pipeline::tonemapping::{DebandDither, Tonemapping};
 use bevy::ecs::system::SystemState;
+use bevy::light::DirectionalLightShadowMap;
 use bevy::log::LogPlugin;
 use bevy::prelude::*;
 use bevy::render::pipelined_rendering::PipelinedRenderingPlugin;
@@ -48,6 +49,8 @@ struct Tile(usize);
 /// Tiles in a row of the picture.
 const COLUMNS: usize = 4;
 const MOST_WARM_UPDATES: usize = 200;
+/// Side of a shadow map: frames of a few hundred pixels need no more, and a processor draws it for every world.
+const SHADOW_MAP_PX: usize = 512;
 
 impl SecondCamera {
     /// Puts all worlds of a fleet on stage.
@@ -64,6 +67,7 @@ impl SecondCamera {
         let render = RenderPlugin { synchronous_pipeline_compilation: true, ..RenderPlugin::default() };
         let plugins = DefaultPlugins.set(window).set(render).disable::<LogPlugin>();
         app.add_plugins((plugins.disable::<WinitPlugin>().disable::<PipelinedRenderingPlugin>(), StagePlugin));
+        app.insert_resource(DirectionalLightShadowMap { size: SHADOW_MAP_PX });
         let (columns, rows) = (worlds.min(COLUMNS), worlds.div_ceil(COLUMNS));
         let format = match shows {
             Shows::Colours => TextureFormat::Rgba8UnormSrgb,
@@ -112,10 +116,12 @@ impl SecondCamera {
             Projection::Perspective(projection),
             Tonemapping::None,
             DebandDither::Disabled,
+            // One sample per pixel, as the simulator's own camera takes it.
+            Msaa::Off,
         ));
         if labels {
-            // Codes and metres, not light: nothing may be averaged or cut off at one.
-            tile.insert((Hdr, Msaa::Off));
+            // Codes and metres, not light: nothing may be cut off at one.
+            tile.insert(Hdr);
         } else {
             tile.insert(stage::haze(&scene));
         }
@@ -128,17 +134,12 @@ impl SecondCamera {
         state.apply(self.app.world_mut());
     }
 
-    /// Puts another drive on the stage of a world.
-    pub fn replace(&mut self, fleet: &Fleet, world: usize) {
-        let mut things = self.app.world_mut().query_filtered::<(Entity, &OnStage), Without<ChildOf>>();
-        let of_world: Vec<Entity> =
-            things.iter(self.app.world()).filter(|(_, stage)| stage.0 == world).map(|(thing, _)| thing).collect();
-        let mut tiles = self.app.world_mut().query::<(Entity, &Tile)>();
-        let tile = tiles.iter(self.app.world()).find(|(_, tile)| tile.0 == world).map(|(tile, _)| tile);
-        for thing in of_world.into_iter().chain(tile) {
-            self.app.world_mut().despawn(thing);
+    /// Leaves a world out of the picture, or takes it in again.
+    pub fn set_shown(&mut self, world: usize, shown: bool) {
+        let mut tiles = self.app.world_mut().query::<(&Tile, &mut Camera)>();
+        for (_, mut camera) in tiles.iter_mut(self.app.world_mut()).filter(|(tile, _)| tile.0 == world) {
+            camera.is_active = shown;
         }
-        self.add_tile(fleet, world);
     }
 
     /// Shows every world as it is now.

@@ -43,10 +43,12 @@ pub fn evaluate(driver: &mut Driver, settings: &Settings, interrupt: &Interrupt)
             if interrupt.requested() {
                 return Ok(None);
             }
+            let driving: Vec<bool> = seen.verdicts.iter().map(|verdict| verdict.outcome.is_none()).collect();
+            driving.iter().enumerate().for_each(|(world, driving)| second.set_shown(world, *driving));
             let start = Instant::now();
             seen.rgb = second.colours(&fleet, &seen.measures)?;
             drawing += start.elapsed();
-            frames += fleet.len();
+            frames += driving.iter().filter(|driving| **driving).count();
             let controls = driver.act(&seen, decision_s);
             fleet.step(&controls, &mut seen);
             let ended = seen.verdicts.iter().filter(|verdict| verdict.outcome.is_some()).count();

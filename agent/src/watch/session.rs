@@ -254,11 +254,8 @@ impl Session {
             Order::Slower => self.pace = self.pace.saturating_sub(1),
             Order::Faster => self.pace = (self.pace + 1).min(PACES.len() - 1),
             Order::Restart => self.begin(self.scenario, self.seeds_on)?,
-            Order::NextScenario => self.begin((self.scenario + 1) % self.scenarios.len(), 0)?,
-            Order::PreviousScenario => {
-                let count = self.scenarios.len();
-                self.begin((self.scenario + count - 1) % count, 0)?;
-            }
+            Order::NextScenario => self.go_to_scenario(1)?,
+            Order::PreviousScenario => self.go_to_scenario(self.scenarios.len() - 1)?,
             Order::NextSeed => self.begin(self.scenario, self.seeds_on + 1)?,
             Order::Branch => self.branch()?,
             Order::Wheel => {
@@ -321,6 +318,19 @@ impl Session {
         self.drive.set_driver(driver)?;
         self.driver = index;
         Ok(())
+    }
+
+    /// So many places further on in the list, past scenarios whose camera is not the driver's.
+    fn go_to_scenario(&mut self, step: usize) -> anyhow::Result<()> {
+        let count = self.scenarios.len();
+        let mut at = self.scenario;
+        for _ in 0..count {
+            at = (at + step) % count;
+            if self.drive.driver().check_camera(&self.scenarios[at].scenario).is_ok() {
+                break;
+            }
+        }
+        self.begin(at, 0)
     }
 
     /// Starts another drive with the same driver and the same faults.
@@ -472,6 +482,22 @@ mod tests {
         assert!(session.message().is_some_and(|message| message.contains("severity 9")));
         session.give(Order::Quit);
         assert!(session.quit());
+    }
+
+    #[test]
+    fn scenarios_of_another_camera_are_passed_over() {
+        let choices = vec![choice("cut_in/from_left"), choice("regression/hilly_bend"), choice("following/slow_lead")];
+        let mut session = Session::new("shipped", choices.clone(), None).expect("a session");
+        session.give(Order::NextScenario);
+        assert_eq!((session.title().as_str(), session.message()), ("following/slow_lead", None));
+        session.give(Order::PreviousScenario);
+        assert_eq!(session.title(), "cut_in/from_left");
+        let mut session = Session::new("scripted", choices, None).expect("a session");
+        session.give(Order::NextScenario);
+        assert_eq!(session.title(), "regression/hilly_bend");
+        session.give(Order::NextDriver);
+        session.give(Order::NextDriver);
+        assert!(session.message().is_some_and(|message| message.contains("camera")), "{:?}", session.message());
     }
 
     #[test]
