@@ -188,7 +188,7 @@ pub fn read_back(app: &App, image: &Handle<Image>, bytes_per_pixel: usize) -> an
 
 /// Puts pictures into a file or folder.
 enum Writer {
-    Mp4 { path: PathBuf, film: super::mp4::Mp4 },
+    Mp4 { path: PathBuf, film: Box<super::mp4::Mp4> },
     Gif { path: PathBuf, film: super::gif::Gif },
     Folder { path: PathBuf, size: (u32, u32), count: usize },
 }
@@ -200,7 +200,7 @@ impl Writer {
             crate::files::check_writable(&path)?;
         }
         Ok(match format {
-            Format::Mp4 => Self::Mp4 { path, film: super::mp4::Mp4::new(settings)? },
+            Format::Mp4 => Self::Mp4 { path, film: Box::new(super::mp4::Mp4::new(settings)?) },
             Format::Gif => Self::Gif { path, film: super::gif::Gif::new(settings)? },
             Format::Folder => {
                 std::fs::create_dir_all(&path).with_context(|| format!("cannot create the folder {path:?}"))?;

@@ -138,7 +138,9 @@ impl SecondCamera {
     pub fn set_shown(&mut self, world: usize, shown: bool) {
         let mut tiles = self.app.world_mut().query::<(&Tile, &mut Camera)>();
         for (_, mut camera) in tiles.iter_mut(self.app.world_mut()).filter(|(tile, _)| tile.0 == world) {
-            camera.is_active = shown;
+            if camera.is_active != shown {
+                camera.is_active = shown;
+            }
         }
     }
 

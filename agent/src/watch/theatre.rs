@@ -73,7 +73,6 @@ const QUIET: &str = "warn,wgpu=error,naga=error,bevy_render::renderer=error,bevy
 ///
 /// # Panics
 /// If there is no display or no graphics driver: [`super::display`] finds that out beforehand.
-#[must_use]
 pub fn build(session: Session, screen: Screen) -> App {
     let mut app = App::new();
     let log = LogPlugin { level: Level::WARN, filter: QUIET.to_owned(), ..LogPlugin::default() };
