@@ -1,9 +1,9 @@
 //! `roadproof watch` from the command line: what it refuses, and the films it makes. The window itself is in `window/`.
 
-use crate::program::{refusal, repository, roadproof, run_well};
-use std::process::Command;
+use crate::program::{refusal, roadproof};
 
-fn watch(arguments: &[&str]) -> Command {
+#[cfg(feature = "watch")]
+fn watch(arguments: &[&str]) -> std::process::Command {
     let mut command = roadproof();
     command.arg("watch").args(arguments);
     command
@@ -29,7 +29,7 @@ fn a_program_without_its_window_says_how_to_build_it() {
 #[test]
 fn bad_input_is_refused_in_one_sentence() {
     let folder = tempfile::tempdir().expect("a folder");
-    let trace = repository().join("scenarios/regression/hilly_bend.trace");
+    let trace = crate::program::repository().join("scenarios/regression/hilly_bend.trace");
     let stray = folder.path().join("stray.trace");
     std::fs::copy(trace, &stray).expect("a trace");
     let film = folder.path().join("film.gif");
@@ -96,7 +96,7 @@ fn films_of_all_three_kinds_are_made_of_a_recording() {
         let path = folder.path().join(name);
         let replay =
             ["--replay", "scenarios/regression/hilly_bend.trace", "--seconds", "0.5", "--fps", "8", "--size", "160x96"];
-        let told = run_well(watch(&replay).arg("--record").arg(&path));
+        let told = crate::program::run_well(watch(&replay).arg("--record").arg(&path));
         assert!(told.contains("4 pictures of 160 x 96"), "{told}");
         path
     };
