@@ -11,27 +11,27 @@
 //!
 //! | | nominal, seeds 1, 2, 3 | over seeds | hardened, seeds 1, 2, 3 | over seeds |
 //! |---|---|---|---|---|
-//! | driving score, 60 held-out roads | 97.7, 97.5, 97.8 | 97.7 ± 0.2 | 96.5, 96.1, 95.4 | 96.0 ± 0.6 |
-//! | route completion, % | 100.0, 100.0, 100.0 | 100.0 ± 0.0 | 100.0, 99.9, 98.8 | 99.6 ± 0.7 |
-//! | clean driving score of the report's drives | 97.5, 97.4, 97.7 | 97.5 ± 0.1 | 96.8, 97.0, 83.6 | 92.5 ± 7.7 |
-//! | kept over all faults, severity 1 | 0.925, 0.956, 0.942 | 0.941 ± 0.015 | 0.957, 0.989, 1.056 | 1.001 ± 0.050 |
-//! | severity 2 | 0.859, 0.898, 0.865 | 0.874 ± 0.021 | 0.950, 0.972, 1.045 | 0.989 ± 0.049 |
-//! | severity 3 | 0.823, 0.855, 0.775 | 0.818 ± 0.040 | 0.959, 0.975, 1.051 | 0.995 ± 0.049 |
-//! | severity 4 | 0.749, 0.782, 0.707 | 0.746 ± 0.038 | 0.926, 0.933, 1.018 | 0.959 ± 0.051 |
-//! | severity 5 | 0.618, 0.690, 0.613 | 0.640 ± 0.043 | 0.869, 0.852, 0.943 | 0.888 ± 0.049 |
-//! | driving score over all faults, severity 3 | 80.3, 83.3, 75.7 | 79.8 ± 3.8 | 92.8, 94.6, 87.8 | 91.8 ± 3.5 |
-//! | driving score over all faults and severities | 77.5, 81.5, 76.2 | 78.4 ± 2.7 | 90.2, 91.6, 85.4 | 89.1 ± 3.3 |
-//! | mRR | 0.795, 0.836, 0.780 | 0.804 ± 0.029 | 0.932, 0.944, 1.022 | 0.966 ± 0.049 |
-//! | kept under the strongest attack, 1/255 | 0.66, 0.66, 0.64 | 0.65 ± 0.01 | 0.91, 0.98, 0.99 | 0.96 ± 0.04 |
-//! | 2/255 | 0.18, 0.25, 0.25 | 0.23 ± 0.04 | 0.89, 0.94, 0.99 | 0.94 ± 0.05 |
-//! | 4/255 | 0.07, 0.11, 0.06 | 0.08 ± 0.02 | 0.80, 0.77, 0.83 | 0.80 ± 0.03 |
-//! | 8/255 | 0.05, 0.09, 0.05 | 0.07 ± 0.02 | 0.35, 0.27, 0.38 | 0.33 ± 0.06 |
-//! | 16/255 | 0.05, 0.09, 0.05 | 0.07 ± 0.02 | 0.12, 0.13, 0.09 | 0.11 ± 0.02 |
-//! | drives broken at 2/255, of ten | 10, 10, 10 | 10 ± 0 | 2, 1, 1 | 1.3 ± 0.6 |
-//! | kept under random noise of 16/255 | 0.95, 0.96, 1.00 | 0.97 ± 0.02 | 0.99, 0.99, 1.01 | 1.00 ± 0.01 |
-//! | single decisions turned at 1/255 | 1.00, 1.00, 1.00 | 1.00 ± 0.00 | 0.25, 0.42, 0.31 | 0.33 ± 0.08 |
-//! | certified by interval bounds (ACR) at 0.0001/255 | 0.00, 0.00, 0.00 | 0.00 ± 0.00 | 0.27, 0.23, 0.42 | 0.31 ± 0.10 |
-//! | checks held, of eleven | 11, 11, 11 | 11 ± 0 | 11, 10, 11 | 10.7 ± 0.6 |
+//! | driving score, 60 held-out roads | 97.7, 97.5, 97.8 | 97.7 ± 0.2 | 97.2, 97.8, 97.2 | 97.4 ± 0.3 |
+//! | route completion, % | 100.0, 100.0, 100.0 | 100.0 ± 0.0 | 100.0, 100.0, 100.0 | 100.0 ± 0.0 |
+//! | clean driving score of the report's drives | 97.5, 97.4, 97.7 | 97.5 ± 0.1 | 96.2, 89.3, 96.2 | 93.9 ± 4.0 |
+//! | kept over all faults, severity 1 | 0.925, 0.956, 0.942 | 0.941 ± 0.015 | 0.980, 0.997, 0.977 | 0.985 ± 0.011 |
+//! | severity 2 | 0.859, 0.898, 0.865 | 0.874 ± 0.021 | 0.973, 0.986, 0.967 | 0.975 ± 0.010 |
+//! | severity 3 | 0.823, 0.855, 0.775 | 0.818 ± 0.040 | 0.984, 0.993, 0.975 | 0.984 ± 0.009 |
+//! | severity 4 | 0.749, 0.782, 0.707 | 0.746 ± 0.038 | 0.955, 0.971, 0.956 | 0.961 ± 0.009 |
+//! | severity 5 | 0.618, 0.690, 0.613 | 0.640 ± 0.043 | 0.879, 0.907, 0.874 | 0.887 ± 0.018 |
+//! | driving score over all faults, severity 3 | 80.3, 83.3, 75.7 | 79.8 ± 3.8 | 94.7, 88.7, 93.8 | 92.4 ± 3.2 |
+//! | driving score over all faults and severities | 77.5, 81.5, 76.2 | 78.4 ± 2.7 | 91.8, 86.7, 91.3 | 90.0 ± 2.8 |
+//! | mRR | 0.795, 0.836, 0.780 | 0.804 ± 0.029 | 0.954, 0.971, 0.950 | 0.958 ± 0.011 |
+//! | kept under the strongest attack, 1/255 | 0.66, 0.66, 0.64 | 0.65 ± 0.01 | 0.95, 0.97, 0.96 | 0.96 ± 0.01 |
+//! | 2/255 | 0.18, 0.25, 0.25 | 0.23 ± 0.04 | 0.94, 0.90, 0.95 | 0.93 ± 0.03 |
+//! | 4/255 | 0.07, 0.11, 0.06 | 0.08 ± 0.02 | 0.87, 0.74, 0.76 | 0.79 ± 0.07 |
+//! | 8/255 | 0.05, 0.09, 0.05 | 0.07 ± 0.02 | 0.32, 0.26, 0.29 | 0.29 ± 0.03 |
+//! | 16/255 | 0.05, 0.09, 0.05 | 0.07 ± 0.02 | 0.12, 0.09, 0.06 | 0.09 ± 0.03 |
+//! | drives broken at 2/255, of ten | 10, 10, 10 | 10 ± 0 | 3, 2, 2 | 2.3 ± 0.6 |
+//! | kept under random noise of 16/255 | 0.95, 0.96, 1.00 | 0.97 ± 0.02 | 0.97, 1.00, 1.00 | 0.99 ± 0.01 |
+//! | single decisions turned at 1/255 | 1.00, 1.00, 1.00 | 1.00 ± 0.00 | 0.46, 0.31, 0.29 | 0.35 ± 0.09 |
+//! | certified by interval bounds (ACR) at 0.0001/255 | 0.00, 0.00, 0.00 | 0.00 ± 0.00 | 0.27, 0.27, 0.44 | 0.33 ± 0.10 |
+//! | checks held, of eleven | 11, 11, 11 | 11 ± 0 | 10, 11, 11 | 10.7 ± 0.6 |
 //!
 //! On 200 held-out roads (`evaluate --driver RUN --roads 200`) the hardened seeds have driving scores of 96.9, 96.7 and 97.3 and
 //! arrive on 199, 196 and 200, nominal seed 1 has 97.4 and arrives on 199.
@@ -47,8 +47,14 @@
 //! | 0.5, 0.2, 400 | | | 91.8, 54 of 60 |
 //! | 0.25, 0.1, 250 | 97.2, 59 of 60 | 96.2, 58 of 60 | 97.3, 59 of 60 |
 //!
-//! In the report, whose drives are not among these roads, the clean score of seed 3 rose from 83.6 with it, and nothing fell that
-//! the table above is about. It costs nothing in time: fewer attacks are computed.
+//! It costs nothing in time: fewer attacks are computed. In the report's ten clean drives, none of which is among these roads, seed 3
+//! rose from 83.6 to 96.2 with it; seed 2 fell from 97.0 to 89.3, because it hits the van of `cut_in/brakes_at_once`, which is the
+//! one drive of thirty that does not arrive.
+//!
+//! # What the checks say
+//! All eleven checks against self-deception held for seeds 2 and 3. For seed 1 "without a bound every frame breaks" did not: one of
+//! 48 decisions is turned by no attack at any budget, not by Square either. The filters bound what one frame can do, so that there
+//! may be no frame that turns it; that is a guess, not proved.
 //!
 //! The faults of training are those of the report, other draws of them on other roads: faults of another kind are not measured.
 //! Perception's mean errors on clean validation frames are 0.101 m of offset and 0.0166 rad of heading, nominal 0.076 m and
@@ -67,6 +73,20 @@
 //!
 //! The whole training with two steps ends at 0.23 to 0.53.
 //!
+//! # What each filter does
+//! Hardened seed 1, the same weights with one filter of `memory` off; 60 held-out roads, and a small report (`evaluate --robustness
+//! RUN --quick --roads 6 --kinds GaussianNoise,Fog,Snow,BlackFrames,FrozenFrames,SunFlare,ElasticTransform,HalfFrame,Contrast,`
+//! `DelayedFrames`), whose kinds are mostly those that hurt:
+//!
+//! | off | driving score | mRR | kept at severity 3 | strongest attack, 1/255, 4/255, 16/255 |
+//! |---|---|---|---|---|
+//! | none | 97.2 | 0.861 | 0.948 | 0.99, 0.95, 0.26 |
+//! | `track_lane` | 97.3 | 0.749 | 0.844 | 0.98, 0.96, 0.21 |
+//! | `believe_lead` | 97.2 | 0.861 | 0.949 | 0.99, 0.95, 0.27 |
+//! | `refuse_stale` | 97.2 | 0.840 | 0.948 | 0.99, 0.95, 0.26 |
+//!
+//! The lane's filter is what counts here; the belief in a car ahead makes no difference on these drives, of which few meet a car.
+//!
 //! # What each regulariser of the policy does
 //! Hardened seed 1, its policy trained for 40 more updates on the same perception (`learn: (updates: 40, epsilon_start: 0.3)`), one
 //! seed; driving score on the 60 held-out roads:
@@ -78,9 +98,12 @@
 //! | `overlap_weight: 0.5` | 2.2 | 0 |
 //!
 //! Both are far too much beside a temporal-difference loss of about 0.01. The driver of the hinge has an mRR of 1.002 in a quick
-//! report, which says how little a share of the clean score is worth without the score itself. They are off by default; smaller
-//! weights have not been measured, nor have `found_drives`, the shares of drives with faults and with the adversary, and the
-//! filters, each for itself.
+//! report, which says how little a share of the clean score is worth without the score itself. They are off by default.
+//!
+//! Smaller weights and `found_drives` cannot be told apart this way: 40 more updates of today's driver (97.2, 60 of 60) without any
+//! change end at 91.1 on the held-out and 83.1 on the validation roads, without faults at 97.6 and 93.8, without the adversary at 95.8
+//! and 88.3, one seed each. A step that begins at its full size again scatters by more than these settings do; whoever measures them
+//! learns the whole policy anew, and more than once.
 
 mod adversary;
 mod faults;
