@@ -90,6 +90,39 @@ fn failures_are_filmed() {
 
 #[cfg(feature = "watch")]
 #[test]
+fn a_recording_is_played_to_its_own_end() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let trace = std::fs::read_to_string(crate::program::repository().join("scenarios/regression/hilly_bend.trace"));
+    let text = trace.expect("a trace");
+    let (head, rows): (Vec<&str>, Vec<&str>) =
+        text.lines().partition(|line| !line.starts_with(|first: char| first.is_ascii_digit()));
+    let short = [head, rows[..5].to_vec()].concat().join("\n");
+    let path = folder.path().join("short.trace");
+    std::fs::write(&path, short).expect("a trace");
+    let told = crate::program::run_well(
+        watch(&[
+            "scripted",
+            "scenarios/regression/hilly_bend.ron",
+            "--seconds",
+            "6",
+            "--fps",
+            "10",
+            "--size",
+            "160x96",
+        ])
+        .arg("--replay")
+        .arg(&path)
+        .arg("--record")
+        .arg(folder.path().join("film.gif")),
+    );
+    // Half a second of drive and one afterwards, where a driver would have gone on.
+    let pictures: usize =
+        told.split(": ").nth(1).and_then(|rest| rest.split(' ').next()?.parse().ok()).expect("a count");
+    assert!((14..=17).contains(&pictures), "{told}");
+}
+
+#[cfg(feature = "watch")]
+#[test]
 fn films_of_all_three_kinds_are_made_of_a_recording() {
     let folder = tempfile::tempdir().expect("a folder");
     let film = |name: &str| {

@@ -43,7 +43,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "NAME", default_value = "chase", value_parser = ["chase", "seat", "free", "top", "sensor"])]
     camera: String,
     /// A sensor fault that is switched on from the start, with its severity: Fog:3. `roadproof faults` lists them.
-    #[arg(long, value_name = "KIND:SEVERITY")]
+    #[arg(long, value_name = "KIND:SEVERITY", conflicts_with = "replay")]
     fault: Vec<String>,
     /// The world alone, without the panel.
     #[arg(long)]
@@ -131,7 +131,9 @@ mod windowed {
         let camera = CameraMode::ALL.into_iter().find(|camera| camera.name() == arguments.camera);
         session.shows.camera = camera.unwrap_or_default();
         let faults: Vec<LiveFault> = arguments.fault.iter().map(|text| fault(text)).collect::<anyhow::Result<_>>()?;
-        session.give(Order::Faults(faults));
+        if !faults.is_empty() {
+            session.give(Order::Faults(faults));
+        }
         if let Some(run) = &arguments.train {
             session.follow(run.clone());
         }

@@ -214,13 +214,13 @@ impl Session {
         if follow.seen.replace(changed) == Some(changed) {
             return;
         }
-        // A checkpoint that is being written is tried again at the next change.
         let name = follow.run.display().to_string();
-        if let Ok((driver, _)) = Driver::named(&name, None) {
-            self.message = Some(format!("new weights of {name}"));
-            let changed = self.drive.set_driver(driver);
-            self.note_failure(changed.map_err(anyhow::Error::from));
-        }
+        // A checkpoint that is being written is tried again at the next change.
+        let Ok((driver, _)) = Driver::named(&name, None) else { return };
+        self.message = Some(format!("new weights of {name}"));
+        let fits = driver.check_camera(self.drive.scenario());
+        let changed = fits.and_then(|()| Ok(self.drive.set_driver(driver)?));
+        self.note_failure(changed);
     }
 
     /// Carries out an order. What cannot be done ends in a message, not in a closed window.
@@ -337,14 +337,18 @@ impl Session {
     fn begin(&mut self, scenario: usize, seeds_on: u64) -> anyhow::Result<()> {
         let mut next = self.scenarios[scenario].scenario.clone();
         next.seed = Seed(next.seed.0.wrapping_add(seeds_on));
-        let mut drive = match &self.follow {
-            Some(follow) => begin(&follow.run.display().to_string(), next, Hands::Driver)?,
-            None => begin(&self.drivers[self.driver], next, Hands::Driver)?,
+        let driver = match &self.follow {
+            // Until the run has weights, whoever drives goes on.
+            Some(follow) if follow.seen.is_some() => follow.run.display().to_string(),
+            _ => self.drivers[self.driver].clone(),
         };
+        let same = (scenario, seeds_on) == (self.scenario, self.seeds_on);
+        let hands = match self.drive.hands() {
+            Hands::Recorded(_) if !same => Hands::Driver,
+            hands => hands.clone(),
+        };
+        let mut drive = begin(&driver, next, hands)?;
         drive.set_faults(self.drive.faults().to_vec());
-        if *self.drive.hands() == Hands::Wheel {
-            drive.set_hands(Hands::Wheel);
-        }
         self.drive = drive;
         (self.scenario, self.seeds_on, self.playhead) = (scenario, seeds_on, 0.0);
         self.drives += 1;
@@ -509,6 +513,9 @@ mod tests {
             Session::new("scripted", vec![choice("cut_in/from_left")], Some(controls)).expect("a session");
         (0..40).for_each(|_| session.advance(0.1));
         assert_eq!(session.drive().last(), 15);
+        session.give(Order::Restart);
+        (0..40).for_each(|_| session.advance(0.1));
+        assert_eq!(session.drive().last(), 15, "the recording again");
         session.give(Order::Branch);
         (0..5).for_each(|_| session.advance(0.1));
         assert_eq!(session.drive().last(), 20);
