@@ -5,7 +5,7 @@ use crate::interrupt::Interrupt;
 use crate::progress::Stage;
 use crate::settings::Settings;
 use roadproof_sim::score::Infractions;
-use roadproof_sim::{Fleet, FleetError, Outcome, Score, Seed, generate_drive};
+use roadproof_sim::{Fleet, FleetError, Observations, Outcome, Score, Seed, Verdict, generate_drive};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -58,8 +58,7 @@ pub fn evaluate(
     interrupt: &Interrupt,
 ) -> Result<Option<DriverResult>, FleetError> {
     let roads = settings.evaluate.roads;
-    let seeds: Vec<Seed> =
-        (0..roads as u64).map(|road| Seed::of_split(settings.evaluate.split, settings.evaluate.seed, road)).collect();
+    let seeds = road_seeds(settings);
     let scenarios: Vec<_> = seeds.iter().map(|seed| generate_drive(*seed, &settings.drive)).collect();
     let decision_s = 1.0 / scenarios[0].decision_hz;
     let mut fleet = Fleet::new(scenarios, settings.threads())?;
@@ -80,17 +79,28 @@ pub fn evaluate(
         let controls = driver.act(&seen, decision_s);
         fleet.step(&controls, &mut seen);
     }
-    let drives = seeds.iter().zip(&seen.verdicts).zip(&seen.scores);
-    let roads = drives.filter_map(|((seed, verdict), score)| {
-        verdict.outcome.map(|outcome| Road { seed: seed.0, outcome, score: *score })
-    });
-    let result = DriverResult::new(driver.name(), roads.collect());
+    let result = DriverResult::new(driver.name(), ended_roads(&seeds, &seen));
     stage.finish(format_args!(
         "driving score {:.1}, route completion {:.1} %",
         result.driving_score,
         100.0 * result.route_completion
     ));
     Ok(Some(result))
+}
+
+/// Seeds of the roads that the settings ask for.
+pub(crate) fn road_seeds(settings: &Settings) -> Vec<Seed> {
+    let evaluate = &settings.evaluate;
+    (0..evaluate.roads as u64).map(|road| Seed::of_split(evaluate.split, evaluate.seed, road)).collect()
+}
+
+/// What became of drives that have ended.
+pub(crate) fn ended_roads(seeds: &[Seed], seen: &Observations) -> Vec<Road> {
+    let drives = seeds.iter().zip(&seen.verdicts).zip(&seen.scores);
+    let road = |((seed, verdict), score): ((&Seed, &Verdict), &Score)| {
+        verdict.outcome.map(|outcome| Road { seed: seed.0, outcome, score: *score })
+    };
+    drives.filter_map(road).collect()
 }
 
 /// What is counted per kilometre, by the name it has in results.

@@ -65,6 +65,16 @@ impl Case {
     pub fn name(&self) -> String {
         last_name(Some(&self.path.with_extension("")))
     }
+
+    /// Both, as people read them.
+    #[must_use]
+    pub fn title(&self) -> String {
+        title(&self.family(), &self.name())
+    }
+}
+
+fn title(family: &str, name: &str) -> String {
+    if family.is_empty() { name.to_owned() } else { format!("{family}/{name}") }
 }
 
 fn last_name(path: Option<&Path>) -> String {
@@ -76,8 +86,7 @@ impl CaseReport {
     #[must_use]
     pub fn line(&self) -> String {
         let verdict = if self.failures.is_empty() { "ok  " } else { "FAIL" };
-        let place = if self.family.is_empty() { self.name.clone() } else { format!("{}/{}", self.family, self.name) };
-        format!("{verdict}   {place:<36} {}", self.closest)
+        format!("{verdict}   {:<36} {}", title(&self.family, &self.name), self.closest)
     }
 }
 

@@ -196,9 +196,7 @@ fn check_second_camera(driver: &Driver) -> anyhow::Result<()> {
 
 #[cfg(not(feature = "watch"))]
 fn check_second_camera(_: &Driver) -> anyhow::Result<()> {
-    anyhow::bail!(
-        "this program was built without bevy's renderer; build it with: cargo run --release --features watch -- evaluate --camera bevy"
-    )
+    anyhow::bail!(super::without_renderer("evaluate --camera bevy"))
 }
 
 /// The result on bevy's frames, and what they cost in words.

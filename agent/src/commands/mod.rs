@@ -55,3 +55,11 @@ pub fn run(cli: Cli) -> anyhow::Result<bool> {
         Command::Snapshot(arguments) => snapshot::run(&arguments),
     }
 }
+
+/// What a program without bevy's renderer says to whoever asks for it.
+#[cfg(not(feature = "watch"))]
+fn without_renderer(command: &str) -> String {
+    format!(
+        "this program was built without bevy's renderer; build it with: cargo run --release --features watch -- {command}"
+    )
+}

@@ -137,9 +137,7 @@ fn check_film(folder: &Path) -> anyhow::Result<()> {
 
 #[cfg(not(feature = "watch"))]
 fn check_film(_: &Path) -> anyhow::Result<()> {
-    anyhow::bail!(
-        "this program was built without films; build it with: cargo run --release --features watch -- replay --film FOLDER"
-    )
+    anyhow::bail!(super::without_renderer("replay --film FOLDER"))
 }
 
 /// Films what the traces of failed cases recorded; the driver thinks along.
@@ -148,7 +146,7 @@ fn film_failures(folder: &Path, driver: &str, cases: &[Case], reports: &[CaseRep
     use crate::watch::film::{FilmSettings, film};
     use crate::watch::session::{Choice, Session};
     for (case, report) in cases.iter().zip(reports).filter(|(_, report)| !report.failures.is_empty()) {
-        let choice = Choice { name: format!("{}/{}", case.family(), case.name()), scenario: case.scenario.clone() };
+        let choice = Choice { name: case.title(), scenario: case.scenario.clone() };
         let session = Session::new(driver, vec![choice], Some(report.trace.controls().collect()))?;
         let seconds = f64::from(case.scenario.duration_s) + 1.0;
         let path = folder.join(format!("{}_{}.mp4", case.family(), case.name()));

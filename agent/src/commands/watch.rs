@@ -55,9 +55,7 @@ pub(super) struct Arguments {
 
 #[cfg(not(feature = "watch"))]
 pub(super) fn run(_: &Arguments) -> anyhow::Result<bool> {
-    anyhow::bail!(
-        "this program was built without its window; build it with: cargo run --release --features watch -- watch"
-    )
+    anyhow::bail!(super::without_renderer("watch"))
 }
 
 #[cfg(feature = "watch")]
@@ -69,6 +67,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
 mod windowed {
     use super::Arguments;
     use crate::drivers::Driver;
+    use crate::replay::Case;
     use crate::watch::display::{caught, check_display, check_graphics};
     use crate::watch::film::{FilmSettings, Format, film};
     use crate::watch::orders::{CameraMode, Order};
@@ -177,16 +176,7 @@ mod windowed {
 
     fn read(paths: &[PathBuf]) -> anyhow::Result<Vec<Choice>> {
         let files = roadproof_sim::scenario::find(paths)?;
-        files.iter().map(|file| Ok(Choice { name: name(file), scenario: roadproof_sim::read(file)? })).collect()
-    }
-
-    /// Folder and file without the ending.
-    fn name(file: &Path) -> String {
-        let last = |path: Option<&Path>| {
-            path.and_then(Path::file_name).map_or_else(String::new, |name| name.to_string_lossy().into_owned())
-        };
-        let (family, file) = (last(file.parent()), last(Some(&file.with_extension(""))));
-        if family.is_empty() { file } else { format!("{family}/{file}") }
+        files.iter().map(|file| Ok(Case::read(file, false)?.into())).collect()
     }
 
     fn recording(trace: &Path, scenario: Option<&Path>) -> anyhow::Result<(Choice, Vec<Controls>)> {
@@ -197,8 +187,7 @@ mod windowed {
             file.exists(),
             "the scenario of a trace lies beside it; name it if it does not: roadproof watch scripted SCENARIO --replay {trace:?}"
         );
-        let choice = Choice { name: name(&file), scenario: roadproof_sim::read(&file)? };
-        Ok((choice, parsed.controls().collect()))
+        Ok((Case::read(&file, false)?.into(), parsed.controls().collect()))
     }
 
     fn fault(text: &str) -> anyhow::Result<LiveFault> {

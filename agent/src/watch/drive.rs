@@ -237,7 +237,6 @@ impl WatchedDrive {
             taken: None,
             reward,
             reward_so_far,
-            faults: self.faults.clone(),
         });
     }
 

@@ -1,20 +1,13 @@
 //! Films and pictures without a window: the same frames for the same seed, at a fixed rate.
 
+use super::offscreen;
 use super::session::Session;
 use super::theatre::{self, Screen, Step, Target};
 use crate::files::write_atomically;
 use crate::pictures::png_bytes;
 use crate::progress::Stage as Progress;
 use anyhow::Context;
-use bevy::prelude::{App, Handle, Image};
-use bevy::render::RenderApp;
-use bevy::render::render_asset::RenderAssets;
-use bevy::render::render_resource::{
-    BufferDescriptor, BufferUsages, CommandEncoderDescriptor, MapMode, PipelineCache, PollType, TexelCopyBufferInfo,
-    TexelCopyBufferLayout,
-};
-use bevy::render::renderer::{RenderDevice, RenderQueue};
-use bevy::render::texture::GpuImage;
+use bevy::prelude::App;
 use std::path::{Path, PathBuf};
 
 /// What kind of film.
@@ -94,26 +87,15 @@ pub struct Studio {
     size: (u32, u32),
 }
 
-/// Updates at most until every shader is there.
-const MOST_WARM_UPDATES: usize = 200;
-/// Updates at least: the panel lays itself out in the first ones.
-const LEAST_WARM_UPDATES: usize = 4;
-
 impl Studio {
     /// Starts the renderer; time stands still until the first picture.
     #[must_use]
     pub fn new(session: Session, size: (u32, u32)) -> Self {
         let mut app = theatre::build(session, Screen::Memory(size.0, size.1));
         app.insert_resource(Step(Some(0.0)));
-        theatre::finish(&mut app);
-        let mut studio = Self { app, size };
-        for update in 0..MOST_WARM_UPDATES {
-            studio.app.update();
-            if update >= LEAST_WARM_UPDATES && studio.shaders_ready() {
-                break;
-            }
-        }
-        studio
+        offscreen::finish(&mut app);
+        offscreen::warm_up(&mut app);
+        Self { app, size }
     }
 
     /// What is watched.
@@ -135,55 +117,10 @@ impl Studio {
         self.app.insert_resource(Step(Some(seconds)));
         self.app.update();
         let target = self.app.world().resource::<Target>().0.clone();
-        let rgba = read_back(&self.app, &target, 4)?;
+        let rgba = offscreen::read_back(&self.app, &target, 4)?;
         debug_assert_eq!(rgba.len(), 4 * (self.size.0 * self.size.1) as usize);
         Ok(rgba.chunks_exact(4).flat_map(|pixel| [pixel[0], pixel[1], pixel[2]]).collect())
     }
-
-    fn shaders_ready(&self) -> bool {
-        let cache = self.app.sub_app(RenderApp).world().resource::<PipelineCache>();
-        cache.waiting_pipelines().next().is_none()
-    }
-}
-
-/// The bytes of a texture as they are after the last update, row by row.
-///
-/// # Errors
-/// If the device gives nothing.
-pub fn read_back(app: &App, image: &Handle<Image>, bytes_per_pixel: usize) -> anyhow::Result<Vec<u8>> {
-    let (device, queue) = (app.world().resource::<RenderDevice>(), app.world().resource::<RenderQueue>());
-    let images = app.sub_app(RenderApp).world().resource::<RenderAssets<GpuImage>>();
-    let texture = images.get(image).context("the renderer has made no picture")?;
-    let size = texture.texture_descriptor.size;
-    let row = size.width as usize * bytes_per_pixel;
-    let padded = RenderDevice::align_copy_bytes_per_row(row);
-    let buffer = device.create_buffer(&BufferDescriptor {
-        label: None,
-        size: (padded * size.height as usize) as u64,
-        usage: BufferUsages::MAP_READ | BufferUsages::COPY_DST,
-        mapped_at_creation: false,
-    });
-    let mut encoder = device.create_command_encoder(&CommandEncoderDescriptor::default());
-    let layout = TexelCopyBufferLayout { offset: 0, bytes_per_row: Some(padded as u32), rows_per_image: None };
-    encoder.copy_texture_to_buffer(
-        texture.texture.as_image_copy(),
-        TexelCopyBufferInfo { buffer: &buffer, layout },
-        size,
-    );
-    queue.submit([encoder.finish()]);
-    let slice = buffer.slice(..);
-    let (sender, receiver) = std::sync::mpsc::channel();
-    slice.map_async(MapMode::Read, move |mapped| {
-        // Nobody listens any more only if the wait below has failed.
-        let _ = sender.send(mapped);
-    });
-    device.poll(PollType::wait_indefinitely()).context("waiting for the graphics device")?;
-    receiver.recv().context("the graphics device did not answer")?.context("reading a picture back")?;
-    let data = slice.get_mapped_range();
-    let rows: Vec<u8> = data.chunks(padded).flat_map(|line| line[..row].iter().copied()).collect();
-    drop(data);
-    buffer.unmap();
-    Ok(rows)
 }
 
 /// Puts pictures into a file or folder.

@@ -3,7 +3,7 @@
 //!
 //! [`drive`] remembers a drive moment by moment and goes on from any of them; [`session`] is that with a place shown, a pace, and
 //! drivers and scenarios to choose from, under [`orders`]. Neither knows a window: [`theatre`] puts a session into a bevy app, on a
-//! screen or in memory ([`film`]), with the world from [`stage`], cameras from [`rig`] and the [`panel`]. Nothing about a drive
+//! screen or in memory (`offscreen.rs`, for [`film`]s and the [`second_camera`]), with the world from [`stage`], cameras from [`rig`] and the [`panel`]. Nothing about a drive
 //! changes because somebody looks at it; a test compares traces.
 
 pub mod agreement;
@@ -13,6 +13,7 @@ pub mod film;
 mod gif;
 pub mod moment;
 mod mp4;
+mod offscreen;
 pub mod orders;
 pub mod overlay;
 pub mod panel;

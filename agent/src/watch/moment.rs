@@ -1,6 +1,5 @@
 //! What a watched drive remembers of one decision.
 
-use super::drive::LiveFault;
 use crate::drivers::Thought;
 use crate::features::Memory;
 use roadproof_sim::camera::FIRST_PROP_INSTANCE;
@@ -41,8 +40,6 @@ pub struct Moment {
     pub reward: Vec<(&'static str, f32)>,
     /// Sum of all rewards.
     pub reward_so_far: f32,
-    /// Faults that were switched on by whoever watches.
-    pub faults: Vec<LiveFault>,
 }
 
 /// Where another car is.

@@ -4,7 +4,7 @@ use super::drive::LiveFault;
 use bevy::input::keyboard::KeyCode;
 
 /// Where the picture is taken from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum CameraMode {
     /// Behind the car, following smoothly.
     #[default]

@@ -66,7 +66,6 @@ impl Overlay<'_> {
     /// The driver's frame, glowing where the decision hangs on it.
     #[must_use]
     pub fn salient(&self, moment: &Moment, saliency: &[f32]) -> Picture {
-        let width = usize::from(self.camera.width_px);
         let mut frame = moment.frame.clone();
         for (pixel, value) in frame.chunks_exact_mut(3).zip(saliency) {
             // Slopes span orders of magnitude: their square root shows more than the largest few.
@@ -77,7 +76,6 @@ impl Overlay<'_> {
                 *channel = (dim + (hot - dim) * share) as u8;
             }
         }
-        debug_assert!(frame.len().is_multiple_of(3 * width));
         self.enlarged(&frame)
     }
 

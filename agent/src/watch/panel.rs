@@ -6,7 +6,7 @@ use super::moment::Moment;
 use super::orders::{CameraMode, HELD_KEYS, Order, key_orders};
 use super::overlay::{BELIEF, Overlay, TRUTH, channels};
 use super::session::Session;
-use crate::action::{ACCELERATION_MPS2, STEER_RAD};
+use crate::action::STEER_RAD;
 use crate::pictures::Picture;
 use crate::policy::QValues;
 use bevy_egui::egui::{
@@ -175,7 +175,6 @@ fn values(ui: &mut Ui, moment: &Moment) {
         let mirrored: Vec<f32> = steer.iter().rev().copied().collect();
         bars(ui, &mirrored, steer.len() - 1 - chosen.steer, width * 0.62, labels);
         let labels = [Some("brake"), Some("go")];
-        debug_assert_eq!(acceleration.len(), ACCELERATION_MPS2.len());
         bars(ui, &acceleration, chosen.acceleration, width * 0.34, labels);
     });
 }

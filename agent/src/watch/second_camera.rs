@@ -2,11 +2,10 @@
 //! simulator's own frames meets another look of the same world, which is a held-out domain; and both renderers are held against each
 //! other.
 
-use super::film::read_back;
 use super::moment::Pose;
+use super::offscreen;
 use super::rig::sensor;
 use super::stage::{self, SkyCentre, StageAssets, StagePlugin, Staging, Tableau, Tableaux};
-use super::theatre::finish;
 use bevy::camera::visibility::RenderLayers;
 use bevy::camera::{Hdr, RenderTarget, Viewport};
 use bevy::core_pipeline::tonemapping::{DebandDither, Tonemapping};
@@ -14,11 +13,7 @@ use bevy::ecs::system::SystemState;
 use bevy::light::DirectionalLightShadowMap;
 use bevy::log::LogPlugin;
 use bevy::prelude::*;
-use bevy::render::pipelined_rendering::PipelinedRenderingPlugin;
-use bevy::render::render_resource::{PipelineCache, TextureFormat, TextureUsages};
-use bevy::render::{RenderApp, RenderPlugin};
-use bevy::window::ExitCondition;
-use bevy::winit::WinitPlugin;
+use bevy::render::render_resource::TextureFormat;
 use roadproof_sim::scene::Class;
 use roadproof_sim::{CameraSettings, Fleet, Measures};
 
@@ -48,7 +43,6 @@ struct Tile(usize);
 
 /// Tiles in a row of the picture.
 const COLUMNS: usize = 4;
-const MOST_WARM_UPDATES: usize = 200;
 /// Side of a shadow map: frames of a few hundred pixels need no more, and a processor draws it for every world.
 const SHADOW_MAP_PX: usize = 512;
 
@@ -62,11 +56,8 @@ impl SecondCamera {
         let (camera, worlds) = (*fleet.camera(), fleet.len());
         assert!(worlds <= MOST_WORLDS, "{worlds} worlds in one picture");
         let mut app = App::new();
-        let window =
-            WindowPlugin { primary_window: None, exit_condition: ExitCondition::DontExit, ..WindowPlugin::default() };
-        let render = RenderPlugin { synchronous_pipeline_compilation: true, ..RenderPlugin::default() };
-        let plugins = DefaultPlugins.set(window).set(render).disable::<LogPlugin>();
-        app.add_plugins((plugins.disable::<WinitPlugin>().disable::<PipelinedRenderingPlugin>(), StagePlugin));
+        let plugins = DefaultPlugins.set(offscreen::whole_pictures()).disable::<LogPlugin>();
+        app.add_plugins((offscreen::without_window(plugins), StagePlugin));
         app.insert_resource(DirectionalLightShadowMap { size: SHADOW_MAP_PX });
         let (columns, rows) = (worlds.min(COLUMNS), worlds.div_ceil(COLUMNS));
         let format = match shows {
@@ -74,24 +65,13 @@ impl SecondCamera {
             Shows::Labels => TextureFormat::Rgba16Float,
         };
         let (width, height) = (u32::from(camera.width_px), u32::from(camera.height_px));
-        let mut image = Image::new_target_texture(width * columns as u32, height * rows as u32, format, None);
-        image.texture_descriptor.usage |= TextureUsages::COPY_SRC;
-        let target = app.world_mut().resource_mut::<Assets<Image>>().add(image);
-        finish(&mut app);
+        let mut images = app.world_mut().resource_mut::<Assets<Image>>();
+        let target = offscreen::target(&mut images, width * columns as u32, height * rows as u32, format);
+        offscreen::finish(&mut app);
         let mut second = Self { app, target, shows, camera, worlds };
         (0..worlds).for_each(|world| second.add_tile(fleet, world));
-        for update in 0..MOST_WARM_UPDATES {
-            second.app.update();
-            if update >= 3 && second.shaders_ready() {
-                break;
-            }
-        }
+        offscreen::warm_up(&mut second.app);
         second
-    }
-
-    fn shaders_ready(&self) -> bool {
-        let cache = self.app.sub_app(RenderApp).world().resource::<PipelineCache>();
-        cache.waiting_pipelines().next().is_none()
     }
 
     fn add_tile(&mut self, fleet: &Fleet, world: usize) {
@@ -168,7 +148,7 @@ impl SecondCamera {
         }
         self.app.world_mut().resource_mut::<Tableaux>().0 = tableaux;
         self.app.update();
-        read_back(&self.app, &self.target, if self.shows == Shows::Labels { 8 } else { 4 })
+        offscreen::read_back(&self.app, &self.target, if self.shows == Shows::Labels { 8 } else { 4 })
     }
 
     /// Colour frames of all worlds.

@@ -2,11 +2,11 @@
 
 use super::second_camera::{MOST_WORLDS, SecondCamera, Shows};
 use crate::drivers::Driver;
-use crate::evaluate::{DriverResult, Road};
+use crate::evaluate::{DriverResult, ended_roads, road_seeds};
 use crate::interrupt::Interrupt;
 use crate::progress::Stage;
 use crate::settings::Settings;
-use roadproof_sim::{Fleet, Seed, generate_drive};
+use roadproof_sim::{Fleet, generate_drive};
 use std::time::{Duration, Instant};
 
 /// What a drive with the second camera gave.
@@ -27,8 +27,7 @@ pub struct SecondView {
 /// Settings that describe drives which cannot be built, or a renderer that gives no picture.
 pub fn evaluate(driver: &mut Driver, settings: &Settings, interrupt: &Interrupt) -> anyhow::Result<Option<SecondView>> {
     let count = settings.evaluate.roads;
-    let seeds: Vec<Seed> =
-        (0..count as u64).map(|road| Seed::of_split(settings.evaluate.split, settings.evaluate.seed, road)).collect();
+    let seeds = road_seeds(settings);
     let mut stage = Stage::start(&format!("evaluate {} on bevy's frames", driver.name()), count as u64, "roads");
     let (mut roads, mut frames, mut drawing) = (Vec::new(), 0, Duration::ZERO);
     for seeds in seeds.chunks(MOST_WORLDS) {
@@ -55,9 +54,7 @@ pub fn evaluate(driver: &mut Driver, settings: &Settings, interrupt: &Interrupt)
             let time_s = seen.measures.iter().map(|measures| measures.time_s).fold(0.0, f32::max);
             stage.set((roads.len() + ended) as u64, format_args!("{time_s:.0} s driven"));
         }
-        roads.extend(seeds.iter().zip(&seen.verdicts).zip(&seen.scores).filter_map(|((seed, verdict), score)| {
-            verdict.outcome.map(|outcome| Road { seed: seed.0, outcome, score: *score })
-        }));
+        roads.extend(ended_roads(seeds, &seen));
     }
     let result = DriverResult::new(&format!("{}, bevy's frames", driver.name()), roads);
     stage.finish(format_args!("driving score {:.1}", result.driving_score));

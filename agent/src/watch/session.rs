@@ -6,6 +6,7 @@ use super::moment::{Moment, Pose};
 use super::orders::{CameraMode, Order};
 use super::stage::Tableau;
 use crate::drivers::Driver;
+use crate::replay::Case;
 use anyhow::Context;
 use roadproof_sim::fault::{FaultKind, Severity};
 use roadproof_sim::math::{Quat, Vec3};
@@ -20,6 +21,12 @@ pub struct Choice {
     pub name: String,
     /// What it says.
     pub scenario: Scenario,
+}
+
+impl From<Case> for Choice {
+    fn from(case: Case) -> Self {
+        Self { name: case.title(), scenario: case.scenario }
+    }
 }
 
 /// What is on the screen beside the world.

@@ -1,12 +1,12 @@
 //! The bevy app around a [`Session`]: a window, or a picture in memory, with the world, its cameras and the panel.
 
+use super::offscreen;
 use super::orders::{CameraMode, key_orders};
 use super::panel::{self, Pictures};
 use super::rig::{Handling, Rig};
 use super::session::Session;
 use super::stage::{self, OnStage, SkyCentre, StageAssets, StagePlugin, Staging, Tableaux};
 use crate::pictures::Picture;
-use bevy::app::PluginsState;
 use bevy::asset::RenderAssetUsages;
 use bevy::camera::visibility::RenderLayers;
 use bevy::camera::{CameraOutputMode, RenderTarget, Viewport};
@@ -14,11 +14,8 @@ use bevy::core_pipeline::tonemapping::{DebandDither, Tonemapping};
 use bevy::input::mouse::{AccumulatedMouseMotion, AccumulatedMouseScroll};
 use bevy::log::{Level, LogPlugin};
 use bevy::prelude::*;
-use bevy::render::RenderPlugin;
-use bevy::render::pipelined_rendering::PipelinedRenderingPlugin;
-use bevy::render::render_resource::{BlendState, Extent3d, TextureDimension, TextureFormat, TextureUsages};
-use bevy::window::{ExitCondition, WindowResolution};
-use bevy::winit::WinitPlugin;
+use bevy::render::render_resource::{BlendState, Extent3d, TextureDimension, TextureFormat};
+use bevy::window::WindowResolution;
 use bevy_egui::egui::{self, UiBuilder};
 use bevy_egui::{
     EguiContexts, EguiGlobalSettings, EguiPlugin, EguiPrimaryContextPass, EguiTextureHandle, PrimaryEguiContext,
@@ -76,8 +73,7 @@ const QUIET: &str = "warn,wgpu=error,naga=error,bevy_render::renderer=error,bevy
 pub fn build(session: Session, screen: Screen) -> App {
     let mut app = App::new();
     let log = LogPlugin { level: Level::WARN, filter: QUIET.to_owned(), ..LogPlugin::default() };
-    let render = RenderPlugin { synchronous_pipeline_compilation: true, ..RenderPlugin::default() };
-    let plugins = DefaultPlugins.set(log).set(render);
+    let plugins = DefaultPlugins.set(log).set(offscreen::whole_pictures());
     match screen {
         Screen::Window(width, height) => {
             let window = Window {
@@ -88,14 +84,7 @@ pub fn build(session: Session, screen: Screen) -> App {
             app.add_plugins(plugins.set(WindowPlugin { primary_window: Some(window), ..WindowPlugin::default() }));
         }
         Screen::Memory(..) => {
-            let window = WindowPlugin {
-                primary_window: None,
-                exit_condition: ExitCondition::DontExit,
-                ..WindowPlugin::default()
-            };
-            // Pictures are read back from the renderer's own world, which must stay where it is.
-            let plugins = plugins.set(window).disable::<WinitPlugin>().disable::<PipelinedRenderingPlugin>();
-            app.add_plugins(plugins);
+            app.add_plugins(offscreen::without_window(plugins));
         }
     }
     app.add_plugins((EguiPlugin::default(), StagePlugin))
@@ -114,15 +103,6 @@ pub fn build(session: Session, screen: Screen) -> App {
     app
 }
 
-/// Gets an app ready that has no event loop of its own.
-pub fn finish(app: &mut App) {
-    while app.plugins_state() == PluginsState::Adding {
-        bevy::tasks::tick_global_task_pools_on_main_thread();
-    }
-    app.finish();
-    app.cleanup();
-}
-
 fn add_cameras(
     screen: Screen,
     mut commands: Commands,
@@ -133,9 +113,7 @@ fn add_cameras(
     let target = match screen {
         Screen::Window(..) => RenderTarget::default(),
         Screen::Memory(width, height) => {
-            let mut image = Image::new_target_texture(width, height, TextureFormat::Rgba8UnormSrgb, None);
-            image.texture_descriptor.usage |= TextureUsages::COPY_SRC;
-            let image = images.add(image);
+            let image = offscreen::target(&mut images, width, height, TextureFormat::Rgba8UnormSrgb);
             commands.insert_resource(Target(image.clone()));
             RenderTarget::Image(image.into())
         }
