@@ -12,7 +12,7 @@ use inputs::{Down, Inputs};
 use photographs::photograph;
 use roadproof_agent::watch::display::{check_display, check_graphics};
 use roadproof_agent::watch::session::{Choice, Session};
-use roadproof_agent::watch::theatre::{self, Screen, Step, Watched};
+use roadproof_agent::watch::theatre::{self, Quality, Screen, Step, Watched};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -21,19 +21,24 @@ const SIZE: (u32, u32) = (640, 360);
 /// The drive before anything is pressed: ten seconds, at a pace that does not depend on the machine.
 const PICTURES_PER_S: f64 = 10.0;
 const DRIVE_PICTURES: usize = 100;
+/// Pictures that a dragging mouse takes.
+const DRAG_PICTURES: usize = 2;
 
 fn main() -> ExitCode {
-    if let Err(error) = check_display().and_then(|()| check_graphics()) {
-        eprintln!("the window test needs both, which `.ci/run` installs and starts: {error:#}");
-        return ExitCode::FAILURE;
-    }
+    let graphics = match check_display().and_then(|()| check_graphics()) {
+        Ok(graphics) => graphics,
+        Err(error) => {
+            eprintln!("the window test needs both, which `.ci/run` installs and starts: {error:#}");
+            return ExitCode::FAILURE;
+        }
+    };
     let scenario = |name: &str| {
         let path = repository().join("scenarios").join(name).with_extension("ron");
         Choice { name: name.to_owned(), scenario: roadproof_sim::read(&path).expect("a scenario of the repository") }
     };
     let scenarios = vec![scenario("cut_in/from_left"), scenario("following/slow_lead")];
     let session = Session::new("shipped", scenarios, None).expect("a session");
-    let mut app = theatre::build(session, Screen::Window(SIZE.0, SIZE.1));
+    let mut app = theatre::build(session, Screen::Window(SIZE.0, SIZE.1), Quality::for_graphics(graphics));
     app.insert_resource(Step(Some(1.0 / PICTURES_PER_S)))
         .insert_resource(Play { picture: 0, current: None, waits: 0, left: checks() })
         .init_resource::<Down>()
@@ -58,10 +63,18 @@ struct Play {
     left: Vec<Check>,
 }
 
-fn play(mut play: ResMut<Play>, watched: Res<Watched>, mut inputs: Inputs, mut commands: Commands) {
+fn play(
+    mut play: ResMut<Play>,
+    watched: Res<Watched>,
+    camera: Query<&Transform, With<Camera3d>>,
+    mut inputs: Inputs,
+    mut commands: Commands,
+) {
     play.picture += 1;
     inputs.pass();
     let session = &watched.0;
+    // The first picture comes before the camera.
+    let Ok(camera) = camera.single() else { return };
     if play.picture < DRIVE_PICTURES {
         return;
     }
@@ -75,8 +88,8 @@ fn play(mut play: ResMut<Play>, watched: Res<Watched>, mut inputs: Inputs, mut c
         return;
     }
     if let Some((check, before)) = play.current.take() {
-        let now = Before::of(session);
-        assert!((check.holds)(session, &before), "{}: before {before:?}, after {now:?}", check.words);
+        let now = Before::of(session, camera);
+        assert!((check.holds)(session, &now, &before), "{}: before {before:?}, after {now:?}", check.words);
         println!("ok   {}", check.words);
     }
     if play.left.is_empty() {
@@ -96,10 +109,18 @@ fn play(mut play: ResMut<Play>, watched: Res<Watched>, mut inputs: Inputs, mut c
             inputs.click(place);
             3
         }
+        Press::Drag(delta) => {
+            inputs.drag(delta, DRAG_PICTURES);
+            DRAG_PICTURES + 3
+        }
+        Press::Scroll(notches) => {
+            inputs.scroll(notches);
+            3
+        }
         Press::Photograph(name) => {
             photograph(&mut commands, name);
             8
         }
     };
-    play.current = Some((check, Before::of(session)));
+    play.current = Some((check, Before::of(session, camera)));
 }

@@ -1,6 +1,7 @@
 //! Pictures of the window against small references.
 
 use bevy::prelude::{Commands, Image, On};
+use bevy::render::render_resource::TextureFormat;
 use bevy::render::view::screenshot::{Screenshot, ScreenshotCaptured};
 use roadproof_agent::pictures::{read_png, write_png};
 
@@ -20,8 +21,10 @@ fn compare(name: &str, image: &Image) {
     let (width, height) = (image.width() as usize, image.height() as usize);
     let data = image.data.as_ref().expect("a photograph has pixels");
     let bytes = data.len() / (width * height);
+    let blue_first =
+        matches!(image.texture_descriptor.format, TextureFormat::Bgra8Unorm | TextureFormat::Bgra8UnormSrgb);
     let rgb = |x: usize, y: usize, channel: usize| {
-        // Windows are BGRA or RGBA; what matters is that both are read alike.
+        let channel = if blue_first { 2 - channel } else { channel };
         f32::from(data[bytes * (y * width + x) + channel])
     };
     let (columns, rows) = (width / SHRINK, height / SHRINK);

@@ -191,7 +191,7 @@ fn make_folder(out: &Path) -> anyhow::Result<bool> {
 #[cfg(feature = "watch")]
 fn check_second_camera(driver: &Driver) -> anyhow::Result<()> {
     anyhow::ensure!(driver.needs_camera(), "--camera bevy: a {} driver looks at no frames", driver.name());
-    crate::watch::display::check_graphics()
+    crate::watch::display::check_graphics().map(|_| ())
 }
 
 #[cfg(not(feature = "watch"))]

@@ -132,7 +132,7 @@ fn junit_case(report: &CaseReport) -> CaseResult {
 fn check_film(folder: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(folder).with_context(|| format!("cannot create the folder {folder:?}"))?;
     check_writable(&folder.join("film.mp4"))?;
-    crate::watch::display::check_graphics()
+    crate::watch::display::check_graphics().map(|_| ())
 }
 
 #[cfg(not(feature = "watch"))]
@@ -145,12 +145,14 @@ fn check_film(_: &Path) -> anyhow::Result<()> {
 fn film_failures(folder: &Path, driver: &str, cases: &[Case], reports: &[CaseReport]) -> anyhow::Result<()> {
     use crate::watch::film::{FilmSettings, film};
     use crate::watch::session::{Choice, Session};
+    use crate::watch::theatre::Quality;
+    let quality = Quality::for_graphics(crate::watch::display::check_graphics()?);
     for (case, report) in cases.iter().zip(reports).filter(|(_, report)| !report.failures.is_empty()) {
         let choice = Choice { name: case.title(), scenario: case.scenario.clone() };
         let session = Session::new(driver, vec![choice], Some(report.trace.controls().collect()))?;
         let seconds = f64::from(case.scenario.duration_s) + 1.0;
         let path = folder.join(format!("{}_{}.mp4", case.family(), case.name()));
-        film(session, &FilmSettings { size: (640, 360), fps: 10, seconds }, &path)?;
+        film(session, &FilmSettings { size: (640, 360), fps: 10, seconds, quality }, &path)?;
         println!("{}", path.display());
     }
     Ok(())

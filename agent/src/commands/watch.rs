@@ -39,6 +39,9 @@ pub(super) struct Arguments {
     /// Size of the window or film in pixels [default: 1280x720].
     #[arg(long, value_name = "WIDTHxHEIGHT")]
     size: Option<String>,
+    /// Full is bevy's own light, simple is faster; auto takes simple where the renderer runs on the processor.
+    #[arg(long, value_name = "NAME", default_value = "auto", value_parser = ["auto", "full", "simple"])]
+    quality: String,
     /// The camera to begin with.
     #[arg(long, value_name = "NAME", default_value = "chase", value_parser = ["chase", "seat", "free", "top", "sensor"])]
     camera: String,
@@ -68,17 +71,20 @@ mod windowed {
     use super::Arguments;
     use crate::drivers::Driver;
     use crate::replay::Case;
-    use crate::watch::display::{caught, check_display, check_graphics};
+    use crate::watch::display::{Graphics, caught, check_display, check_graphics};
     use crate::watch::film::{FilmSettings, Format, film};
     use crate::watch::orders::{CameraMode, Order};
     use crate::watch::session::{Choice, Session};
-    use crate::watch::theatre::{self, Screen};
+    use crate::watch::theatre::{self, Quality, Screen};
     use crate::watch::{MOST_FPS, drive::LiveFault};
     use anyhow::Context;
-    use bevy::app::AppExit;
+    use bevy::app::{AppExit, Last};
     use roadproof_sim::fault::{FaultKind, Severity};
     use roadproof_sim::{Controls, Trace};
     use std::path::{Path, PathBuf};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::time::Instant;
 
     /// The everyday scenario: built in, so that nothing is looked for.
     const EVERYDAY: (&str, &str) = ("cut_in/from_left", include_str!("../../../scenarios/cut_in/from_left.ron"));
@@ -92,21 +98,39 @@ mod windowed {
         let size = arguments.size.as_deref().map_or(Ok(DEFAULT_SIZE), parse_size)?;
         let Some(path) = &arguments.record else {
             check_display()?;
-            check_graphics()?;
-            let build = || theatre::build(session, Screen::Window(size.0, size.1));
+            let quality = quality(arguments, check_graphics()?);
+            let build = || theatre::build(session, Screen::Window(size.0, size.1), quality);
             let mut app = caught("cannot open a window", build)?;
-            return Ok(app.run() == AppExit::Success);
+            let pictures = Arc::new(AtomicU32::new(0));
+            let counted = Arc::clone(&pictures);
+            app.add_systems(Last, move || {
+                counted.fetch_add(1, Ordering::Relaxed);
+            });
+            let opened = Instant::now();
+            let closed = app.run();
+            let (count, seconds) = (pictures.load(Ordering::Relaxed), opened.elapsed().as_secs_f64());
+            let rate = f64::from(count) / seconds;
+            eprintln!("watched: {count} pictures of {} x {} in {seconds:.0} s ({rate:.1} pictures/s)", size.0, size.1);
+            return Ok(closed == AppExit::Success);
         };
         Format::of(path)?;
         let fps = arguments.fps.unwrap_or(DEFAULT_FPS);
         anyhow::ensure!((1..=MOST_FPS).contains(&fps), "--fps = {fps}, allowed is 1 to {MOST_FPS}");
         let seconds = arguments.seconds;
         anyhow::ensure!((0.1..=3600.0).contains(&seconds), "--seconds = {seconds}, allowed is 0.1 to 3600");
-        check_graphics()?;
-        let settings = FilmSettings { size, fps, seconds };
+        let quality = quality(arguments, check_graphics()?);
+        let settings = FilmSettings { size, fps, seconds, quality };
         let made = film(session, &settings, path)?;
         println!("{}: {made} pictures of {} x {}, {fps} per second", path.display(), size.0, size.1);
         Ok(true)
+    }
+
+    fn quality(arguments: &Arguments, graphics: Graphics) -> Quality {
+        match arguments.quality.as_str() {
+            "full" => Quality::Full,
+            "simple" => Quality::Simple,
+            _ => Quality::for_graphics(graphics),
+        }
     }
 
     fn session(arguments: &Arguments) -> anyhow::Result<Session> {

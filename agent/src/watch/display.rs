@@ -30,19 +30,37 @@ pub fn check_display() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Refuses to start the renderer where there is no graphics driver.
+/// What draws.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Graphics {
+    /// A graphics card.
+    Card,
+    /// A software renderer.
+    Processor,
+}
+
+/// Refuses to start the renderer where there is no graphics driver, and tells what there is.
 ///
 /// # Errors
 /// One sentence with the command that helps.
-pub fn check_graphics() -> anyhow::Result<()> {
+pub fn check_graphics() -> anyhow::Result<Graphics> {
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
-    let found = bevy::tasks::block_on(instance.request_adapter(&wgpu::RequestAdapterOptions::default()));
+    // The one that bevy would take.
+    let options = wgpu::RequestAdapterOptions {
+        power_preference: wgpu::PowerPreference::HighPerformance,
+        ..wgpu::RequestAdapterOptions::default()
+    };
+    let found = bevy::tasks::block_on(instance.request_adapter(&options));
     let helps = if cfg!(target_os = "linux") {
         "install one, software will do: apt-get install mesa-vulkan-drivers"
     } else {
         "install the graphics card's driver"
     };
-    found.map(|_| ()).map_err(|_| anyhow::anyhow!("no graphics driver that could draw was found; {helps}"))
+    let adapter = found.map_err(|_| anyhow::anyhow!("no graphics driver that could draw was found; {helps}"))?;
+    Ok(match adapter.get_info().device_type {
+        wgpu::DeviceType::Cpu => Graphics::Processor,
+        _ => Graphics::Card,
+    })
 }
 
 /// Runs what may panic in somebody else's code, and makes an error of it.

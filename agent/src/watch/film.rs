@@ -2,7 +2,7 @@
 
 use super::offscreen;
 use super::session::Session;
-use super::theatre::{self, Screen, Step, Target};
+use super::theatre::{self, Quality, Screen, Step, Target};
 use crate::files::write_atomically;
 use crate::pictures::png_bytes;
 use crate::progress::Stage as Progress;
@@ -47,6 +47,8 @@ pub struct FilmSettings {
     pub fps: u32,
     /// Length at most; the drive may end earlier.
     pub seconds: f64,
+    /// How much is spent on a pixel.
+    pub quality: Quality,
 }
 
 /// How long the last picture stays after the drive has ended.
@@ -58,7 +60,7 @@ const AFTERWARDS_S: f64 = 1.0;
 /// If the renderer cannot start or a file cannot be written.
 pub fn film(session: Session, settings: &FilmSettings, path: &Path) -> anyhow::Result<usize> {
     let format = Format::of(path)?;
-    let mut studio = Studio::new(session, settings.size);
+    let mut studio = Studio::new(session, settings.size, settings.quality);
     let count = (settings.seconds * f64::from(settings.fps)).ceil().max(2.0) as usize;
     let mut writer = Writer::create(format, path, settings)?;
     let mut progress = Progress::start("film", count as u64, "pictures");
@@ -90,8 +92,8 @@ pub struct Studio {
 impl Studio {
     /// Starts the renderer; time stands still until the first picture.
     #[must_use]
-    pub fn new(session: Session, size: (u32, u32)) -> Self {
-        let mut app = theatre::build(session, Screen::Memory(size.0, size.1));
+    pub fn new(session: Session, size: (u32, u32), quality: Quality) -> Self {
+        let mut app = theatre::build(session, Screen::Memory(size.0, size.1), quality);
         app.insert_resource(Step(Some(0.0)));
         offscreen::finish(&mut app);
         offscreen::warm_up(&mut app);
@@ -175,11 +177,12 @@ mod tests {
     use crate::watch::session::Choice;
 
     fn studio() -> Studio {
-        check_graphics().expect("a graphics driver, which CI installs");
+        let graphics = check_graphics().expect("a graphics driver, which CI installs");
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios/cut_in/from_left.ron");
         let scenario = roadproof_sim::read(path.as_ref()).expect("a scenario of the repository");
         let choice = Choice { name: "cut_in/from_left".to_owned(), scenario };
-        Studio::new(Session::new("shipped", vec![choice], None).expect("a session"), (320, 180))
+        let session = Session::new("shipped", vec![choice], None).expect("a session");
+        Studio::new(session, (320, 180), Quality::for_graphics(graphics))
     }
 
     /// Mean of each channel over a part of the picture, given as shares of its sides.

@@ -119,10 +119,11 @@ fn index_of(rgb: &[u8], x: usize, y: usize) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::watch::theatre::Quality;
 
     #[test]
     fn a_film_shows_the_pictures_it_was_made_of() {
-        let settings = FilmSettings { size: (24, 16), fps: 8, seconds: 1.0 };
+        let settings = FilmSettings { size: (24, 16), fps: 8, seconds: 1.0, quality: Quality::Simple };
         let picture = |step: u8| -> Vec<u8> {
             (0..24 * 16)
                 .flat_map(|pixel| if pixel % 24 < usize::from(step) { [200, 40, 90] } else { [20, 120, 220] })

@@ -3,8 +3,8 @@
 //!
 //! [`drive`] remembers a drive moment by moment and goes on from any of them; [`session`] is that with a place shown, a pace, and
 //! drivers and scenarios to choose from, under [`orders`]. Neither knows a window: [`theatre`] puts a session into a bevy app, on a
-//! screen or in memory (`offscreen.rs`, for [`film`]s and the [`second_camera`]), with the world from [`stage`], cameras from [`rig`] and the [`panel`]. Nothing about a drive
-//! changes because somebody looks at it; a test compares traces.
+//! screen or in memory (`offscreen.rs`, for [`film`]s and the [`second_camera`]), with the world from [`stage`], cameras from [`rig`]
+//! and the [`panel`]. Nothing about a drive changes because somebody looks at it; a test compares traces.
 
 pub mod agreement;
 pub mod display;

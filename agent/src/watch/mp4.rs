@@ -99,6 +99,7 @@ impl Mp4 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::watch::theatre::Quality;
     use openh264::decoder::Decoder;
     use openh264::formats::YUVSource;
 
@@ -114,7 +115,7 @@ mod tests {
     }
 
     fn film() -> Vec<u8> {
-        let settings = FilmSettings { size: (64, 48), fps: 10, seconds: 1.0 };
+        let settings = FilmSettings { size: (64, 48), fps: 10, seconds: 1.0, quality: Quality::Simple };
         let mut film = Mp4::new(&settings).expect("an encoder");
         (0..8).for_each(|step| film.add(&picture(step)).expect("a picture"));
         film.finish().expect("a file")

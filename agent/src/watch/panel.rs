@@ -370,7 +370,7 @@ fn timeline(ui: &mut Ui, session: &Session, orders: &mut Vec<Order>) {
             orders.push(Order::Scrub(at));
         }
         ui.label(small(format!("{shown} of {last}")).color(DIM));
-        if shown < last {
+        if session.looks_back() {
             button(ui, "go on from here", Order::Branch, orders);
         }
         for (words, order) in

@@ -5,7 +5,7 @@
 use super::moment::Pose;
 use super::offscreen;
 use super::rig::sensor;
-use super::stage::{self, SkyCentre, StageAssets, StagePlugin, Staging, Tableau, Tableaux};
+use super::stage::{self, Drawn, SkyCentre, StageAssets, StagePlugin, Staging, Tableau, Tableaux};
 use bevy::camera::visibility::RenderLayers;
 use bevy::camera::{Hdr, RenderTarget, Viewport};
 use bevy::core_pipeline::tonemapping::{DebandDither, Tonemapping};
@@ -14,6 +14,7 @@ use bevy::light::DirectionalLightShadowMap;
 use bevy::log::LogPlugin;
 use bevy::prelude::*;
 use bevy::render::render_resource::TextureFormat;
+use bevy::render::view::NoIndirectDrawing;
 use roadproof_sim::scene::Class;
 use roadproof_sim::{CameraSettings, Fleet, Measures};
 
@@ -98,6 +99,8 @@ impl SecondCamera {
             DebandDither::Disabled,
             // One sample per pixel, as the simulator's own camera takes it.
             Msaa::Off,
+            // Frames are small: choosing on the graphics card what to draw costs more than it saves, most of all without a card.
+            NoIndirectDrawing,
         ));
         if labels {
             // Codes and metres, not light: nothing may be cut off at one.
@@ -105,7 +108,8 @@ impl SecondCamera {
         } else {
             tile.insert(stage::haze(&scene));
         }
-        let staging = Staging { stage: world, layers, labels, shadows: !labels, ego: false };
+        let drawn = if labels { Drawn::Labels } else { Drawn::Full };
+        let staging = Staging { stage: world, layers, drawn, shadows: !labels, ego: false };
         let vehicle = fleet.scenario(world).ego.vehicle;
         let traffic = fleet.traffic(world);
         let mut state: SystemState<(Commands, StageAssets)> = SystemState::new(self.app.world_mut());
@@ -206,6 +210,49 @@ fn half_to_f32(bits: u16) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::Settings;
+    use crate::watch::display::check_graphics;
+    use roadproof_sim::{Controls, Seed};
+    use std::time::Instant;
+
+    /// Decisions that are drawn, enough for a figure.
+    const STEPS: usize = 12;
+
+    #[test]
+    fn worlds_look_the_same_side_by_side_and_alone() {
+        check_graphics().expect("a graphics driver, which CI installs");
+        let scenario = |seed| roadproof_sim::generate_drive(Seed(seed), &Settings::default().drive);
+        let scenarios: Vec<_> = (0..MOST_WORLDS as u64).map(scenario).collect();
+        let frames = |scenarios: &[_]| {
+            let mut fleet = Fleet::new(scenarios.to_vec(), 2).expect("a fleet of generated drives");
+            let mut seen = fleet.observe();
+            let mut camera = SecondCamera::new(&fleet, Shows::Colours);
+            let still = vec![Controls { throttle: 0.5, ..Controls::default() }; fleet.len()];
+            let mut frames = Vec::new();
+            let start = Instant::now();
+            for _ in 0..STEPS {
+                fleet.step(&still, &mut seen);
+                frames = camera.colours(&fleet, &seen.measures).expect("a picture");
+            }
+            (frames, start.elapsed().as_secs_f64() / STEPS as f64)
+        };
+        let (together, together_s) = frames(&scenarios);
+        let mut alone_s = 0.0;
+        for (world, tile) in together.chunks_exact(together.len() / MOST_WORLDS).enumerate() {
+            let (frame, seconds) = frames(&scenarios[world..=world]);
+            alone_s += seconds;
+            let differences = frame.iter().zip(tile).filter(|(a, b)| a.abs_diff(**b) > 1).count();
+            // Shadows are drawn for a picture as a whole: their edges may fall a hair elsewhere.
+            assert!(differences < frame.len() / 100, "world {world}: {differences} of {} values differ", frame.len());
+            let mean = frame.iter().map(|value| u64::from(*value)).sum::<u64>() / frame.len() as u64;
+            assert!((20..230).contains(&mean), "world {world} has a mean of {mean}");
+        }
+        println!(
+            "{MOST_WORLDS} worlds in one picture: {:.1} frames/s; one after the other: {:.1} frames/s",
+            MOST_WORLDS as f64 / together_s,
+            MOST_WORLDS as f64 / alone_s
+        );
+    }
 
     #[test]
     fn numbers_of_half_precision_are_read() {

@@ -146,6 +146,12 @@ impl Session {
         &self.drive.moments()[self.shown()]
     }
 
+    /// Whether an earlier moment than the latest is looked at. While time passes, the picture is one decision late.
+    #[must_use]
+    pub fn looks_back(&self) -> bool {
+        self.shown() + usize::from(!self.paused) < self.drive.last()
+    }
+
     /// Whether time stands still.
     #[must_use]
     pub fn paused(&self) -> bool {
@@ -207,7 +213,7 @@ impl Session {
         }
         if self.playhead >= self.drive.last() as f64 {
             self.playhead = self.drive.last() as f64;
-            if self.follow.is_some() {
+            if self.follow.is_some() && self.drive.over() {
                 self.give(Order::NextSeed);
             }
         }

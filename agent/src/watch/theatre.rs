@@ -1,20 +1,23 @@
 //! The bevy app around a [`Session`]: a window, or a picture in memory, with the world, its cameras and the panel.
 
+use super::display::Graphics;
 use super::offscreen;
 use super::orders::{CameraMode, key_orders};
 use super::panel::{self, Pictures};
 use super::rig::{Handling, Rig};
 use super::session::Session;
-use super::stage::{self, OnStage, SkyCentre, StageAssets, StagePlugin, Staging, Tableaux};
+use super::stage::{self, Drawn, OnStage, SkyCentre, StageAssets, StagePlugin, Staging, Tableaux};
 use crate::pictures::Picture;
 use bevy::asset::RenderAssetUsages;
 use bevy::camera::visibility::RenderLayers;
 use bevy::camera::{CameraOutputMode, RenderTarget, Viewport};
 use bevy::core_pipeline::tonemapping::{DebandDither, Tonemapping};
 use bevy::input::mouse::{AccumulatedMouseMotion, AccumulatedMouseScroll};
+use bevy::light::ShadowFilteringMethod;
 use bevy::log::{Level, LogPlugin};
 use bevy::prelude::*;
 use bevy::render::render_resource::{BlendState, Extent3d, TextureDimension, TextureFormat};
+use bevy::render::view::NoIndirectDrawing;
 use bevy::window::WindowResolution;
 use bevy_egui::egui::{self, UiBuilder};
 use bevy_egui::{
@@ -42,6 +45,27 @@ pub enum Screen {
     Memory(u32, u32),
 }
 
+/// How much is spent on a pixel.
+#[derive(Resource, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quality {
+    /// bevy's own light, soft shadows, smooth edges.
+    Full,
+    /// A simpler light and harder shadows, and in a window no smoothing of edges: on a renderer that runs on a processor three to
+    /// four times as many pictures.
+    Simple,
+}
+
+impl Quality {
+    /// What suits this machine's renderer.
+    #[must_use]
+    pub fn for_graphics(graphics: Graphics) -> Self {
+        match graphics {
+            Graphics::Card => Self::Full,
+            Graphics::Processor => Self::Simple,
+        }
+    }
+}
+
 #[derive(Resource, Default)]
 struct View {
     rig: Rig,
@@ -64,13 +88,13 @@ struct PanelPictures {
 }
 
 /// What the renderer may say: that a driver is a software one, or does without something, helps nobody.
-const QUIET: &str = "warn,wgpu=error,naga=error,bevy_render::renderer=error,bevy_egui::render=error";
+const QUIET: &str = "warn,winit=error,wgpu=error,naga=error,bevy_render::renderer=error,bevy_egui::render=error";
 
 /// Builds the app.
 ///
 /// # Panics
 /// If there is no display or no graphics driver: [`super::display`] finds that out beforehand.
-pub fn build(session: Session, screen: Screen) -> App {
+pub fn build(session: Session, screen: Screen, quality: Quality) -> App {
     let mut app = App::new();
     let log = LogPlugin { level: Level::WARN, filter: QUIET.to_owned(), ..LogPlugin::default() };
     let plugins = DefaultPlugins.set(log).set(offscreen::whole_pictures());
@@ -89,13 +113,14 @@ pub fn build(session: Session, screen: Screen) -> App {
     }
     app.add_plugins((EguiPlugin::default(), StagePlugin))
         .insert_resource(Watched(session))
+        .insert_resource(quality)
         .init_resource::<Step>()
         .init_resource::<View>()
         .init_resource::<PanelPictures>()
         .add_systems(
             Startup,
             move |commands: Commands, images: ResMut<Assets<Image>>, settings: ResMut<EguiGlobalSettings>| {
-                add_cameras(screen, commands, images, settings);
+                add_cameras((screen, quality), commands, images, settings);
             },
         )
         .add_systems(Update, (obey_keys, steer, handle_cameras, pass_time, draw_pictures, raise_world, shoot).chain())
@@ -104,7 +129,7 @@ pub fn build(session: Session, screen: Screen) -> App {
 }
 
 fn add_cameras(
-    screen: Screen,
+    (screen, quality): (Screen, Quality),
     mut commands: Commands,
     mut images: ResMut<Assets<Image>>,
     mut settings: ResMut<EguiGlobalSettings>,
@@ -118,7 +143,7 @@ fn add_cameras(
             RenderTarget::Image(image.into())
         }
     };
-    commands.spawn((
+    let mut world = commands.spawn((
         Camera3d::default(),
         WorldCamera,
         SkyCentre(0),
@@ -127,9 +152,17 @@ fn add_cameras(
         DebandDither::Disabled,
         Projection::Perspective(PerspectiveProjection { near: 0.1, far: 2000.0, ..PerspectiveProjection::default() }),
     ));
+    if quality == Quality::Simple {
+        // A processor that draws needs no help from a graphics card in choosing what to draw.
+        world.insert((ShadowFilteringMethod::Hardware2x2, NoIndirectDrawing));
+        if matches!(screen, Screen::Window(..)) {
+            world.insert(Msaa::Off);
+        }
+    }
     commands.spawn((
         PrimaryEguiContext,
-        Camera3d::default(),
+        Camera2d,
+        Msaa::Off,
         RenderLayers::none(),
         Camera {
             order: 1,
@@ -228,6 +261,7 @@ fn raise_world(
     mut commands: Commands,
     mut assets: StageAssets,
     watched: Res<Watched>,
+    quality: Res<Quality>,
     mut view: ResMut<View>,
     things: Query<(Entity, &OnStage), Without<ChildOf>>,
     camera: Single<Entity, With<WorldCamera>>,
@@ -240,7 +274,11 @@ fn raise_world(
     let drive = watched.0.drive();
     let fleet = drive.episode().fleet();
     let scene = fleet.scene(0);
-    let staging = Staging { stage: 0, layers: RenderLayers::default(), labels: false, shadows: true, ego: true };
+    let drawn = match *quality {
+        Quality::Full => Drawn::Full,
+        Quality::Simple => Drawn::Simple,
+    };
+    let staging = Staging { stage: 0, layers: RenderLayers::default(), drawn, shadows: true, ego: true };
     let vehicle = drive.scenario().ego.vehicle;
     stage::raise(&mut commands, &mut assets, &scene, &vehicle, fleet.traffic(0).cars(), &staging);
     commands.entity(*camera).insert(stage::haze(&scene));
@@ -335,6 +373,12 @@ fn draw_panel(
     for order in orders {
         watched.0.give(order);
     }
+    // Keys are orders to the session: no button may take Tab or Space for itself.
+    context.memory_mut(|memory| {
+        if let Some(focused) = memory.focused() {
+            memory.surrender_focus(focused);
+        }
+    });
     let pixels = context.pixels_per_point();
     let from = UVec2::new((rest.min.x * pixels) as u32, (rest.min.y * pixels) as u32).min(size - 1);
     let to = UVec2::new((rest.max.x * pixels) as u32, (rest.max.y * pixels) as u32).min(size);

@@ -1,4 +1,4 @@
-// The sky, and the ground beyond what is laid out. With labels on, class and depth instead of colours.
+// The sky, and the ground beyond what is laid out. With LABELS, class and depth instead of colours.
 
 #import bevy_pbr::{
     forward_io::{VertexOutput, FragmentOutput},
@@ -12,7 +12,7 @@ struct Backdrop {
     horizon: vec4<f32>,
     // Colour of the ground; its height.
     ground: vec4<f32>,
-    // Direction to the sun; whether classes are drawn.
+    // Direction to the sun.
     sun: vec4<f32>,
     // Halvings per metre; codes of sky and terrain.
     haze: vec4<f32>,
@@ -30,10 +30,9 @@ fn fragment(in: VertexOutput) -> FragmentOutput {
     let below = along.y < -eye_m / FAR_M;
     let ground_m = select(FAR_M, -eye_m / min(along.y, -1e-6), below);
     var out: FragmentOutput;
-    if backdrop.sun.w > 0.5 {
-        out.color = vec4(select(backdrop.haze.y, backdrop.haze.z, below), ground_m, 0.0, 1.0);
-        return out;
-    }
+#ifdef LABELS
+    out.color = vec4(select(backdrop.haze.y, backdrop.haze.z, below), ground_m, 0.0, 1.0);
+#else
     if below {
         let clear = exp2(-backdrop.haze.x * ground_m);
         out.color = vec4(mix(backdrop.horizon.rgb, backdrop.ground.rgb, clear), 1.0);
@@ -45,5 +44,6 @@ fn fragment(in: VertexOutput) -> FragmentOutput {
     let towards = max(dot(direction, backdrop.sun.xyz), 0.0);
     sky += vec3(1.0, 0.92, 0.75) * (smoothstep(0.9992, 0.9998, towards) + 0.25 * pow(towards, 60.0));
     out.color = vec4(sky, 1.0);
+#endif
     return out;
 }

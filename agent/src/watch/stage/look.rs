@@ -2,12 +2,17 @@
 
 use super::mesh::{class_code, linear};
 use bevy::asset::{Asset, Assets, Handle, uuid_handle};
+use bevy::color::{ColorToComponents, LinearRgba};
 use bevy::math::Vec4;
-use bevy::pbr::{ExtendedMaterial, Material, MaterialExtension, MaterialPlugin, StandardMaterial};
+use bevy::mesh::MeshVertexBufferLayoutRef;
+use bevy::pbr::{
+    ExtendedMaterial, Material, MaterialExtension, MaterialExtensionKey, MaterialExtensionPipeline, MaterialPipeline,
+    MaterialPipelineKey, MaterialPlugin, StandardMaterial,
+};
 use bevy::prelude::{AlphaMode, App, Plugin};
 use bevy::reflect::TypePath;
 use bevy::render::render_resource::{AsBindGroup, RenderPipelineDescriptor, ShaderType, SpecializedMeshPipelineError};
-use bevy::shader::{Shader, ShaderRef};
+use bevy::shader::{Shader, ShaderDefVal, ShaderRef};
 use roadproof_sim::Class;
 use roadproof_sim::scene::Scene;
 
@@ -21,7 +26,8 @@ const MAX_LINES: usize = 16;
 pub type SurfaceMaterial = ExtendedMaterial<StandardMaterial, Surface>;
 
 /// What grows, or is painted, on a surface.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
 pub enum Grain {
     /// Nothing.
     Plain,
@@ -35,16 +41,55 @@ pub enum Grain {
     Leaves,
 }
 
+/// How pixels of a surface are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Drawn {
+    /// Coloured, under bevy's light.
+    Full,
+    /// Coloured, under a simpler light for renderers that run on a processor.
+    Simple,
+    /// Class and depth.
+    Labels,
+}
+
+/// How smooth a surface is, how light it is by itself.
+#[derive(Clone, Copy, Default)]
+pub struct Finish {
+    /// Perceptual roughness, 0 to 1.
+    pub roughness: f32,
+    /// Light of its own.
+    pub glow: LinearRgba,
+}
+
 /// The extension of the material.
 #[derive(Asset, TypePath, AsBindGroup, Clone, Debug)]
+#[bind_group_data(SurfaceKey)]
 pub struct Surface {
     #[uniform(100)]
     uniform: SurfaceUniform,
+    key: SurfaceKey,
+}
+
+/// What a surface's shader is compiled for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(C)]
+pub struct SurfaceKey {
+    grain: Grain,
+    drawn: Drawn,
+}
+
+impl From<&Surface> for SurfaceKey {
+    fn from(surface: &Surface) -> Self {
+        surface.key
+    }
 }
 
 #[derive(ShaderType, Clone, Copy, Debug)]
 struct SurfaceUniform {
-    /// The grain, whether classes are drawn instead of colours, the code of a marking, number of lines.
+    /// Light of its own, roughness.
+    finish: Vec4,
+    /// Code of a marking, number of lines.
     kind: Vec4,
     /// Offset, half of the width, length of a dash, its period (0 for a solid line).
     lines: [Vec4; MAX_LINES],
@@ -53,9 +98,9 @@ struct SurfaceUniform {
 }
 
 impl Surface {
-    /// A surface of this kind in a world; `labels` draws class and depth instead of colours.
+    /// A surface of this kind in a world.
     #[must_use]
-    pub fn new(grain: Grain, scene: &Scene, labels: bool) -> Self {
+    pub fn new(grain: Grain, finish: Finish, scene: &Scene, drawn: Drawn) -> Self {
         let markings = if grain == Grain::Asphalt { &scene.markings[..] } else { &[] };
         let (mut lines, mut paints) = ([Vec4::ZERO; MAX_LINES], [Vec4::ZERO; MAX_LINES]);
         for ((line, paint), marking) in lines.iter_mut().zip(&mut paints).zip(markings) {
@@ -65,9 +110,9 @@ impl Surface {
             *paint = Vec4::new(r, g, b, 1.0);
         }
         let count = markings.len().min(MAX_LINES) as f32;
-        let labels = f32::from(u8::from(labels));
-        let kind = Vec4::new(grain as u8 as f32, labels, class_code(Class::Marking), count);
-        Self { uniform: SurfaceUniform { kind, lines, paints } }
+        let kind = Vec4::new(class_code(Class::Marking), count, 0.0, 0.0);
+        let finish = finish.glow.to_vec3().extend(finish.roughness);
+        Self { uniform: SurfaceUniform { finish, kind, lines, paints }, key: SurfaceKey { grain, drawn } }
     }
 }
 
@@ -75,13 +120,54 @@ impl MaterialExtension for Surface {
     fn fragment_shader() -> ShaderRef {
         SURFACE_SHADER.into()
     }
+
+    fn specialize(
+        _: &MaterialExtensionPipeline,
+        descriptor: &mut RenderPipelineDescriptor,
+        _: &MeshVertexBufferLayoutRef,
+        key: MaterialExtensionKey<Self>,
+    ) -> Result<(), SpecializedMeshPipelineError> {
+        let SurfaceKey { grain, drawn } = key.bind_group_data;
+        let grain = match grain {
+            Grain::Plain => None,
+            Grain::Asphalt => Some("ASPHALT"),
+            Grain::Grass => Some("GRASS"),
+            Grain::Wall => Some("WALL"),
+            Grain::Leaves => Some("LEAVES"),
+        };
+        let drawn = match drawn {
+            Drawn::Full => None,
+            Drawn::Simple => Some("SIMPLE_LIGHT"),
+            Drawn::Labels => Some("LABELS"),
+        };
+        if let Some(fragment) = &mut descriptor.fragment {
+            fragment.shader_defs.extend([grain, drawn].into_iter().flatten().map(ShaderDefVal::from));
+        }
+        Ok(())
+    }
 }
 
 /// The sky, and the ground beyond what is laid out, on the inside of a box around the camera.
 #[derive(Asset, TypePath, AsBindGroup, Clone, Debug)]
+#[bind_group_data(BackdropKey)]
 pub struct Backdrop {
     #[uniform(0)]
     uniform: BackdropUniform,
+    key: BackdropKey,
+}
+
+/// What a backdrop's shader is compiled for. Shaders here branch on no uniform: lavapipe (Mesa 22.3, `update_inline_shader_state`)
+/// compiles a shader anew whenever such a branch takes another way, and keeps all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(C)]
+pub struct BackdropKey {
+    drawn: Drawn,
+}
+
+impl From<&Backdrop> for BackdropKey {
+    fn from(backdrop: &Backdrop) -> Self {
+        backdrop.key
+    }
 }
 
 #[derive(ShaderType, Clone, Copy, Debug)]
@@ -90,7 +176,7 @@ struct BackdropUniform {
     horizon: Vec4,
     /// Colour of the ground as the sun lights it; its height.
     ground: Vec4,
-    /// Direction to the sun; whether classes are drawn instead of colours.
+    /// Direction to the sun.
     sun: Vec4,
     /// How often haze halves what is seen of a colour, per metre; codes of sky and terrain.
     haze: Vec4,
@@ -99,12 +185,12 @@ struct BackdropUniform {
 impl Backdrop {
     /// That of a world, whose ground far away is at this height.
     #[must_use]
-    pub fn new(scene: &Scene, ground_m: f32, labels: bool) -> Self {
+    pub fn new(scene: &Scene, ground_m: f32, drawn: Drawn) -> Self {
         let colour = |colour, w| {
             let [r, g, b] = linear(colour);
             Vec4::new(r, g, b, w)
         };
-        let sun = super::mesh::place(scene.sun).extend(f32::from(u8::from(labels)));
+        let sun = super::mesh::place(scene.sun).extend(0.0);
         let brightness = scene.brightness(roadproof_sim::math::Vec3::Z);
         let ground = colour(scene.palette.terrain.map(|channel| channel * brightness), ground_m);
         let haze = Vec4::new(scene.halvings_per_m, class_code(Class::Sky), class_code(Class::Terrain), 0.0);
@@ -115,7 +201,7 @@ impl Backdrop {
             sun,
             haze,
         };
-        Self { uniform }
+        Self { uniform, key: BackdropKey { drawn } }
     }
 }
 
@@ -137,11 +223,14 @@ impl Material for Backdrop {
     }
 
     fn specialize(
-        _: &bevy::pbr::MaterialPipeline,
+        _: &MaterialPipeline,
         descriptor: &mut RenderPipelineDescriptor,
-        _: &bevy::mesh::MeshVertexBufferLayoutRef,
-        _: bevy::pbr::MaterialPipelineKey<Self>,
+        _: &MeshVertexBufferLayoutRef,
+        key: MaterialPipelineKey<Self>,
     ) -> Result<(), SpecializedMeshPipelineError> {
+        if let (Drawn::Labels, Some(fragment)) = (key.bind_group_data.drawn, &mut descriptor.fragment) {
+            fragment.shader_defs.push("LABELS".into());
+        }
         // It is seen from inside.
         descriptor.primitive.cull_mode = None;
         Ok(())

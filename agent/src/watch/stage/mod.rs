@@ -9,7 +9,7 @@ mod look;
 mod mesh;
 mod props;
 
-pub use look::{Backdrop, LookPlugin, SurfaceMaterial};
+pub use look::{Backdrop, Drawn, LookPlugin, SurfaceMaterial};
 pub use mesh::{linear, place, rotation};
 
 use crate::watch::moment::Pose;
@@ -20,7 +20,7 @@ use bevy::pbr::{DistanceFog, ExtendedMaterial, FogFalloff};
 use bevy::prelude::*;
 use cars::CarMeshes;
 use ground::{PIECE_ROWS, ground};
-use look::{Grain, Surface};
+use look::{Finish, Grain, Surface};
 use mesh::MeshBuilder;
 use props::PropPiece;
 use roadproof_sim::scene::{ROW_M, Scene};
@@ -28,9 +28,9 @@ use roadproof_sim::traffic::Car;
 use roadproof_sim::vehicle::VehicleSettings;
 
 /// Light of the sun on a surface that faces it, and of the sky on every surface, in lux and cd/m²: with the default exposure a
-/// white surface that faces the sun is just white.
+/// white road under a sun of medium height is just white.
 const SUN_LUX: f32 = 2300.0;
-const SKY_CD_PER_M2: f32 = 1000.0;
+const SKY_CD_PER_M2: f32 = 1300.0;
 /// Half of the box that carries the sky.
 const BACKDROP_M: f32 = 900.0;
 /// Paint of the ego.
@@ -79,8 +79,8 @@ pub struct Staging {
     pub stage: usize,
     /// The layer that its cameras look at.
     pub layers: RenderLayers,
-    /// Class and depth instead of colours.
-    pub labels: bool,
+    /// What is drawn of it.
+    pub drawn: Drawn,
     /// Whether the sun throws shadows.
     pub shadows: bool,
     /// Whether the ego's own body is there.
@@ -143,13 +143,6 @@ struct Builder<'a, 'w, 's, 'c, 'd> {
     staging: &'d Staging,
 }
 
-/// How smooth a surface is, how light it is by itself.
-#[derive(Clone, Copy, Default)]
-struct Finish {
-    roughness: f32,
-    glow: LinearRgba,
-}
-
 const MATT: Finish = Finish { roughness: 0.9, glow: LinearRgba::BLACK };
 const ENAMEL: Finish = Finish { roughness: 0.35, glow: LinearRgba::BLACK };
 const PANE: Finish = Finish { roughness: 0.12, glow: LinearRgba::BLACK };
@@ -162,7 +155,7 @@ impl Builder<'_, '_, '_, '_, '_> {
             reflectance: 0.35,
             ..StandardMaterial::default()
         };
-        let extension = Surface::new(grain, self.scene, self.staging.labels);
+        let extension = Surface::new(grain, finish, self.scene, self.staging.drawn);
         MeshMaterial3d(self.assets.surfaces.add(ExtendedMaterial { base, extension }))
     }
 
@@ -228,12 +221,12 @@ impl Builder<'_, '_, '_, '_, '_> {
 
     fn sky(&mut self) {
         let ground_m = self.scene.rows.first().map_or(0.0, |row| row.centre.z);
-        let material = self.assets.backdrops.add(Backdrop::new(self.scene, ground_m, self.staging.labels));
+        let material = self.assets.backdrops.add(Backdrop::new(self.scene, ground_m, self.staging.drawn));
         let side_m = 2.0 * BACKDROP_M;
         let mesh = self.assets.meshes.add(Cuboid::new(side_m, side_m, side_m));
         let nothing = (NoFrustumCulling, NotShadowCaster, NotShadowReceiver);
         self.commands.spawn((Mesh3d(mesh), MeshMaterial3d(material), SkyBox, nothing, self.common()));
-        if self.staging.labels {
+        if self.staging.drawn == Drawn::Labels {
             return;
         }
         let cascades = CascadeShadowConfigBuilder {
