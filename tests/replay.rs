@@ -3,6 +3,7 @@
 use crate::program::{repository, roadproof, run, run_well};
 use roadproof_agent::drivers::{Driver, ScriptedDriver};
 use roadproof_agent::replay::{Case, CaseReport, drive_case};
+use roadproof_agent::watched_drive::mcap;
 use roadproof_sim::{Trace, scenario};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -106,4 +107,17 @@ fn a_trace_that_is_too_short_or_too_long_is_found() {
     let ended = run(roadproof().arg("replay").arg(&long));
     assert_eq!(ended.code, Some(1));
     assert!(ended.stdout.contains("recorded 61"), "{}", ended.stdout);
+}
+
+#[test]
+fn drives_are_written_as_mcap() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let case = format!("{GOLDEN}.ron");
+    run_well(roadproof().args(["replay", case.as_str(), "--mcap"]).arg(folder.path()));
+    let path = folder.path().join("regression_blurred_cut_in.mcap");
+    let bytes = std::fs::read(&path).expect("a file for the case");
+    let (scenario, controls) = mcap::read(&bytes, &path).expect("a drive");
+    assert_eq!(scenario, Case::read(&repository().join(&case), false).expect("checked").scenario);
+    let golden = std::fs::read_to_string(repository().join(format!("{GOLDEN}.trace"))).expect("a golden trace");
+    assert_eq!(controls, Trace::parse(&golden).expect("a golden trace").controls().collect::<Vec<_>>());
 }

@@ -37,8 +37,10 @@ fn bad_input_is_refused_in_one_sentence() {
     for (arguments, words) in [
         (&["nobody", "--record", film][..], "no driver \"nobody\""),
         (&["shipped", "scenarios/nowhere.ron", "--record", film], "nowhere.ron"),
-        (&["--record", "film.avi"], "allowed are .mp4, .gif, or a folder"),
-        (&["--record", film, "--fps", "0"], "--fps = 0, allowed is 1 to 60"),
+        (&["--record", "film.avi"], "allowed are .mp4, .gif, .png, .mcap, or a folder"),
+        (&["--record", film, "--fps", "0"], "--fps = 0, allowed is 1 to 50"),
+        (&["--record", film, "--fps", "60"], "--fps = 60, allowed is 1 to 50"),
+        (&["--record", "film.mp4", "--size", "3840x3840"], "an mp4 at most"),
         (&["--record", film, "--seconds=-3"], "--seconds = -3"),
         (&["--record", film, "--size", "12x12"], "--size \"12x12\""),
         (&["--record", film, "--size", "wide"], "WIDTHxHEIGHT"),
@@ -142,4 +144,25 @@ fn films_of_all_three_kinds_are_made_of_a_recording() {
     names.sort();
     assert_eq!(names, ["00000.png", "00001.png", "00002.png", "00003.png"]);
     assert!(std::fs::read(film("again.gif")).expect("a GIF") == gif, "the same film for the same drive");
+    let again = crate::program::run(watch(&["--size", "160x96", "--record"]).arg(&pictures));
+    assert!(again.code == Some(2) && again.stderr.contains("must be empty"), "{}", again.stderr);
+}
+
+#[cfg(feature = "watch")]
+#[test]
+fn a_drive_is_written_as_mcap_and_played_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (drive, picture) = (folder.path().join("drive.mcap"), folder.path().join("picture.png"));
+    let rain = ["--fault", "Rain:4", "--seconds", "1", "--record"];
+    let told = crate::program::run_well(watch(&rain).arg(&drive));
+    assert!(told.contains("11 moments"), "{told}");
+    let small = ["--size", "160x96", "--seconds", "0.5"];
+    let told = crate::program::run_well(watch(&small).arg("--replay").arg(&drive).arg("--record").arg(&picture));
+    assert!(told.contains("a picture of 160 x 96"), "{told}");
+    assert!(std::fs::read(&picture).expect("a picture").starts_with(b"\x89PNG"));
+    let mut cut = std::fs::read(&drive).expect("a drive");
+    cut.truncate(cut.len() / 2);
+    std::fs::write(&drive, cut).expect("half a drive");
+    let ended = crate::program::run(watch(&small).arg("--replay").arg(&drive).arg("--record").arg(&picture));
+    assert!(ended.code == Some(2) && ended.stderr.contains("drive.mcap"), "{}", ended.stderr);
 }

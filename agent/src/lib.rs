@@ -98,6 +98,7 @@ pub mod certificate;
 
 pub mod bench;
 
+pub mod watched_drive;
 // The window, films, and bevy's renderer as a second camera.
 #[cfg(feature = "watch")]
 pub mod watch;

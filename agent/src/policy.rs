@@ -140,11 +140,21 @@ impl QValues<'_> {
         Action { steer: least(self.steer()), acceleration: least(self.acceleration()) }
     }
 
-    fn steer(&self) -> &[f32] {
+    /// Value of the state.
+    #[must_use]
+    pub fn value(&self) -> f32 {
+        self.0[0]
+    }
+
+    /// Advantage of each steering angle, from right to left.
+    #[must_use]
+    pub fn steer(&self) -> &[f32] {
         &self.0[1..1 + STEER_RAD.len()]
     }
 
-    fn acceleration(&self) -> &[f32] {
+    /// Advantage of each acceleration, from braking to going.
+    #[must_use]
+    pub fn acceleration(&self) -> &[f32] {
         &self.0[1 + STEER_RAD.len()..]
     }
 }

@@ -9,12 +9,13 @@ mod photographs;
 use bevy::prelude::*;
 use checks::{Before, Check, Press, checks};
 use inputs::{Down, Inputs};
-use photographs::photograph;
+use photographs::{COMPARED, photograph};
 use roadproof_agent::watch::display::{check_display, check_graphics};
 use roadproof_agent::watch::session::{Choice, Session};
 use roadproof_agent::watch::theatre::{self, Quality, Screen, Step, Watched};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Size of the window.
 const SIZE: (u32, u32) = (640, 360);
@@ -39,18 +40,27 @@ fn main() -> ExitCode {
     let scenarios = vec![scenario("cut_in/from_left"), scenario("following/slow_lead")];
     let session = Session::new("shipped", scenarios, None).expect("a session");
     let mut app = theatre::build(session, Screen::Window(SIZE.0, SIZE.1), Quality::for_graphics(graphics));
+    let left = checks();
+    let photographs = left.iter().filter(|check| matches!(check.press, Press::Photograph(_))).count();
+    // What the last key asks for is that the window closes well, which nobody inside of it can see.
+    let checked = left.len() - 1;
     app.insert_resource(Step(Some(1.0 / PICTURES_PER_S)))
-        .insert_resource(Play { picture: 0, current: None, waits: 0, left: checks() })
+        .insert_resource(Play { picture: 0, current: None, waits: 0, left })
         .init_resource::<Down>()
         .add_systems(First, play.after(bevy::ecs::message::MessageUpdateSystems));
-    // What the last key asks for is that the window closes well.
-    if app.run() == AppExit::Success { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let closed = app.run();
+    let done = (CHECKED.load(Ordering::Relaxed), COMPARED.load(Ordering::Relaxed));
+    println!("{} of {checked} checks, {} of {photographs} photographs, closed with {closed:?}", done.0, done.1);
+    if closed == AppExit::Success && done == (checked, photographs) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// The root of the repository.
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests lie in a folder of the repository").to_owned()
 }
+
+/// Checks that held.
+static CHECKED: AtomicUsize = AtomicUsize::new(0);
 
 /// How far the test is.
 #[derive(Resource)]
@@ -91,6 +101,7 @@ fn play(
         let now = Before::of(session, camera);
         assert!((check.holds)(session, &now, &before), "{}: before {before:?}, after {now:?}", check.words);
         println!("ok   {}", check.words);
+        CHECKED.fetch_add(1, Ordering::Relaxed);
     }
     if play.left.is_empty() {
         return;

@@ -4,16 +4,21 @@ use bevy::prelude::{Commands, Image, On};
 use bevy::render::render_resource::TextureFormat;
 use bevy::render::view::screenshot::{Screenshot, ScreenshotCaptured};
 use roadproof_agent::pictures::{read_png, write_png};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A reference pixel is the mean of a square of this side.
 const SHRINK: usize = 4;
 /// A photograph may differ from its reference by so many levels in the mean: drivers and libraries round differently.
 const TOLERANCE: f32 = 5.0;
 
+/// Photographs that were compared.
+pub static COMPARED: AtomicUsize = AtomicUsize::new(0);
+
 /// Photographs the window and compares it as soon as the picture is there. With `ROADPROOF_BLESS` set, it becomes the reference.
 pub fn photograph(commands: &mut Commands, name: &'static str) {
     commands.spawn(Screenshot::primary_window()).observe(move |captured: On<ScreenshotCaptured>| {
         compare(name, &captured.image);
+        COMPARED.fetch_add(1, Ordering::Relaxed);
     });
 }
 

@@ -3,10 +3,13 @@
 use crate::drivers::Driver;
 use crate::files::{check_writable, write_atomically};
 use crate::junit::{CaseResult, write_junit};
+use crate::progress::Stage;
 use crate::replay::{Case, CaseReport, bless, drive_case};
+use crate::watched_drive::{Hands, WatchedDrive, mcap};
 use anyhow::Context;
 use clap::Args;
 use rayon::prelude::*;
+use roadproof_sim::Controls;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -16,6 +19,7 @@ use std::path::{Path, PathBuf};
   roadproof replay scenarios/cut_in --driver shipped
   roadproof replay --junit junit.xml --traces traces   for a CI server
   roadproof replay --driver runs/seven --film failures see what went wrong
+  roadproof replay --driver shipped --mcap drives      drives to open in Foxglove or Lichtblick
   roadproof replay scenarios/golden --bless            record actions and golden traces anew
 
 A file with a .trace beside it replays the recorded actions and must meet every digest of state and frame; with any
@@ -37,6 +41,9 @@ pub(super) struct Arguments {
     /// Film each case that fails into this folder, as mp4; needs a program built with its window.
     #[arg(long, value_name = "FOLDER")]
     film: Option<PathBuf>,
+    /// Write one MCAP file per case into this folder: frames, truth, what was perceived, Q-values, controls and rewards.
+    #[arg(long, value_name = "FOLDER")]
+    mcap: Option<PathBuf>,
     /// Write one trace file per case into this folder.
     #[arg(long, value_name = "FOLDER")]
     traces: Option<PathBuf>,
@@ -57,9 +64,15 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     anyhow::ensure!(arguments.jobs != Some(0), "--jobs = 0, allowed is 1 or more");
     arguments.junit.as_deref().map(check_writable).transpose()?;
     if let Some(folder) = &arguments.traces {
-        check_traces(folder, &cases)?;
+        check_files(folder, &cases, "trace")?;
     }
-    arguments.film.as_deref().map(check_film).transpose()?;
+    if let Some(folder) = &arguments.mcap {
+        check_files(folder, &cases, "mcap")?;
+    }
+    if let Some(folder) = &arguments.film {
+        check_film()?;
+        check_files(folder, &cases, "mp4")?;
+    }
     let pool = rayon::ThreadPoolBuilder::new().num_threads(arguments.jobs.unwrap_or(0)).build()?;
     let new_driver = || Driver::named(&arguments.driver, None).map(|(driver, _)| driver);
     let mut reports: Vec<CaseReport> = pool.install(|| {
@@ -81,6 +94,9 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     if let Some(folder) = &arguments.traces {
         write_traces(folder, &reports)?;
     }
+    if let Some(folder) = &arguments.mcap {
+        write_mcap(folder, &arguments.driver, &cases, &reports)?;
+    }
     if let Some(path) = &arguments.junit {
         write_junit(path, "roadproof replay", &reports.iter().map(junit_case).collect::<Vec<_>>())?;
     }
@@ -92,12 +108,12 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     Ok(failed == 0)
 }
 
-/// Finds out whether every case can have a trace file of its own, before anything is driven.
-fn check_traces(folder: &Path, cases: &[Case]) -> anyhow::Result<()> {
+/// Finds out whether every case can have a file of its own, before anything is driven.
+fn check_files(folder: &Path, cases: &[Case], end: &str) -> anyhow::Result<()> {
     std::fs::create_dir_all(folder).with_context(|| format!("cannot create the folder {folder:?}"))?;
     let mut names = BTreeMap::new();
     for case in cases {
-        let name = trace_name(&case.family(), &case.name());
+        let name = file_name(&case.family(), &case.name(), end);
         if let Some(other) = names.insert(name.clone(), &case.path) {
             anyhow::bail!("{other:?} and {:?} would both write {name} into {folder:?}: replay them apart", case.path);
         }
@@ -108,14 +124,32 @@ fn check_traces(folder: &Path, cases: &[Case]) -> anyhow::Result<()> {
 
 fn write_traces(folder: &Path, reports: &[CaseReport]) -> anyhow::Result<()> {
     for report in reports {
-        let path = folder.join(trace_name(&report.family, &report.name));
+        let path = folder.join(file_name(&report.family, &report.name, "trace"));
         write_atomically(&path, report.trace.to_text().as_bytes())?;
     }
     Ok(())
 }
 
-fn trace_name(family: &str, name: &str) -> String {
-    format!("{family}_{name}.trace")
+/// Drives what the traces recorded once more, with the driver thinking along, and writes it down.
+fn write_mcap(folder: &Path, name: &str, cases: &[Case], reports: &[CaseReport]) -> anyhow::Result<()> {
+    let mut progress = Stage::start("mcap", cases.len() as u64, "drives");
+    for (index, (case, report)) in cases.iter().zip(reports).enumerate() {
+        let (driver, _) = Driver::named(name, None)?;
+        let hands = Hands::Recorded(report.trace.controls().collect());
+        let mut drive = WatchedDrive::new(case.scenario.clone(), driver, hands)?;
+        while !drive.over() {
+            drive.step(Controls::default());
+        }
+        let path = folder.join(file_name(&report.family, &report.name, "mcap"));
+        write_atomically(&path, &mcap::log(&drive, name, &case.title())?)?;
+        progress.set(index as u64 + 1, format_args!("{}", path.display()));
+    }
+    progress.finish(format_args!("in {}", folder.display()));
+    Ok(())
+}
+
+fn file_name(family: &str, name: &str, end: &str) -> String {
+    format!("{family}_{name}.{end}")
 }
 
 fn junit_case(report: &CaseReport) -> CaseResult {
@@ -129,14 +163,12 @@ fn junit_case(report: &CaseReport) -> CaseResult {
 
 /// Finds out whether films can be made, before anything is driven.
 #[cfg(feature = "watch")]
-fn check_film(folder: &Path) -> anyhow::Result<()> {
-    std::fs::create_dir_all(folder).with_context(|| format!("cannot create the folder {folder:?}"))?;
-    check_writable(&folder.join("film.mp4"))?;
+fn check_film() -> anyhow::Result<()> {
     crate::watch::display::check_graphics().map(|_| ())
 }
 
 #[cfg(not(feature = "watch"))]
-fn check_film(_: &Path) -> anyhow::Result<()> {
+fn check_film() -> anyhow::Result<()> {
     anyhow::bail!(super::without_renderer("replay --film FOLDER"))
 }
 
@@ -151,7 +183,7 @@ fn film_failures(folder: &Path, driver: &str, cases: &[Case], reports: &[CaseRep
         let choice = Choice { name: case.title(), scenario: case.scenario.clone() };
         let session = Session::new(driver, vec![choice], Some(report.trace.controls().collect()))?;
         let seconds = f64::from(case.scenario.duration_s) + 1.0;
-        let path = folder.join(format!("{}_{}.mp4", case.family(), case.name()));
+        let path = folder.join(file_name(&case.family(), &case.name(), "mp4"));
         film(session, &FilmSettings { size: (640, 360), fps: 10, seconds, quality }, &path)?;
         println!("{}", path.display());
     }

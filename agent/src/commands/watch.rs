@@ -12,6 +12,7 @@ use std::path::PathBuf;
   roadproof watch --train runs/seven                     a run in training, always with its newest weights
   roadproof watch --record film.mp4 --seconds 12         no window and no graphics card needed
   roadproof watch hardened --fault Rain:4 --record rain.gif --size 480x270 --fps 8
+  roadproof watch --record drive.mcap --seconds 60       the drive for Foxglove or Lichtblick, and for --replay
 
 H lists the keys. The window is part of the program if it was built with it:
   cargo run --release --features watch -- watch")]
@@ -21,16 +22,17 @@ pub(super) struct Arguments {
     first: Option<String>,
     /// A scenario file, or a folder of them [default: an everyday scenario].
     scenario: Option<PathBuf>,
-    /// Play a recorded trace; its scenario lies beside it, or is named.
+    /// Play a recording: an MCAP file, or a trace, whose scenario lies beside it or is named.
     #[arg(long, value_name = "FILE", conflicts_with = "train")]
     replay: Option<PathBuf>,
     /// Follow a run in training: the newest weights drive, and each drive that ends is followed by another.
     #[arg(long, value_name = "RUN")]
     train: Option<PathBuf>,
-    /// Make a film instead of opening a window: a file ending in .mp4 or .gif, or a folder for PNG pictures.
+    /// Make a film instead of opening a window: a file ending in .mp4 or .gif, or a folder for PNG pictures. A file ending in .png
+    /// gets the last picture alone, one in .mcap the drive itself: frames, truth, what was perceived, Q-values, controls, rewards.
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
-    /// Length of the film; it ends a second after the drive does.
+    /// Length of the film, which ends a second after the drive does at the latest; a single picture is taken at its end.
     #[arg(long, default_value_t = 15.0, requires = "record")]
     seconds: f64,
     /// Pictures per second of the film [default: 20].
@@ -70,13 +72,16 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
 mod windowed {
     use super::Arguments;
     use crate::drivers::Driver;
+    use crate::files::write_atomically;
+    use crate::progress::Stage;
     use crate::replay::Case;
     use crate::watch::display::{Graphics, caught, check_display, check_graphics};
     use crate::watch::film::{FilmSettings, Format, film};
     use crate::watch::orders::{CameraMode, Order};
     use crate::watch::session::{Choice, Session};
     use crate::watch::theatre::{self, Quality, Screen};
-    use crate::watch::{MOST_FPS, drive::LiveFault};
+    use crate::watched_drive::LiveFault;
+    use crate::watched_drive::mcap;
     use anyhow::Context;
     use bevy::app::{AppExit, Last};
     use roadproof_sim::fault::{FaultKind, Severity};
@@ -113,15 +118,28 @@ mod windowed {
             eprintln!("watched: {count} pictures of {} x {} in {seconds:.0} s ({rate:.1} pictures/s)", size.0, size.1);
             return Ok(closed == AppExit::Success);
         };
-        Format::of(path)?;
-        let fps = arguments.fps.unwrap_or(DEFAULT_FPS);
-        anyhow::ensure!((1..=MOST_FPS).contains(&fps), "--fps = {fps}, allowed is 1 to {MOST_FPS}");
         let seconds = arguments.seconds;
         anyhow::ensure!((0.1..=3600.0).contains(&seconds), "--seconds = {seconds}, allowed is 0.1 to 3600");
-        let quality = quality(arguments, check_graphics()?);
-        let settings = FilmSettings { size, fps, seconds, quality };
+        if path.extension().is_some_and(|end| end == "mcap") {
+            anyhow::ensure!(
+                arguments.train.is_none(),
+                "--train follows one drive with another, an .mcap file holds one"
+            );
+            let made = record_mcap(session, seconds, path)?;
+            println!("{}: {made} moments of the drive", path.display());
+            return Ok(true);
+        }
+        let format = Format::of(path)?;
+        let fps = arguments.fps.unwrap_or(DEFAULT_FPS);
+        let mut settings = FilmSettings { size, fps, seconds, quality: Quality::Full };
+        settings.check(&format)?;
+        settings.quality = quality(arguments, check_graphics()?);
         let made = film(session, &settings, path)?;
-        println!("{}: {made} pictures of {} x {}, {fps} per second", path.display(), size.0, size.1);
+        let of = format!("of {} x {}", size.0, size.1);
+        match format {
+            Format::Picture => println!("{}: a picture {of}", path.display()),
+            _ => println!("{}: {made} pictures {of}, {fps} per second", path.display()),
+        }
         Ok(true)
     }
 
@@ -133,14 +151,37 @@ mod windowed {
         }
     }
 
+    /// Drives to the end, or for so long, and writes what happened; returns the number of moments.
+    fn record_mcap(mut session: Session, seconds: f64, path: &Path) -> anyhow::Result<usize> {
+        crate::files::check_writable(path)?;
+        let hz = f64::from(session.drive().scenario().decision_hz);
+        let seconds = seconds.min(f64::from(session.drive().scenario().duration_s));
+        let count = ((seconds * hz).ceil() as u64).max(1);
+        let mut progress = Stage::start("drive", count, "decisions");
+        while !session.drive().over() && (session.drive().last() as u64) < count {
+            session.advance(1.0 / hz);
+            progress
+                .set(session.drive().last() as u64, format_args!("score {:.1}", session.moment().score.driving_score));
+        }
+        write_atomically(
+            path,
+            &mcap::log(session.drive(), session.drivers().0[session.drivers().1].as_str(), &session.title())?,
+        )?;
+        let made = session.drive().moments().len();
+        progress.finish(format_args!("{made} moments"));
+        Ok(made)
+    }
+
     fn session(arguments: &Arguments) -> anyhow::Result<Session> {
-        let (mut driver, scenario) = who_and_where(arguments)?;
+        let (driver, scenario) = who_and_where(arguments)?;
+        let nobody_asked = driver.is_none();
+        let mut driver = driver.unwrap_or_else(|| "shipped".to_owned());
         let (scenarios, recorded) = match &arguments.replay {
             Some(trace) => {
                 let (choice, controls) = recording(trace, scenario.as_deref())?;
                 // Whoever thinks along must know the camera; nobody asked for the shipped one.
                 let fits = Driver::named(&driver, None)?.0.check_camera(&choice.scenario).is_ok();
-                if arguments.first.is_none() && !fits {
+                if nobody_asked && !fits {
                     "scripted".clone_into(&mut driver);
                 }
                 (vec![choice], Some(controls))
@@ -164,7 +205,7 @@ mod windowed {
     }
 
     /// Both arguments may be left out, and a scenario alone is known by its ending or by holding some.
-    fn who_and_where(arguments: &Arguments) -> anyhow::Result<(String, Option<PathBuf>)> {
+    fn who_and_where(arguments: &Arguments) -> anyhow::Result<(Option<String>, Option<PathBuf>)> {
         let (first, second) = (arguments.first.clone(), arguments.scenario.clone());
         if let Some(run) = &arguments.train {
             let run = run.display().to_string();
@@ -172,16 +213,16 @@ mod windowed {
             let ready = Path::new(&run).join(crate::drivers::POLICY_FILE).exists();
             anyhow::ensure!(Path::new(&run).is_dir(), "no such run folder: {run:?}");
             // Until there is a policy, somebody has to drive.
-            return Ok((if ready { run } else { "scripted".to_owned() }, first.map(PathBuf::from)));
+            return Ok((Some(if ready { run } else { "scripted".to_owned() }), first.map(PathBuf::from)));
         }
-        let Some(first) = first else { return Ok(("shipped".to_owned(), None)) };
+        let Some(first) = first else { return Ok((None, None)) };
         let path = PathBuf::from(&first);
         let is_scenario =
             first.ends_with(".ron") || (path.is_dir() && !path.join(crate::run_folder::SETTINGS_FILE).exists());
         if second.is_none() && is_scenario && !Driver::NAMES.contains(&first.as_str()) {
-            return Ok(("shipped".to_owned(), Some(path)));
+            return Ok((None, Some(path)));
         }
-        Ok((first, second))
+        Ok((Some(first), second))
     }
 
     fn choices(path: Option<&Path>) -> anyhow::Result<Vec<Choice>> {
@@ -204,7 +245,15 @@ mod windowed {
     }
 
     fn recording(trace: &Path, scenario: Option<&Path>) -> anyhow::Result<(Choice, Vec<Controls>)> {
-        let text = std::fs::read_to_string(trace).with_context(|| format!("cannot read the trace {trace:?}"))?;
+        let bytes = std::fs::read(trace).with_context(|| format!("cannot read the recording {trace:?}"))?;
+        if mcap::is_mcap(&bytes) {
+            anyhow::ensure!(scenario.is_none(), "an MCAP file brings its scenario along: leave {scenario:?} out");
+            let (scenario, controls) = mcap::read(&bytes, trace)?;
+            let name = trace.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+            return Ok((Choice { name, scenario }, controls));
+        }
+        let text =
+            String::from_utf8(bytes).map_err(|_| anyhow::anyhow!("{trace:?} is neither an MCAP file nor a trace"))?;
         let parsed = Trace::parse(&text).with_context(|| format!("{}", trace.display()))?;
         let file = scenario.map_or_else(|| trace.with_extension("ron"), Path::to_owned);
         anyhow::ensure!(

@@ -9,7 +9,10 @@ use crate::decision::EndToEnd;
 use crate::drivers::LearnedDriver;
 use crate::features::{FEATURES, Memory, Odometry};
 use crate::policy::QValues;
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64Mcg;
 use roadproof_perception::attack::{to_bytes, to_numbers};
+use roadproof_perception::{OUTPUTS, Percept, percept};
 use roadproof_sim::{Fleet, FleetError, Seed, Split, generate_drive};
 use serde::Serialize;
 
@@ -32,6 +35,11 @@ const OF_A_ROAD: usize = 6;
 /// The first of them, and decisions between them.
 const FIRST: usize = 10;
 const EVERY: usize = 30;
+
+/// Outputs drawn to find out whether a decision can be turned at all, and how far from nothing they reach; trained networks give out
+/// numbers of a few units.
+const OUTPUTS_DRAWN: usize = 20_000;
+const SPREADS: [f32; 4] = [0.3, 1.0, 3.0, 10.0];
 
 /// So many decisions of as few roads as it takes; fewer if drives end before.
 ///
@@ -153,9 +161,24 @@ fn in_words(action: Action) -> String {
 impl Decision {
     /// What the driver does on this frame.
     pub fn action(&self, driver: &LearnedDriver, rgb: &[u8]) -> Action {
+        self.decide(driver, &driver.perception().see(rgb)[0])
+    }
+
+    fn decide(&self, driver: &LearnedDriver, percept: &Percept) -> Action {
         let mut features = [0.0; FEATURES];
-        let percept = driver.perception().see(rgb)[0];
-        self.memory.clone().observe(&percept, self.odometry, self.decision_s, &mut features);
+        self.memory.clone().observe(percept, self.odometry, self.decision_s, &mut features);
         QValues(&driver.policy().heads(&features)).best()
+    }
+
+    /// Whether any of many random outputs of the perception network, from likely to absurd ones, turns the decision. What none of
+    /// them turns, no frame turns either, as far as drawing can tell.
+    pub fn turns(&self, driver: &LearnedDriver, seed: u64) -> bool {
+        let clean = self.action(driver, &self.rgb);
+        let mut random = Pcg64Mcg::seed_from_u64(seed);
+        (0..OUTPUTS_DRAWN).any(|draw| {
+            let spread = SPREADS[draw % SPREADS.len()];
+            let outputs: [f32; OUTPUTS] = std::array::from_fn(|_| random.random_range(-spread..spread));
+            self.decide(driver, &percept(&outputs)) != clean
+        })
     }
 }

@@ -19,6 +19,8 @@ pub enum Format {
     Gif,
     /// A folder of PNG pictures.
     Folder,
+    /// The last picture alone, as PNG.
+    Picture,
 }
 
 impl Format {
@@ -30,16 +32,17 @@ impl Format {
         match path.extension().and_then(|end| end.to_str()) {
             Some("mp4") => Ok(Self::Mp4),
             Some("gif") => Ok(Self::Gif),
+            Some("png") => Ok(Self::Picture),
             None => Ok(Self::Folder),
             Some(other) => {
-                anyhow::bail!("--record ends in .{other}, allowed are .mp4, .gif, or a folder: {path:?}")
+                anyhow::bail!("--record ends in .{other}, allowed are .mp4, .gif, .png, .mcap, or a folder: {path:?}")
             }
         }
     }
 }
 
 /// How a film is made.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct FilmSettings {
     /// Width and height in pixels, both even.
     pub size: (u32, u32),
@@ -51,18 +54,47 @@ pub struct FilmSettings {
     pub quality: Quality,
 }
 
+impl FilmSettings {
+    /// Refuses what a format cannot hold.
+    ///
+    /// # Errors
+    /// The value with what is allowed.
+    pub fn check(&self, format: &Format) -> anyhow::Result<()> {
+        let most_fps = match format {
+            Format::Gif => super::gif::MOST_FPS,
+            Format::Mp4 | Format::Folder | Format::Picture => super::mp4::MOST_FPS,
+        };
+        anyhow::ensure!((1..=most_fps).contains(&self.fps), "--fps = {}, allowed is 1 to {most_fps}", self.fps);
+        let (pixels, most) = (self.size.0 * self.size.1, super::mp4::MOST_PIXELS);
+        anyhow::ensure!(
+            *format != Format::Mp4 || pixels <= most,
+            "--size \"{}x{}\" has {pixels} pixels, an mp4 at most {most}: choose a smaller size or a folder",
+            self.size.0,
+            self.size.1
+        );
+        Ok(())
+    }
+}
+
 /// How long the last picture stays after the drive has ended.
 const AFTERWARDS_S: f64 = 1.0;
+/// Before a single picture, the camera needs this long to swing to its place.
+const SWING_S: f64 = 1.0;
 
 /// Drives and films; returns the number of pictures.
 ///
 /// # Errors
 /// If the renderer cannot start or a file cannot be written.
-pub fn film(session: Session, settings: &FilmSettings, path: &Path) -> anyhow::Result<usize> {
+pub fn film(mut session: Session, settings: &FilmSettings, path: &Path) -> anyhow::Result<usize> {
     let format = Format::of(path)?;
+    let mut seconds = settings.seconds;
+    if format == Format::Picture && seconds > SWING_S {
+        session.advance(seconds - SWING_S);
+        seconds = SWING_S;
+    }
     let mut studio = Studio::new(session, settings.size, settings.quality);
-    let count = (settings.seconds * f64::from(settings.fps)).ceil().max(2.0) as usize;
-    let mut writer = Writer::create(format, path, settings)?;
+    let count = (seconds * f64::from(settings.fps)).ceil().max(2.0) as usize;
+    let mut writer = Writer::create(&format, path, settings)?;
     let mut progress = Progress::start("film", count as u64, "pictures");
     let mut ended_s = 0.0;
     let mut made = 0;
@@ -79,6 +111,7 @@ pub fn film(session: Session, settings: &FilmSettings, path: &Path) -> anyhow::R
         progress.set(made as u64, format_args!("{:.1} s of the drive", session.moment().measures.time_s));
     }
     writer.finish()?;
+    let made = if format == Format::Picture { 1 } else { made };
     progress.finish(format_args!("{made} pictures of {} x {}", settings.size.0, settings.size.1));
     Ok(made)
 }
@@ -130,19 +163,24 @@ enum Writer {
     Mp4 { path: PathBuf, film: Box<super::mp4::Mp4> },
     Gif { path: PathBuf, film: super::gif::Gif },
     Folder { path: PathBuf, size: (u32, u32), count: usize },
+    Picture { path: PathBuf, size: (u32, u32), last: Vec<u8> },
 }
 
 impl Writer {
-    fn create(format: Format, path: &Path, settings: &FilmSettings) -> anyhow::Result<Self> {
+    fn create(format: &Format, path: &Path, settings: &FilmSettings) -> anyhow::Result<Self> {
         let path = path.to_owned();
-        if format != Format::Folder {
+        if *format != Format::Folder {
             crate::files::check_writable(&path)?;
         }
         Ok(match format {
             Format::Mp4 => Self::Mp4 { path, film: Box::new(super::mp4::Mp4::new(settings)?) },
             Format::Gif => Self::Gif { path, film: super::gif::Gif::new(settings)? },
+            Format::Picture => Self::Picture { path, size: settings.size, last: Vec::new() },
             Format::Folder => {
                 std::fs::create_dir_all(&path).with_context(|| format!("cannot create the folder {path:?}"))?;
+                let entries = std::fs::read_dir(&path).with_context(|| format!("cannot read the folder {path:?}"))?;
+                // Pictures of an earlier, longer film would go on after this one.
+                anyhow::ensure!(entries.count() == 0, "the folder of a film must be empty, choose another: {path:?}");
                 Self::Folder { path, size: settings.size, count: 0 }
             }
         })
@@ -152,6 +190,10 @@ impl Writer {
         match self {
             Self::Mp4 { film, .. } => film.add(rgb),
             Self::Gif { film, .. } => film.add(rgb),
+            Self::Picture { last, .. } => {
+                rgb.clone_into(last);
+                Ok(())
+            }
             Self::Folder { path, size, count } => {
                 let file = path.join(format!("{count:05}.png"));
                 *count += 1;
@@ -164,6 +206,7 @@ impl Writer {
         match self {
             Self::Mp4 { path, film } => Ok(write_atomically(&path, &film.finish()?)?),
             Self::Gif { path, film } => Ok(write_atomically(&path, &film.finish()?)?),
+            Self::Picture { path, size, last } => Ok(write_atomically(&path, &png_bytes(size.0, size.1, &last))?),
             Self::Folder { .. } => Ok(()),
         }
     }
@@ -243,6 +286,7 @@ mod tests {
         let format = |path: &str| Format::of(Path::new(path));
         assert_eq!(format("a/film.mp4").expect("a format"), Format::Mp4);
         assert_eq!(format("film.gif").expect("a format"), Format::Gif);
+        assert_eq!(format("picture.png").expect("a format"), Format::Picture);
         assert_eq!(format("pictures/").expect("a format"), Format::Folder);
         assert!(format("film.avi").expect_err("no format").to_string().contains(".avi"));
     }

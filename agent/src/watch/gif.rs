@@ -5,6 +5,8 @@ use anyhow::Context;
 use gif::{DisposalMethod, Encoder, Frame, Repeat};
 use std::borrow::Cow;
 
+/// Pictures per second at most: two hundredths of a second is the least that browsers show as it is written.
+pub(super) const MOST_FPS: u32 = 50;
 /// Levels of red, green and blue in the palette: 252 colours, and one for what stays.
 const LEVELS: [usize; 3] = [6, 7, 6];
 /// The colour that lets the last picture through.

@@ -12,7 +12,9 @@ use openh264::{OpenH264API, Timestamp};
 use std::sync::{Arc, Mutex};
 
 /// The fastest film that the encoder takes.
-pub const MOST_FPS: u32 = 60;
+pub(super) const MOST_FPS: u32 = 60;
+/// Pixels of a picture at most: 36,864 macroblocks of H.264's level 5.2 (ITU-T H.264, table A-1), which is what the encoder takes.
+pub(super) const MOST_PIXELS: u32 = 36_864 * 256;
 
 /// A film under way.
 pub struct Mp4 {

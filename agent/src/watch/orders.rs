@@ -1,6 +1,6 @@
 //! Everything that whoever watches can ask for. Keys, buttons and tests all give the same orders.
 
-use super::drive::LiveFault;
+use crate::watched_drive::LiveFault;
 use bevy::input::keyboard::KeyCode;
 
 /// Where the picture is taken from.

@@ -1,8 +1,8 @@
 //! The camera's frame as the driver gets it, with what it makes of it drawn over: classes, cars, the lane against the truth, and
 //! what its decision hangs on.
 
-use super::moment::Moment;
 use crate::pictures::{Picture, class_colour};
+use crate::watched_drive::Moment;
 use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::prelude::{Drawable, Point, Primitive, RgbColor, Size};
 use embedded_graphics::primitives::{Line, PrimitiveStyle, Rectangle};
@@ -188,7 +188,7 @@ pub fn channels(colour: Rgb888) -> [u8; 3] {
 mod tests {
     use super::*;
     use crate::drivers::{Driver, LearnedDriver};
-    use crate::watch::drive::{Hands, WatchedDrive};
+    use crate::watched_drive::{Hands, WatchedDrive};
     use roadproof_sim::{Controls, parse};
 
     /// A straight road with a car 20 m ahead, some decisions in.

@@ -1,14 +1,12 @@
 //! What stands beside the world: what the driver gets and sees, what it thinks, how it fares, and everything that can be asked for
 //! by mouse. It draws a [`Session`] and returns orders; it changes nothing itself.
 
-use super::drive::{Hands, LiveFault};
-use super::moment::Moment;
 use super::orders::{CameraMode, HELD_KEYS, Order, key_orders};
 use super::overlay::{BELIEF, Overlay, TRUTH, channels};
 use super::session::Session;
-use crate::action::STEER_RAD;
 use crate::pictures::Picture;
 use crate::policy::QValues;
+use crate::watched_drive::{Hands, LiveFault, Moment};
 use bevy_egui::egui::{
     self, Align2, Color32, ComboBox, Context, FontId, Frame, Panel, Pos2, Rect, RichText, Sense, Slider, Stroke,
     TextureId, Ui, Vec2,
@@ -31,14 +29,15 @@ const BAD: Color32 = Color32::from_rgb(240, 90, 80);
 /// The pictures of the shown moment, drawn anew when it is another one.
 #[derive(Default)]
 pub struct Pictures {
-    shown: Option<(u64, usize, usize, bool, bool)>,
+    shown: Option<(u64, u64, usize, usize, bool, bool)>,
 }
 
 impl Pictures {
     /// The driver's frame with what it sees in it, and the clean one; `None` if they are the same as the last time.
     pub fn renew(&mut self, session: &mut Session) -> Option<[Picture; 2]> {
         let (overlay, saliency) = (session.shows.overlay, session.shows.saliency);
-        let state = (session.drives(), session.shown(), session.drive().last(), overlay, saliency);
+        let (shown, drive) = (session.shown(), session.drive());
+        let state = (session.drives(), drive.rebuilt(), shown, drive.last(), overlay, saliency);
         if self.shown.replace(state) == Some(state) {
             return None;
         }
@@ -166,8 +165,7 @@ fn values(ui: &mut Ui, moment: &Moment) {
     ui.label(
         small(format!("Q {:.2}: advantage of each steering angle, and of each acceleration", q.of(chosen))).color(DIM),
     );
-    let steer: Vec<f32> = thought.heads[1..=STEER_RAD.len()].to_vec();
-    let acceleration: Vec<f32> = thought.heads[1 + STEER_RAD.len()..].to_vec();
+    let (steer, acceleration) = (q.steer(), q.acceleration());
     let width = ui.available_width();
     ui.horizontal(|ui| {
         // Left is left: the list runs from right to left.
@@ -175,7 +173,7 @@ fn values(ui: &mut Ui, moment: &Moment) {
         let mirrored: Vec<f32> = steer.iter().rev().copied().collect();
         bars(ui, &mirrored, steer.len() - 1 - chosen.steer, width * 0.62, labels);
         let labels = [Some("brake"), Some("go")];
-        bars(ui, &acceleration, chosen.acceleration, width * 0.34, labels);
+        bars(ui, acceleration, chosen.acceleration, width * 0.34, labels);
     });
 }
 

@@ -1,8 +1,8 @@
 //! Where the picture is taken from: five cameras, moved by the car, the mouse and the keys.
 
-use super::moment::Pose;
 use super::orders::CameraMode;
 use super::stage::{place, rotation};
+use crate::watched_drive::Pose;
 use bevy::math::{Quat, Vec2, Vec3};
 use bevy::transform::components::Transform;
 use roadproof_sim::CameraSettings;

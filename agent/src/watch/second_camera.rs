@@ -2,10 +2,10 @@
 //! simulator's own frames meets another look of the same world, which is a held-out domain; and both renderers are held against each
 //! other.
 
-use super::moment::Pose;
 use super::offscreen;
 use super::rig::sensor;
 use super::stage::{self, Drawn, SkyCentre, StageAssets, StagePlugin, Staging, Tableau, Tableaux};
+use crate::watched_drive::Pose;
 use bevy::camera::visibility::RenderLayers;
 use bevy::camera::{Hdr, RenderTarget, Viewport};
 use bevy::core_pipeline::tonemapping::{DebandDither, Tonemapping};

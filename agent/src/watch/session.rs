@@ -1,17 +1,16 @@
 //! What is watched and how: the drive, the place shown, the drivers and scenarios to choose from. It knows no window; the window,
 //! films and tests give it orders and time.
 
-use super::drive::{Hands, WatchedDrive};
-use super::moment::{Moment, Pose};
 use super::orders::{CameraMode, Order};
 use super::stage::Tableau;
 use crate::drivers::Driver;
 use crate::replay::Case;
+use crate::watched_drive::{Hands, Moment, Pose, WatchedDrive};
 use anyhow::Context;
 use roadproof_sim::fault::{FaultKind, Severity};
 use roadproof_sim::math::{Quat, Vec3};
 use roadproof_sim::{Controls, Scenario, Seed};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 /// A scenario to choose.
@@ -50,14 +49,17 @@ pub struct Shows {
 #[derive(Debug)]
 struct Follow {
     run: PathBuf,
+    /// Age of the weights that were looked at last.
     seen: Option<SystemTime>,
+    /// Whether the run has weights that can drive here.
+    ready: bool,
 }
 
 /// How fast time can run.
 const PACES: [f64; 7] = [0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0];
 const REAL_TIME: usize = 3;
-/// At most so many decisions in one go, so that a slow machine shows a slow drive rather than nothing.
-const MOST_DECISIONS: usize = 10;
+/// At most so many decisions in one go by the clock, so that a slow machine shows a slow drive rather than nothing.
+const MOST_DECISIONS: f64 = 10.0;
 
 /// What is watched.
 pub struct Session {
@@ -77,7 +79,8 @@ pub struct Session {
     pub shows: Shows,
     fault: FaultKind,
     severity: u8,
-    saliency: Option<(usize, Vec<f32>)>,
+    /// Of which moment, and how often the drive had been made anew by then.
+    saliency: Option<((u64, usize), Vec<f32>)>,
     message: Option<String>,
     quit: bool,
     drives: u64,
@@ -197,7 +200,16 @@ impl Session {
 
     /// Drives with the newest weights of a run in training; every drive that ends is followed by one with the next seed.
     pub fn follow(&mut self, run: PathBuf) {
-        self.follow = Some(Follow { run, seen: None });
+        // If the run drives already, it does so with what lies there now.
+        let drives = self.drivers[self.driver] == run.display().to_string();
+        let seen = if drives { changed_at(&run) } else { None };
+        self.follow = Some(Follow { run, seen, ready: drives });
+    }
+
+    /// Lets the time of a clock pass, but no more than a picture's worth of decisions.
+    pub fn advance_by_clock(&mut self, seconds: f64) {
+        let decisions_per_s = self.pace() * f64::from(self.drive.scenario().decision_hz);
+        self.advance(seconds.min(MOST_DECISIONS / decisions_per_s));
     }
 
     /// Lets time pass; the drive goes on as far as that takes it.
@@ -206,7 +218,7 @@ impl Session {
             return;
         }
         let decisions = seconds * self.pace() * f64::from(self.drive.scenario().decision_hz);
-        self.playhead += decisions.min(MOST_DECISIONS as f64);
+        self.playhead += decisions;
         // The picture lies between two moments, so one more than the shown one must be there.
         while self.playhead > self.drive.last() as f64 && !self.drive.over() {
             self.drive.step(self.wheel);
@@ -222,8 +234,7 @@ impl Session {
     /// Looks for new weights of the run that is followed.
     pub fn look_for_weights(&mut self) {
         let Some(follow) = &mut self.follow else { return };
-        let weights = follow.run.join(crate::drivers::POLICY_FILE);
-        let Ok(changed) = weights.metadata().and_then(|data| data.modified()) else { return };
+        let Some(changed) = changed_at(&follow.run) else { return };
         if follow.seen.replace(changed) == Some(changed) {
             return;
         }
@@ -233,6 +244,7 @@ impl Session {
         self.message = Some(format!("new weights of {name}"));
         let fits = driver.check_camera(self.drive.scenario());
         let changed = fits.and_then(|()| Ok(self.drive.set_driver(driver)?));
+        follow.ready = changed.is_ok();
         self.note_failure(changed);
     }
 
@@ -306,7 +318,7 @@ impl Session {
             }
             Order::Faults(faults) => {
                 self.branch()?;
-                self.drive.set_faults(faults);
+                self.drive.set_faults(faults)?;
             }
             Order::Quit => self.quit = true,
         }
@@ -352,7 +364,7 @@ impl Session {
         next.seed = Seed(next.seed.0.wrapping_add(seeds_on));
         let driver = match &self.follow {
             // Until the run has weights, whoever drives goes on.
-            Some(follow) if follow.seen.is_some() => follow.run.display().to_string(),
+            Some(follow) if follow.ready => follow.run.display().to_string(),
             _ => self.drivers[self.driver].clone(),
         };
         let same = (scenario, seeds_on) == (self.scenario, self.seeds_on);
@@ -361,7 +373,7 @@ impl Session {
             hands => hands.clone(),
         };
         let mut drive = begin(&driver, next, hands)?;
-        drive.set_faults(self.drive.faults().to_vec());
+        drive.set_faults(self.drive.faults().to_vec())?;
         self.drive = drive;
         (self.scenario, self.seeds_on, self.playhead) = (scenario, seeds_on, 0.0);
         self.drives += 1;
@@ -388,8 +400,9 @@ impl Session {
     /// What the decision of the shown moment hangs on, as [`WatchedDrive::saliency`].
     pub fn saliency(&mut self) -> &[f32] {
         let shown = self.shown();
-        if self.saliency.as_ref().is_none_or(|(moment, _)| *moment != shown) {
-            self.saliency = Some((shown, self.drive.saliency(shown)));
+        let wanted = (self.drive.rebuilt(), shown);
+        if self.saliency.as_ref().is_none_or(|(known, _)| *known != wanted) {
+            self.saliency = Some((wanted, self.drive.saliency(shown)));
         }
         self.saliency.as_ref().map_or(&[], |(_, map)| map)
     }
@@ -399,6 +412,11 @@ fn begin(driver: &str, scenario: Scenario, hands: Hands) -> anyhow::Result<Watch
     let (driver, _) = Driver::named(driver, None)?;
     driver.check_camera(&scenario)?;
     Ok(WatchedDrive::new(scenario, driver, hands)?)
+}
+
+/// When the weights of a run were written.
+fn changed_at(run: &Path) -> Option<SystemTime> {
+    run.join(crate::drivers::POLICY_FILE).metadata().and_then(|data| data.modified()).ok()
 }
 
 fn severity(asked: u8) -> anyhow::Result<Severity> {

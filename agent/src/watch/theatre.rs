@@ -197,13 +197,14 @@ const KEY_STEER_PER_S: f32 = 0.9;
 fn steer(
     keys: Res<ButtonInput<KeyCode>>,
     time: Res<Time>,
+    step: Res<Step>,
     #[cfg(feature = "gamepad")] pads: Query<&bevy::input::gamepad::Gamepad>,
     mut watched: ResMut<Watched>,
 ) {
     let held = |key| f32::from(u8::from(keys.pressed(key)));
     let wheel = &mut watched.0.wheel;
     let asked = KEY_STEER * (held(KeyCode::ArrowLeft) - held(KeyCode::ArrowRight));
-    let most = KEY_STEER_PER_S * time.delta_secs();
+    let most = KEY_STEER_PER_S * step.0.map_or_else(|| time.delta_secs(), |seconds| seconds as f32);
     wheel.steer += (asked - wheel.steer).clamp(-most, most);
     wheel.throttle = 0.6 * held(KeyCode::ArrowUp);
     wheel.brake = 0.6 * held(KeyCode::ArrowDown);
@@ -248,8 +249,11 @@ fn handle_cameras(
 const LOOK_EVERY_S: f64 = 1.0;
 
 fn pass_time(time: Res<Time>, step: Res<Step>, mut looked_s: Local<f64>, mut watched: ResMut<Watched>) {
-    watched.0.advance(step.0.unwrap_or_else(|| time.delta_secs_f64()));
-    *looked_s += time.delta_secs_f64();
+    match step.0 {
+        Some(seconds) => watched.0.advance(seconds),
+        None => watched.0.advance_by_clock(time.delta_secs_f64()),
+    }
+    *looked_s += step.0.unwrap_or_else(|| time.delta_secs_f64());
     if *looked_s >= LOOK_EVERY_S {
         *looked_s = 0.0;
         watched.0.look_for_weights();
@@ -384,4 +388,36 @@ fn draw_panel(
     let to = UVec2::new((rest.max.x * pixels) as u32, (rest.max.y * pixels) as u32).min(size);
     view.rest = to.cmpgt(from).all().then(|| (from, to - from));
     Ok(())
+}
+
+#[cfg(all(test, feature = "gamepad"))]
+mod tests {
+    use super::*;
+    use crate::watch::session::Choice;
+    use bevy::input::gamepad::{Gamepad, GamepadAxis, GamepadButton};
+
+    #[test]
+    fn a_gamepad_steers_and_brakes() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios/cut_in/from_left.ron");
+        let scenario = roadproof_sim::read(path.as_ref()).expect("a scenario of the repository");
+        let choice = Choice { name: "a drive".to_owned(), scenario };
+        let mut app = App::new();
+        app.insert_resource(Watched(Session::new("scripted", vec![choice], None).expect("a session")))
+            .init_resource::<ButtonInput<KeyCode>>()
+            .init_resource::<Time>()
+            .init_resource::<Step>()
+            .add_systems(Update, steer);
+        let mut pad = Gamepad::default();
+        pad.analog_mut().set(GamepadAxis::LeftStickX, -0.5);
+        pad.analog_mut().set(GamepadButton::LeftTrigger2, 0.25);
+        let pad = app.world_mut().spawn(pad).id();
+        app.update();
+        let wheel = |app: &App| app.world().resource::<Watched>().0.wheel;
+        let pressed = wheel(&app);
+        // The stick to the left is a positive angle, a quarter of half of it.
+        assert_eq!((pressed.steer, pressed.throttle, pressed.brake), (0.125, 0.0, 0.25));
+        app.world_mut().entity_mut(pad).insert(Gamepad::default());
+        app.update();
+        assert_eq!(wheel(&app).brake, 0.0, "nothing is pressed any more");
+    }
 }

@@ -12,7 +12,7 @@ mod props;
 pub use look::{Backdrop, Drawn, LookPlugin, SurfaceMaterial};
 pub use mesh::{linear, place, rotation};
 
-use crate::watch::moment::Pose;
+use crate::watched_drive::Pose;
 use bevy::camera::visibility::{NoFrustumCulling, RenderLayers};
 use bevy::ecs::system::SystemParam;
 use bevy::light::{CascadeShadowConfigBuilder, NotShadowCaster, NotShadowReceiver};

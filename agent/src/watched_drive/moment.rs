@@ -54,7 +54,7 @@ pub struct Pose {
 }
 
 impl Pose {
-    pub(super) fn of_car(car: &Car) -> Self {
+    pub(crate) fn of_car(car: &Car) -> Self {
         let pose = car.pose();
         Self { position: pose.translation, rotation: pose.rotation, braking: car.braking() }
     }

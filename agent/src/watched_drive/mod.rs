@@ -1,11 +1,16 @@
 //! A drive that is watched. It remembers every moment, so that one can look back, and goes on from any of them with another
-//! driver, other faults, or one's own hands on the wheel.
+//! driver, other faults, or one's own hands on the wheel. Whoever shows or writes down drives begins here.
 
-use super::moment::{Moment, Pose, boxes};
+pub mod mcap;
+mod moment;
+
+pub use moment::{BoxInFrame, Moment, Pose};
+
 use crate::decision::{EndToEnd, Situation};
 use crate::drivers::{Driver, LearnedDriver, Thought};
 use crate::policy::q_gradient;
 use crate::reward::RewardSettings;
+use moment::boxes;
 use roadproof_sim::fault::{Fault, FaultKind, Severity};
 use roadproof_sim::scenario::{Perturbation, Span};
 use roadproof_sim::{Controls, Episode, FleetError, Scenario, Trace};
@@ -41,6 +46,7 @@ pub struct WatchedDrive {
     moments: Vec<Moment>,
     steps: Vec<Step>,
     end_to_end: Option<EndToEnd>,
+    rebuilt: u64,
 }
 
 impl WatchedDrive {
@@ -53,7 +59,8 @@ impl WatchedDrive {
         let reward = learned(&driver).map_or_else(RewardSettings::default, |driver| driver.settings().reward);
         driver.start(&[scenario.seed]);
         let (faults, moments, steps) = (Vec::new(), Vec::new(), Vec::new());
-        let mut drive = Self { scenario, episode, driver, hands, reward, faults, moments, steps, end_to_end: None };
+        let mut drive =
+            Self { scenario, episode, driver, hands, reward, faults, moments, steps, end_to_end: None, rebuilt: 0 };
         drive.note();
         Ok(drive)
     }
@@ -100,6 +107,12 @@ impl WatchedDrive {
         self.episode.trace()
     }
 
+    /// How often the moments were made anew: whoever keeps pictures of them draws those again when it changes.
+    #[must_use]
+    pub fn rebuilt(&self) -> u64 {
+        self.rebuilt
+    }
+
     /// Faults that are switched on, beside those of the scenario.
     #[must_use]
     pub fn faults(&self) -> &[LiveFault] {
@@ -141,9 +154,14 @@ impl WatchedDrive {
         self.hands = hands;
     }
 
-    /// Switches faults on and off, from the next decision on.
-    pub fn set_faults(&mut self, faults: Vec<LiveFault>) {
+    /// Switches faults on and off: from the first frame on if nothing was decided yet, else from the frame after the next decision.
+    ///
+    /// # Errors
+    /// As [`Self::branch`].
+    pub fn set_faults(&mut self, faults: Vec<LiveFault>) -> Result<(), FleetError> {
+        let changed = self.faults != faults;
         self.faults = faults;
+        if changed && self.steps.is_empty() { self.rebuild() } else { Ok(()) }
     }
 
     /// Forgets what came after a moment, so that the drive goes on from there. Everything up to it stays to the bit.
@@ -171,7 +189,9 @@ impl WatchedDrive {
     /// Drives everything again that was decided so far.
     fn rebuild(&mut self) -> Result<(), FleetError> {
         let mut steps = std::mem::take(&mut self.steps);
-        self.episode = Episode::new(self.scenario.clone())?;
+        let first = steps.first().map_or(&self.faults, |step| &step.faults);
+        self.episode = Episode::new(with_faults(&self.scenario, first))?;
+        self.rebuilt += 1;
         self.driver.start(&[self.scenario.seed]);
         self.moments.clear();
         self.note();
@@ -184,16 +204,8 @@ impl WatchedDrive {
 
     /// Carries out one decision.
     fn take(&mut self, step: Step) {
-        let before = self.steps.last().map_or(&[][..], |step| &step.faults);
-        if before != step.faults {
-            let always = Span(0.0, f32::MAX);
-            let live = step.faults.iter().map(|&(kind, severity)| Perturbation {
-                during_s: always,
-                when: None,
-                fault: Fault::Graded { kind, severity },
-            });
-            let all = self.scenario.perturbations.iter().copied().chain(live).collect();
-            self.episode.set_perturbations(all);
+        if self.steps.last().is_some_and(|before| before.faults != step.faults) {
+            self.episode.set_perturbations(with_faults(&self.scenario, &step.faults).perturbations);
         }
         self.episode.step(step.controls);
         let latest = self.moments.len() - 1;
@@ -270,6 +282,17 @@ impl WatchedDrive {
     }
 }
 
+/// A scenario with faults that are always there, beside its own.
+fn with_faults(scenario: &Scenario, faults: &[LiveFault]) -> Scenario {
+    let mut scenario = scenario.clone();
+    scenario.perturbations.extend(faults.iter().map(|&(kind, severity)| Perturbation {
+        during_s: Span(0.0, f32::MAX),
+        when: None,
+        fault: Fault::Graded { kind, severity },
+    }));
+    scenario
+}
+
 /// The trained driver behind this one, if there is one.
 fn learned(driver: &Driver) -> Option<&LearnedDriver> {
     match driver {
@@ -344,13 +367,14 @@ mod tests {
         let mut watched = drive(shipped(), 5);
         watched.set_hands(Hands::Wheel);
         let braking = Controls { brake: 0.3, ..Controls::default() };
-        watched.set_faults(vec![(FaultKind::GaussianNoise, Severity::new(3).expect("a severity"))]);
+        let noise = (FaultKind::GaussianNoise, Severity::new(3).expect("a severity"));
+        watched.set_faults(vec![noise]).expect("the same drive with faults");
         (0..5).for_each(|_| watched.step(braking));
         assert!(watched.trace().rows[5..10].iter().all(|row| row.controls == braking));
         let differs = |moment: &Moment| moment.frame != moment.clean;
         let faulty: Vec<bool> = watched.moments().iter().map(differs).collect();
         assert_eq!(faulty, [vec![false; 6], vec![true; 5]].concat());
-        watched.set_faults(Vec::new());
+        watched.set_faults(Vec::new()).expect("the same drive without faults");
         watched.set_hands(Hands::Driver);
         watched.step(braking);
         let last = watched.last();
