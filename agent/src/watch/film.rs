@@ -111,8 +111,12 @@ pub fn film(mut session: Session, settings: &FilmSettings, path: &Path) -> anyho
         progress.set(made as u64, format_args!("{:.1} s of the drive", session.moment().measures.time_s));
     }
     writer.finish()?;
-    let made = if format == Format::Picture { 1 } else { made };
-    progress.finish(format_args!("{made} pictures of {} x {}", settings.size.0, settings.size.1));
+    let (width, height) = settings.size;
+    if format == Format::Picture {
+        progress.finish(format_args!("the last of them kept, {width} x {height}"));
+        return Ok(1);
+    }
+    progress.finish(format_args!("{made} pictures of {width} x {height}"));
     Ok(made)
 }
 
