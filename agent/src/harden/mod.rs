@@ -53,8 +53,10 @@
 //!
 //! # What the checks say
 //! All eleven checks against self-deception held for seeds 2 and 3. For seed 1 "without a bound every frame breaks" did not: one of
-//! 48 decisions is turned by no attack at any budget, not by Square either. The filters bound what one frame can do, so that there
-//! may be no frame that turns it; that is a guess, not proved.
+//! 48 decisions is turned by no attack at any budget, not by Square either. The filters bound what one frame can do: this decision
+//! is turned by none of the other 47 frames, by no random output of the network within ±1, by 3 % of those within ±3 and by 37 % of
+//! those within ±10 (`cargo test --release another_frame -- --nocapture`). Whether any frame makes the network give out such
+//! numbers is not proved.
 //!
 //! The faults of training are those of the report, other draws of them on other roads: faults of another kind are not measured.
 //! Perception's mean errors on clean validation frames are 0.101 m of offset and 0.0166 rad of heading, nominal 0.076 m and
@@ -102,8 +104,26 @@
 //!
 //! Smaller weights and `found_drives` cannot be told apart this way: 40 more updates of today's driver (97.2, 60 of 60) without any
 //! change end at 91.1 on the held-out and 83.1 on the validation roads, without faults at 97.6 and 93.8, without the adversary at 95.8
-//! and 88.3, one seed each. A step that begins at its full size again scatters by more than these settings do; whoever measures them
-//! learns the whole policy anew, and more than once.
+//! and 88.3, one seed each. A step that begins at its full size again scatters by more than these settings do.
+//!
+//! So the whole policy was learnt anew, 250 updates on the perceptions of seeds 1, 2, 3 (a run folder with perception and settings,
+//! `learn_updates: 0` in its `progress.ron` and no policy; `train --resume RUN`). Driving scores are of 60 roads each; the rest is of
+//! `evaluate --robustness RUN --quick --roads 6` with `--kinds` GaussianNoise, Fog, Snow, BlackFrames, FrozenFrames, SunFlare,
+//! ElasticTransform, HalfFrame, Contrast, DelayedFrames, the last row of 12 decisions under the strongest attack:
+//!
+//! | | none, as shipped | `hinge_weight: 0.001, hinge_margin: 0.05` | two finds, `found_drives: 0.2` |
+//! |---|---|---|---|
+//! | held-out | 97.2, 97.8, 97.2 | 96.2, 97.7, 97.7 | 95.5, 97.1, 97.5 |
+//! | validation | 97.2, 96.2, 97.3 | 97.5, 94.1, 97.0 | 97.1, 96.4, 97.0 |
+//! | mRR | 0.861, 0.867, 0.853 | 0.891, 0.823, 0.839 | 0.817, 0.882, 0.842 |
+//! | kept at severity 3 | 0.948, 0.953, 0.954 | 0.977, 0.902, 0.915 | 0.910, 0.954, 0.918 |
+//! | turned at 1 grey level | 42, 17, 25 % | 17, 33, 17 % | 33, 58, 17 % |
+//! | turned at 4 grey levels | 92, 92, 67 % | 50, 58, 75 % | 83, 100, 75 % |
+//!
+//! The hinge does what it is for, single decisions are harder to turn: 61 % in the mean at 4 grey levels, without it 84 %. On roads and
+//! under faults nothing can be told apart but a hint of a loss. Finds show nothing: both were found against the nominal driver, and
+//! the hardened one held them before. `overlap_weight` harms at any weight that was tried: 0.005 ends at 3.0 on the held-out and 2.4
+//! on the validation roads, 0.0005 at 86.2 and 80.3 (52 and 47 of 60), seed 1. All three stay off by default.
 
 mod adversary;
 mod faults;

@@ -112,7 +112,6 @@ fn examples(trick: Trick) -> Vec<Example<Deceptive>> {
             rgb: vec![GREY; VALUES],
             objective: objective(&weights, trick),
             substitute: Some(objective(&other, Trick::None)),
-            breakable: true,
         }
     };
     (0..10).map(example).collect()
@@ -158,18 +157,6 @@ fn every_deception_is_found_out_by_the_check_made_for_it() {
             assert_eq!(verdict(&examined, part), Verdict::Failed, "{trick:?}, {part:?}: {:#?}", examined.checks);
         }
     }
-}
-
-#[test]
-fn frames_that_nothing_could_break_are_not_held_against_the_attacks() {
-    let mut examples = examples(Trick::OutOfReach);
-    examples.iter_mut().for_each(|example| example.breakable = false);
-    let trial = Trial { size: (6, 4), eps_levels: vec![1.0, 2.0], steps: 10, tries: 40, noise_tries: 40, seed: 3 };
-    let examined = examine(&examples, &trial, "nothing", &Interrupt::never()).expect("nobody interrupts");
-    assert_eq!(verdict(&examined, "without a bound"), Verdict::CannotBeJudged);
-    examples[0].breakable = true;
-    let examined = examine(&examples, &trial, "nothing", &Interrupt::never()).expect("nobody interrupts");
-    assert_eq!(verdict(&examined, "without a bound"), Verdict::Failed);
 }
 
 #[test]

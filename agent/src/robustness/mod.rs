@@ -204,12 +204,7 @@ fn attack_decisions(
         .map(|decision| {
             let clean = to_numbers(&decision.rgb);
             let loss = |end_to_end| SingleLoss::new(end_to_end, decision, &clean);
-            Example {
-                rgb: decision.rgb.clone(),
-                objective: loss(&end_to_end),
-                substitute: Some(loss(&other)),
-                breakable: decision.turns(driver, trial.seed),
-            }
+            Example { rgb: decision.rgb.clone(), objective: loss(&end_to_end), substitute: Some(loss(&other)) }
         })
         .collect();
     anyhow::ensure!(!examples.is_empty(), "every held-out road ends before a decision could be taken from it");
