@@ -209,7 +209,9 @@ mod windowed {
         let (first, second) = (arguments.first.clone(), arguments.scenario.clone());
         if let Some(run) = &arguments.train {
             let run = run.display().to_string();
-            anyhow::ensure!(second.is_none(), "--train names the driver already: leave {first:?} out");
+            if let (Some(first), Some(_)) = (&first, &second) {
+                anyhow::bail!("--train names the driver already: leave {first:?} out");
+            }
             let ready = Path::new(&run).join(crate::drivers::POLICY_FILE).exists();
             anyhow::ensure!(Path::new(&run).is_dir(), "no such run folder: {run:?}");
             // Until there is a policy, somebody has to drive.
@@ -247,7 +249,9 @@ mod windowed {
     fn recording(trace: &Path, scenario: Option<&Path>) -> anyhow::Result<(Choice, Vec<Controls>)> {
         let bytes = std::fs::read(trace).with_context(|| format!("cannot read the recording {trace:?}"))?;
         if mcap::is_mcap(&bytes) {
-            anyhow::ensure!(scenario.is_none(), "an MCAP file brings its scenario along: leave {scenario:?} out");
+            if let Some(scenario) = scenario {
+                anyhow::bail!("an MCAP file brings its scenario along: leave {scenario:?} out");
+            }
             let (scenario, controls) = mcap::read(&bytes, trace)?;
             let name = trace.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
             return Ok((Choice { name, scenario }, controls));
