@@ -108,8 +108,9 @@
 //!
 //! So the whole policy was learnt anew, 250 updates on the perceptions of seeds 1, 2, 3 (a run folder with perception and settings,
 //! `learn_updates: 0` in its `progress.ron` and no policy; `train --resume RUN`). Driving scores are of 60 roads each; the rest is of
-//! `evaluate --robustness RUN --quick --roads 6` with `--kinds` GaussianNoise, Fog, Snow, BlackFrames, FrozenFrames, SunFlare,
-//! ElasticTransform, HalfFrame, Contrast, DelayedFrames; the last two rows are of 12 decisions under the strongest attack:
+//! `evaluate --robustness RUN --quick --roads 6 --kinds KINDS` with the kinds
+//! `GaussianNoise,Fog,Snow,BlackFrames,FrozenFrames,SunFlare,ElasticTransform,HalfFrame,Contrast,DelayedFrames`; the last two rows
+//! are of 12 decisions under the strongest attack:
 //!
 //! | | none, as shipped | `hinge_weight: 0.001, hinge_margin: 0.05` | two finds, `found_drives: 0.2` |
 //! |---|---|---|---|
