@@ -9,6 +9,7 @@ use crate::decision::EndToEnd;
 use crate::drivers::LearnedDriver;
 use crate::features::{FEATURES, Memory, Odometry};
 use crate::policy::QValues;
+use roadproof_perception::Percept;
 use roadproof_perception::attack::{to_bytes, to_numbers};
 use roadproof_sim::{Fleet, FleetError, Seed, Split, generate_drive};
 use serde::Serialize;
@@ -153,9 +154,13 @@ fn in_words(action: Action) -> String {
 impl Decision {
     /// What the driver does on this frame.
     pub fn action(&self, driver: &LearnedDriver, rgb: &[u8]) -> Action {
+        self.action_of(driver, &driver.perception().see(rgb)[0])
+    }
+
+    /// What the driver does on a frame of which perception makes this.
+    fn action_of(&self, driver: &LearnedDriver, percept: &Percept) -> Action {
         let mut features = [0.0; FEATURES];
-        let percept = driver.perception().see(rgb)[0];
-        self.memory.clone().observe(&percept, self.odometry, self.decision_s, &mut features);
+        self.memory.clone().observe(percept, self.odometry, self.decision_s, &mut features);
         QValues(&driver.policy().heads(&features)).best()
     }
 }
@@ -165,13 +170,7 @@ mod tests {
     use super::*;
     use rand::{RngExt, SeedableRng};
     use rand_pcg::Pcg64Mcg;
-    use roadproof_perception::{OUTPUTS, Percept, percept};
-
-    fn decide(decision: &Decision, driver: &LearnedDriver, percept: &Percept) -> Action {
-        let mut features = [0.0; FEATURES];
-        decision.memory.clone().observe(percept, decision.odometry, decision.decision_s, &mut features);
-        QValues(&driver.policy().heads(&features)).best()
-    }
+    use roadproof_perception::{OUTPUTS, percept};
 
     /// Filters bound what one frame may do. Of the decisions of a report one has no other frame that turns it, and only outputs of
     /// the network that are far from any it gives out would: `harden`'s documentation tells of it.
@@ -191,7 +190,7 @@ mod tests {
         let shares = [1.0_f32, 3.0, 10.0].map(|reach| {
             let turns = |_: &usize| {
                 let outputs: [f32; OUTPUTS] = std::array::from_fn(|_| random.random_range(-reach..reach));
-                decide(fixed, &driver, &percept(&outputs)) != clean
+                fixed.action_of(&driver, &percept(&outputs)) != clean
             };
             100.0 * (0..4000).filter(turns).count() as f32 / 4000.0
         });

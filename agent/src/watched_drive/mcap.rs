@@ -106,8 +106,7 @@ const TOPICS: [Topic; 7] = [
 /// # Errors
 /// What the writer says of its own work.
 pub fn log(drive: &WatchedDrive, driver: &str, title: &str) -> anyhow::Result<Vec<u8>> {
-    let mut writer =
-        WriteOptions::new().compression(None).profile("").library("roadproof").create(Cursor::new(Vec::new()))?;
+    let mut writer = WriteOptions::new().compression(None).create(Cursor::new(Vec::new()))?;
     let about = BTreeMap::from([
         ("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
         ("driver".to_owned(), driver.to_owned()),
