@@ -2,6 +2,7 @@
 
 use anyhow::Context;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 const RECORD: &str = "without one, record a film: roadproof watch --record film.mp4";
 
@@ -39,18 +40,22 @@ pub enum Graphics {
     Processor,
 }
 
+/// The graphics drivers, which stay loaded for as long as the program runs: NVIDIA's leaves work behind in every thread
+/// that it drew in, and a thread that ends after the driver was unloaded takes the program down with it.
+static DRIVERS: LazyLock<wgpu::Instance> =
+    LazyLock::new(|| wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle()));
+
 /// Refuses to start the renderer where there is no graphics driver, and tells what there is.
 ///
 /// # Errors
 /// One sentence with the command that helps.
 pub fn check_graphics() -> anyhow::Result<Graphics> {
-    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
     // The one that bevy would take.
     let options = wgpu::RequestAdapterOptions {
         power_preference: wgpu::PowerPreference::HighPerformance,
         ..wgpu::RequestAdapterOptions::default()
     };
-    let found = bevy::tasks::block_on(instance.request_adapter(&options));
+    let found = bevy::tasks::block_on(DRIVERS.request_adapter(&options));
     let helps = if cfg!(target_os = "linux") {
         "install one, software will do: apt-get install mesa-vulkan-drivers"
     } else {
