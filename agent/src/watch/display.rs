@@ -1,6 +1,5 @@
 //! Finds out whether there is a display and a graphics driver before the renderer would panic about it.
 
-use anyhow::Context;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
@@ -24,9 +23,11 @@ pub fn check_display() -> anyhow::Result<()> {
     let number = local.map(|local| local.split('.').next().unwrap_or(local));
     if let Some(number) = number {
         let socket = PathBuf::from(format!("/tmp/.X11-unix/X{number}"));
-        std::os::unix::net::UnixStream::connect(&socket).with_context(|| {
-            format!("no display to open a window on, DISPLAY is {display:?} and nothing answers; {RECORD}, or run under: xvfb-run -a")
-        })?;
+        if let Err(error) = std::os::unix::net::UnixStream::connect(&socket) {
+            anyhow::bail!(
+                "no display to open a window on, DISPLAY is {display:?} and nothing answers ({error}); {RECORD}, or run under: xvfb-run -a"
+            );
+        }
     }
     Ok(())
 }
