@@ -131,9 +131,8 @@ mod windowed {
         }
         let format = Format::of(path)?;
         let fps = arguments.fps.unwrap_or(DEFAULT_FPS);
-        let mut settings = FilmSettings { size, fps, seconds, quality: Quality::Full };
-        settings.check(&format)?;
-        settings.quality = quality(arguments, check_graphics()?);
+        format.check(size, fps)?;
+        let settings = FilmSettings { size, fps, seconds, quality: quality(arguments, check_graphics()?) };
         let made = film(session, &settings, path)?;
         let of = format!("of {} x {}", size.0, size.1);
         match format {
@@ -163,10 +162,8 @@ mod windowed {
             progress
                 .set(session.drive().last() as u64, format_args!("score {:.1}", session.moment().score.driving_score));
         }
-        write_atomically(
-            path,
-            &mcap::log(session.drive(), session.drivers().0[session.drivers().1].as_str(), &session.title())?,
-        )?;
+        let (drivers, chosen) = session.drivers();
+        write_atomically(path, &mcap::log(session.drive(), &drivers[chosen], &session.title())?)?;
         let made = session.drive().moments().len();
         progress.finish(format_args!("{made} moments"));
         Ok(made)

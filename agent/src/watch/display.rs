@@ -41,8 +41,8 @@ pub enum Graphics {
     Processor,
 }
 
-/// The graphics drivers, which stay loaded for as long as the program runs: NVIDIA's leaves work behind in every thread
-/// that it drew in, and a thread that ends after the driver was unloaded takes the program down with it.
+/// The graphics drivers, which stay loaded for as long as the program runs: with NVIDIA's, programs that render in several threads
+/// crashed inside of its libraries when it was unloaded in between, and do not since.
 static DRIVERS: LazyLock<wgpu::Instance> =
     LazyLock::new(|| wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle()));
 

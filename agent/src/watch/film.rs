@@ -39,6 +39,24 @@ impl Format {
             }
         }
     }
+
+    /// Refuses a size in pixels or pictures per second that it cannot hold.
+    ///
+    /// # Errors
+    /// The value with what is allowed.
+    pub fn check(&self, (width, height): (u32, u32), fps: u32) -> anyhow::Result<()> {
+        let most_fps = match self {
+            Self::Gif => super::gif::MOST_FPS,
+            Self::Mp4 | Self::Folder | Self::Picture => super::mp4::MOST_FPS,
+        };
+        anyhow::ensure!((1..=most_fps).contains(&fps), "--fps = {fps}, allowed is 1 to {most_fps}");
+        let (pixels, most) = (width * height, super::mp4::MOST_PIXELS);
+        anyhow::ensure!(
+            *self != Self::Mp4 || pixels <= most,
+            "--size \"{width}x{height}\" has {pixels} pixels, an mp4 at most {most}: choose a smaller size or a folder"
+        );
+        Ok(())
+    }
 }
 
 /// How a film is made.
@@ -52,28 +70,6 @@ pub struct FilmSettings {
     pub seconds: f64,
     /// How much is spent on a pixel.
     pub quality: Quality,
-}
-
-impl FilmSettings {
-    /// Refuses what a format cannot hold.
-    ///
-    /// # Errors
-    /// The value with what is allowed.
-    pub fn check(&self, format: &Format) -> anyhow::Result<()> {
-        let most_fps = match format {
-            Format::Gif => super::gif::MOST_FPS,
-            Format::Mp4 | Format::Folder | Format::Picture => super::mp4::MOST_FPS,
-        };
-        anyhow::ensure!((1..=most_fps).contains(&self.fps), "--fps = {}, allowed is 1 to {most_fps}", self.fps);
-        let (pixels, most) = (self.size.0 * self.size.1, super::mp4::MOST_PIXELS);
-        anyhow::ensure!(
-            *format != Format::Mp4 || pixels <= most,
-            "--size \"{}x{}\" has {pixels} pixels, an mp4 at most {most}: choose a smaller size or a folder",
-            self.size.0,
-            self.size.1
-        );
-        Ok(())
-    }
 }
 
 /// How long the last picture stays after the drive has ended.

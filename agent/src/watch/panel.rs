@@ -29,15 +29,14 @@ const BAD: Color32 = Color32::from_rgb(240, 90, 80);
 /// The pictures of the shown moment, drawn anew when it is another one.
 #[derive(Default)]
 pub struct Pictures {
-    shown: Option<(u64, u64, usize, usize, bool, bool)>,
+    shown: Option<((u64, u64, usize), usize, bool, bool)>,
 }
 
 impl Pictures {
     /// The driver's frame with what it sees in it, and the clean one; `None` if they are the same as the last time.
     pub fn renew(&mut self, session: &mut Session) -> Option<[Picture; 2]> {
         let (overlay, saliency) = (session.shows.overlay, session.shows.saliency);
-        let (shown, drive) = (session.shown(), session.drive());
-        let state = (session.drives(), drive.rebuilt(), shown, drive.last(), overlay, saliency);
+        let state = (session.shown_version(), session.drive().last(), overlay, saliency);
         if self.shown.replace(state) == Some(state) {
             return None;
         }

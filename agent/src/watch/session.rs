@@ -79,8 +79,8 @@ pub struct Session {
     pub shows: Shows,
     fault: FaultKind,
     severity: u8,
-    /// Of which moment, and how often the drive had been made anew by then.
-    saliency: Option<((u64, usize), Vec<f32>)>,
+    /// Of which moment, as [`Session::shown_version`].
+    saliency: Option<((u64, u64, usize), Vec<f32>)>,
     message: Option<String>,
     quit: bool,
     drives: u64,
@@ -135,6 +135,13 @@ impl Session {
     #[must_use]
     pub fn drives(&self) -> u64 {
         self.drives
+    }
+
+    /// Which drive is shown, how often it had been made anew, and which moment of it: what is drawn of a moment stays the same for
+    /// as long as this does.
+    #[must_use]
+    pub fn shown_version(&self) -> (u64, u64, usize) {
+        (self.drives, self.drive.rebuilt(), self.shown())
     }
 
     /// Which moment is shown.
@@ -252,7 +259,6 @@ impl Session {
     pub fn give(&mut self, order: Order) {
         let done = self.obey(order);
         self.note_failure(done);
-        self.saliency = None;
     }
 
     fn note_failure(&mut self, done: anyhow::Result<()>) {
@@ -399,10 +405,9 @@ impl Session {
 
     /// What the decision of the shown moment hangs on, as [`WatchedDrive::saliency`].
     pub fn saliency(&mut self) -> &[f32] {
-        let shown = self.shown();
-        let wanted = (self.drive.rebuilt(), shown);
+        let wanted = self.shown_version();
         if self.saliency.as_ref().is_none_or(|(known, _)| *known != wanted) {
-            self.saliency = Some((wanted, self.drive.saliency(shown)));
+            self.saliency = Some((wanted, self.drive.saliency(self.shown())));
         }
         self.saliency.as_ref().map_or(&[], |(_, map)| map)
     }
