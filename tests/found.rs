@@ -2,8 +2,8 @@
 
 use crate::program::{Ended, refusal, repository, roadproof, run, run_well};
 use crate::tiny_run::files_in;
-use roadproof_agent::drivers::{Driver, LearnedDriver};
-use roadproof_agent::replay::{Case, closed_loop};
+use roadproof_agent::drive::replay::{Case, closed_loop};
+use roadproof_agent::driver::{Driver, LearnedDriver};
 use roadproof_sim::{Outcome, Scenario, Trace, scenario};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;

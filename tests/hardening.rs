@@ -2,8 +2,8 @@
 
 use crate::program::{refusal, roadproof, run_well};
 use crate::tiny_run::{Files, SETTINGS, files_in, json, laid_out, tiny_run, train, weights};
-use roadproof_agent::features::MemorySettings;
-use roadproof_agent::settings::Settings;
+use roadproof_agent::memory::MemorySettings;
+use roadproof_agent::train::settings::Settings;
 
 const WEIGHTS: [&str; 2] = ["perception.safetensors", "policy.safetensors"];
 

@@ -3,7 +3,7 @@
 
 use crate::program::{Ended, ended, roadproof, run_well};
 use crate::tiny_run::{SETTINGS, files_in, json};
-use roadproof_agent::drivers::LearnedDriver;
+use roadproof_agent::driver::LearnedDriver;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Command, Stdio};

@@ -2,8 +2,8 @@
 
 use crate::program::{roadproof, run_well};
 use crate::tiny_run::{json, laid_out, tiny_run, train, weights};
-use roadproof_agent::drivers::LearnedDriver;
-use roadproof_agent::settings::Settings;
+use roadproof_agent::driver::LearnedDriver;
+use roadproof_agent::train::settings::Settings;
 use serde_json::Value;
 
 #[test]

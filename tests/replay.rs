@@ -1,9 +1,10 @@
 //! The scenario library passes with the scripted driver, and golden traces hold to the bit.
 
 use crate::program::{repository, roadproof, run, run_well};
-use roadproof_agent::drivers::{Driver, ScriptedDriver};
-use roadproof_agent::replay::{Case, CaseReport, drive_case};
-use roadproof_agent::watched_drive::mcap;
+use roadproof_agent::drive::replay::{Case, CaseReport, drive_case};
+use roadproof_agent::driver::Driver;
+use roadproof_agent::watch::drive::mcap;
+use roadproof_env::ScriptedDriver;
 use roadproof_sim::{Trace, scenario};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

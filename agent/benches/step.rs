@@ -1,7 +1,7 @@
 //! Criterion benchmarks of the hot paths. `roadproof bench` prints the table users compare; these watch for regressions.
 
 use criterion::{Criterion, Throughput};
-use roadproof_agent::drivers::ScriptedDriver;
+use roadproof_env::ScriptedDriver;
 use roadproof_perception::{PerceptionSettings, Trainer, TrainingSettings};
 use roadproof_sim::{CameraSettings, DriveStyle, Fleet, Seed, Split, generate_drive};
 

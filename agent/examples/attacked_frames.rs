@@ -2,9 +2,9 @@
 //! make of them: `cargo run --release --example attacked_frames -- FOLDER [FRAMES]`. `tests/referee/attacks.py` reads it.
 
 use anyhow::Context;
-use roadproof_agent::decision::{DecisionClassifier, EndToEnd, Situation};
-use roadproof_agent::drivers::LearnedDriver;
-use roadproof_agent::features::{Memory, Odometry};
+use roadproof_agent::attack::end_to_end::{DecisionClassifier, EndToEnd, Situation};
+use roadproof_agent::driver::LearnedDriver;
+use roadproof_agent::memory::{Memory, Odometry};
 use roadproof_perception::attack::{Attacked, Batch, Budget, ClassScore, Norm, apgd_class, apgd_targeted, to_numbers};
 use roadproof_sim::{Fleet, Seed, Split, generate_drive};
 use std::path::{Path, PathBuf};

@@ -46,81 +46,36 @@
 //! What makes a driver hold under sensor faults and attacks, with figures of nominal and hardened drivers side by side, stands in
 //! [`harden`].
 
-pub mod settings;
-
+// The main job, and the stages it is made of.
 pub mod train;
-
-pub mod collect;
-
-pub mod perceive;
-
-pub mod environment;
-
-pub mod features;
-
-pub mod lane;
-pub mod lead;
-
-pub mod action;
-
-pub mod reward;
-
-pub mod policy;
 
 pub mod learn;
 
 pub mod harden;
 
-pub mod feature_spread;
-pub mod robust_q;
+// Who drives, and what a driver is made of.
+pub mod driver;
 
-pub mod drivers;
+pub mod policy;
 
-pub mod evaluate;
+pub mod memory;
 
-pub mod replay;
+// Whole drives.
+pub mod drive;
 
-// Attacks on the driver's decisions.
-pub mod decision;
-
-pub mod decision_loss;
-
-pub mod attacked_drive;
-pub mod found;
-pub mod random_search;
+// What breaks a driver, what that leaves of its driving, and what cannot break it.
+pub mod attack;
 
 pub mod robustness;
 
-// What no attack within a budget can change.
-pub mod bounds;
+pub mod proof;
 
-pub mod certificate;
-
-pub mod bench;
-
-pub mod watched_drive;
-// The window, films, and bevy's renderer as a second camera.
-#[cfg(feature = "watch")]
+// Looking at it.
 pub mod watch;
 
-pub mod contact_sheet;
-pub mod pictures;
-
+// The command line, and what it stands on.
 pub mod commands;
 
-pub mod checkpoint;
+pub mod formats;
 
-pub mod run_folder;
-
-pub mod files;
-
-pub mod tensorboard;
-
-pub mod progress;
-
-pub mod interrupt;
-
-pub mod junit;
-
-mod gradients;
-mod shipped;
+pub mod host;

@@ -24,43 +24,33 @@
 mod percept;
 
 mod classes;
-mod dataset;
+
+mod data;
 
 // The way of a frame: bytes to patches, through the network, to what its outputs mean.
-mod patches;
-
 mod network;
 
-mod head;
+mod heads;
+
 mod perception;
 
 // Learning it, keeping it, measuring it.
-mod training;
+mod train;
 
 pub mod weights;
 
-mod metrics;
-
-// Breaking it, and making it hold.
+// Breaking it, and what it can be brought to say at most.
 pub mod attack;
 
-mod hardening;
-
-// What it can be brought to say at most.
-pub mod interval;
-
-pub mod bounds;
-
-#[cfg(test)]
-mod synthetic;
+pub mod proof;
 
 pub use classes::{CELL_PX, CLASS_NAMES, CLASSES, Class, cell_class};
-pub use dataset::{Dataset, DatasetError};
-pub use hardening::{AdversarialLoss, HardBatch, loss_under_attack};
-pub use head::{GAP as GAP_OUTPUT, LEAD as LEAD_OUTPUT, OUTPUTS, percept};
-pub use metrics::{PerceptionReport, report};
+pub use data::dataset::{Dataset, DatasetError};
+pub use heads::{GAP as GAP_OUTPUT, LEAD as LEAD_OUTPUT, OUTPUTS, percept};
 pub use network::{PerceptionSettings, SettingsError};
 pub use percept::{GAP_MAX_M, Percept, PerceptLabel};
 pub use perception::Perception;
-pub use training::{PutFault, TrainLoss, Trainer, TrainingSettings};
+pub use train::hard::{AdversarialLoss, HardBatch, loss_under_attack};
+pub use train::metrics::{PerceptionReport, report};
+pub use train::{PutFault, TrainLoss, Trainer, TrainingSettings};
 pub use weights::WeightsError;

@@ -1,8 +1,8 @@
 //! The trained eye: [`Perception`] turns frames into percepts and segmentations. `training` makes it, `weights` keeps it.
 
-use crate::head::{OUTPUTS, best_class, percept};
+use crate::heads::{OUTPUTS, best_class, percept};
+use crate::network::patches::{PatchLayout, Photometry};
 use crate::network::{Network, PerceptionSettings};
-use crate::patches::{PatchLayout, Photometry};
 use crate::percept::Percept;
 use burn::prelude::*;
 use rayon::prelude::*;
@@ -105,8 +105,8 @@ pub(crate) fn values(tensor: Tensor<2>) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::Dataset;
-    use crate::synthetic;
+    use crate::data::dataset::Dataset;
+    use crate::data::synthetic;
 
     fn bits(percepts: &[Percept]) -> Vec<[u32; 9]> {
         let numbers = |p: &Percept| {

@@ -141,7 +141,7 @@ fn check(store: &mut SafetensorsStore, network: &impl ModuleSnapshot, path: &Pat
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::synthetic;
+    use crate::data::synthetic;
 
     struct Saved {
         folder: tempfile::TempDir,

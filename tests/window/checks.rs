@@ -1,9 +1,9 @@
 //! Every key, a click, and what must be so a moment later.
 
 use bevy::prelude::{KeyCode, Quat, Transform, Vec2, Vec3};
-use roadproof_agent::watch::orders::{CameraMode, Order, key_orders};
-use roadproof_agent::watch::session::Session;
-use roadproof_agent::watched_drive::Hands;
+use roadproof_agent::watch::drive::Hands;
+use roadproof_agent::watch::window::orders::{CameraMode, Order, key_orders};
+use roadproof_agent::watch::window::session::Session;
 
 /// How things stood before something was pressed.
 #[derive(Clone, Debug, PartialEq)]
@@ -176,7 +176,7 @@ pub fn checks() -> Vec<Check> {
         words: "arrows steer while they are held".to_owned(),
         press: Press::Hold(KeyCode::ArrowLeft, 4),
         holds: Box::new(|session, _, _| {
-            let taken = |moment: &roadproof_agent::watched_drive::Moment| moment.taken.map_or(0.0, |taken| taken.steer);
+            let taken = |moment: &roadproof_agent::watch::drive::Moment| moment.taken.map_or(0.0, |taken| taken.steer);
             session.drive().moments().iter().rev().take(6).any(|moment| taken(moment) > 0.01)
         }),
     });

@@ -3,7 +3,7 @@
 use bevy::prelude::{Commands, Image, On};
 use bevy::render::render_resource::TextureFormat;
 use bevy::render::view::screenshot::{Screenshot, ScreenshotCaptured};
-use roadproof_agent::pictures::{read_png, write_png};
+use roadproof_agent::formats::pictures::{read_png, write_png};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A reference pixel is the mean of a square of this side.

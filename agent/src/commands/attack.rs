@@ -1,12 +1,12 @@
 //! `roadproof attack`
 
-use crate::attacked_drive::{Drive, DriveAttack, Method, drive};
-use crate::decision_loss::Goal;
-use crate::drivers::{Driver, LearnedDriver};
-use crate::found::{self, Place};
-use crate::progress::Stage;
-use crate::random_search::Search;
-use crate::replay::closed_loop;
+use crate::attack::drive::{Drive, DriveAttack, Method, drive};
+use crate::attack::found::{self, Place};
+use crate::attack::goal::Goal;
+use crate::attack::search::Search;
+use crate::drive::replay::closed_loop;
+use crate::driver::{Driver, LearnedDriver};
+use crate::host::progress::Stage;
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use roadproof_perception::attack::{Budget, Norm};

@@ -1,7 +1,7 @@
 //! `roadproof bench`
 
-use crate::bench::{Figure, Plan, measure};
-use crate::files::{check_writable, write_atomically};
+use crate::drive::bench::{Figure, Plan, measure};
+use crate::host::files::{check_writable, write_atomically};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -41,7 +41,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
         ]);
     }
     println!("{table}");
-    if let Some(megabytes) = crate::bench::peak_memory_mb() {
+    if let Some(megabytes) = crate::drive::bench::peak_memory_mb() {
         println!("peak memory {megabytes} MB");
     }
     if let Some(path) = &arguments.json {

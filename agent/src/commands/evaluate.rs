@@ -1,12 +1,12 @@
 //! `roadproof evaluate`
 
-use crate::drivers::Driver;
-use crate::evaluate::{evaluate, table};
-use crate::files::{check_writable, write_atomically};
-use crate::interrupt;
+use crate::drive::evaluate::{evaluate, table};
+use crate::driver::Driver;
+use crate::host::files::{check_writable, write_atomically};
+use crate::host::interrupt;
+use crate::host::run_folder::default_path;
 use crate::robustness::{self, Plan};
-use crate::run_folder::default_path;
-use crate::settings::Settings;
+use crate::train::settings::Settings;
 use anyhow::Context;
 use clap::Args;
 use roadproof_sim::Split;
@@ -83,7 +83,7 @@ enum Camera {
 #[derive(Serialize)]
 struct Report<'a> {
     seed: u64,
-    drivers: &'a [crate::evaluate::DriverResult],
+    drivers: &'a [crate::drive::evaluate::DriverResult],
     wall_clock_s: std::collections::BTreeMap<&'static str, f64>,
 }
 
@@ -191,7 +191,7 @@ fn make_folder(out: &Path) -> anyhow::Result<bool> {
 #[cfg(feature = "watch")]
 fn check_second_camera(driver: &Driver) -> anyhow::Result<()> {
     anyhow::ensure!(driver.needs_camera(), "--camera bevy: a {} driver looks at no frames", driver.name());
-    crate::watch::display::check_graphics().map(|_| ())
+    crate::watch::window::display::check_graphics().map(|_| ())
 }
 
 #[cfg(not(feature = "watch"))]
@@ -205,8 +205,10 @@ fn second_view(
     driver: &mut Driver,
     settings: &Settings,
     interrupt: &interrupt::Interrupt,
-) -> anyhow::Result<Option<(crate::evaluate::DriverResult, String)>> {
-    let Some(view) = crate::watch::second_view::evaluate(driver, settings, interrupt)? else { return Ok(None) };
+) -> anyhow::Result<Option<(crate::drive::evaluate::DriverResult, String)>> {
+    let Some(view) = crate::watch::second_camera::evaluate::evaluate(driver, settings, interrupt)? else {
+        return Ok(None);
+    };
     let per_s = view.frames as f64 / view.drawing.as_secs_f64();
     let most = crate::watch::second_camera::MOST_WORLDS;
     let words =
@@ -219,6 +221,6 @@ fn second_view(
     _: &mut Driver,
     _: &Settings,
     _: &interrupt::Interrupt,
-) -> anyhow::Result<Option<(crate::evaluate::DriverResult, String)>> {
+) -> anyhow::Result<Option<(crate::drive::evaluate::DriverResult, String)>> {
     Ok(None)
 }

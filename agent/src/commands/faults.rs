@@ -1,11 +1,11 @@
 //! `roadproof faults`
 
-use crate::contact_sheet::{Tile, draw};
-use crate::drivers::ScriptedDriver;
-use crate::files::check_writable;
-use crate::pictures::{read_png, write_png};
+use crate::formats::contact_sheet::{Tile, draw};
+use crate::formats::pictures::{read_png, write_png};
+use crate::host::files::check_writable;
 use anyhow::Context;
 use clap::Args;
+use roadproof_env::ScriptedDriver;
 use roadproof_sim::fault::{FaultKind, FrameFault, Group, Severity};
 use roadproof_sim::{CameraSettings, Episode, Seed};
 use std::path::{Path, PathBuf};
@@ -99,7 +99,7 @@ fn change(arguments: &Arguments, image: &Path, out: &Path) -> anyhow::Result<()>
 }
 
 /// A picture of all faults of pictures at severity 3, beside the clean frame.
-fn contact_sheet(scenario: &Path, at_s: f32, seed: Seed) -> anyhow::Result<crate::pictures::Picture> {
+fn contact_sheet(scenario: &Path, at_s: f32, seed: Seed) -> anyhow::Result<crate::formats::pictures::Picture> {
     let (camera, episode) = frame_of(scenario, at_s, CameraSettings::square(84))?;
     let seen = episode.seen();
     let tile = |name: &str, rgb: Vec<u8>| Tile { name: name.to_owned(), rgb };

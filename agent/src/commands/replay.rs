@@ -1,11 +1,11 @@
 //! `roadproof replay`
 
-use crate::drivers::Driver;
-use crate::files::{check_writable, write_atomically};
-use crate::junit::{CaseResult, write_junit};
-use crate::progress::Stage;
-use crate::replay::{Case, CaseReport, bless, drive_case};
-use crate::watched_drive::{Hands, WatchedDrive, mcap};
+use crate::drive::replay::{Case, CaseReport, bless, drive_case};
+use crate::driver::Driver;
+use crate::formats::junit::{CaseResult, write_junit};
+use crate::host::files::{check_writable, write_atomically};
+use crate::host::progress::Stage;
+use crate::watch::drive::{Hands, WatchedDrive, mcap};
 use anyhow::Context;
 use clap::Args;
 use rayon::prelude::*;
@@ -164,7 +164,7 @@ fn junit_case(report: &CaseReport) -> CaseResult {
 /// Finds out whether films can be made, before anything is driven.
 #[cfg(feature = "watch")]
 fn check_film() -> anyhow::Result<()> {
-    crate::watch::display::check_graphics().map(|_| ())
+    crate::watch::window::display::check_graphics().map(|_| ())
 }
 
 #[cfg(not(feature = "watch"))]
@@ -176,9 +176,9 @@ fn check_film() -> anyhow::Result<()> {
 #[cfg(feature = "watch")]
 fn film_failures(folder: &Path, driver: &str, cases: &[Case], reports: &[CaseReport]) -> anyhow::Result<()> {
     use crate::watch::film::{FilmSettings, film};
-    use crate::watch::session::{Choice, Session};
-    use crate::watch::theatre::Quality;
-    let quality = Quality::for_graphics(crate::watch::display::check_graphics()?);
+    use crate::watch::window::app::Quality;
+    use crate::watch::window::session::{Choice, Session};
+    let quality = Quality::for_graphics(crate::watch::window::display::check_graphics()?);
     for (case, report) in cases.iter().zip(reports).filter(|(_, report)| !report.failures.is_empty()) {
         let choice = Choice { name: case.title(), scenario: case.scenario.clone() };
         let session = Session::new(driver, vec![choice], Some(report.trace.controls().collect()))?;

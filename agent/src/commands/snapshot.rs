@@ -1,9 +1,9 @@
 //! `roadproof snapshot`
 
-use crate::drivers::ScriptedDriver;
-use crate::pictures::{class_picture, depth_picture, instance_picture, write_png};
+use crate::formats::pictures::{class_picture, depth_picture, instance_picture, write_png};
 use anyhow::Context;
 use clap::Args;
+use roadproof_env::ScriptedDriver;
 use roadproof_sim::Episode;
 use std::path::PathBuf;
 

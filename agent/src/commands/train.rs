@@ -1,11 +1,11 @@
 //! `roadproof train`
 
-use crate::drivers::{Driver, LearnedDriver};
-use crate::evaluate::table;
+use crate::drive::evaluate::table;
+use crate::driver::{Driver, LearnedDriver};
 use crate::harden::harden;
-use crate::interrupt;
-use crate::run_folder::{RunFolder, SETTINGS_FILE, default_path};
-use crate::settings::Settings;
+use crate::host::interrupt;
+use crate::host::run_folder::{RunFolder, SETTINGS_FILE, default_path};
+use crate::train::settings::Settings;
 use crate::train::{Begin, RESULT_FILE, train};
 use clap::Args;
 use std::path::{Path, PathBuf};

@@ -71,17 +71,17 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
 #[cfg(feature = "watch")]
 mod windowed {
     use super::Arguments;
-    use crate::drivers::Driver;
-    use crate::files::write_atomically;
-    use crate::progress::Stage;
-    use crate::replay::Case;
-    use crate::watch::display::{Graphics, caught, check_display, check_graphics};
+    use crate::drive::replay::Case;
+    use crate::driver::Driver;
+    use crate::host::files::write_atomically;
+    use crate::host::progress::Stage;
+    use crate::watch::drive::LiveFault;
+    use crate::watch::drive::mcap;
     use crate::watch::film::{FilmSettings, Format, film};
-    use crate::watch::orders::{CameraMode, Order};
-    use crate::watch::session::{Choice, Session};
-    use crate::watch::theatre::{self, Quality, Screen};
-    use crate::watched_drive::LiveFault;
-    use crate::watched_drive::mcap;
+    use crate::watch::window::app::{self, Quality, Screen};
+    use crate::watch::window::display::{Graphics, caught, check_display, check_graphics};
+    use crate::watch::window::orders::{CameraMode, Order};
+    use crate::watch::window::session::{Choice, Session};
     use anyhow::Context;
     use bevy::app::{AppExit, Last};
     use roadproof_sim::fault::{FaultKind, Severity};
@@ -152,7 +152,7 @@ mod windowed {
 
     /// Drives to the end, or for so long, and writes what happened; returns the number of moments.
     fn record_mcap(mut session: Session, seconds: f64, path: &Path) -> anyhow::Result<usize> {
-        crate::files::check_writable(path)?;
+        crate::host::files::check_writable(path)?;
         let hz = f64::from(session.drive().scenario().decision_hz);
         let seconds = seconds.min(f64::from(session.drive().scenario().duration_s));
         let count = ((seconds * hz).ceil() as u64).max(1);
@@ -209,7 +209,7 @@ mod windowed {
             if let (Some(first), Some(_)) = (&first, &second) {
                 anyhow::bail!("--train names the driver already: leave {first:?} out");
             }
-            let ready = Path::new(&run).join(crate::drivers::POLICY_FILE).exists();
+            let ready = Path::new(&run).join(crate::driver::POLICY_FILE).exists();
             anyhow::ensure!(Path::new(&run).is_dir(), "no such run folder: {run:?}");
             // Until there is a policy, somebody has to drive.
             return Ok((Some(if ready { run } else { "scripted".to_owned() }), first.map(PathBuf::from)));
@@ -217,7 +217,7 @@ mod windowed {
         let Some(first) = first else { return Ok((None, None)) };
         let path = PathBuf::from(&first);
         let is_scenario =
-            first.ends_with(".ron") || (path.is_dir() && !path.join(crate::run_folder::SETTINGS_FILE).exists());
+            first.ends_with(".ron") || (path.is_dir() && !path.join(crate::host::run_folder::SETTINGS_FILE).exists());
         if second.is_none() && is_scenario && !Driver::NAMES.contains(&first.as_str()) {
             return Ok((None, Some(path)));
         }

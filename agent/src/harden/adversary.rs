@@ -134,7 +134,7 @@ impl Bits {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::drivers::LearnedDriver;
+    use crate::driver::LearnedDriver;
 
     #[test]
     fn it_pushes_the_percept_its_way_within_its_budget_and_only_where_it_acts() {

@@ -129,13 +129,15 @@
 
 mod adversary;
 mod faults;
+pub mod feature_spread;
+pub mod regulariser;
 
 pub use adversary::Adversary;
 pub use faults::{faulty_frame, random_perturbations};
 
-use crate::features::MemorySettings;
-use crate::robust_q::RobustQSettings;
-use crate::settings::Settings;
+use crate::harden::regulariser::RobustQSettings;
+use crate::memory::MemorySettings;
+use crate::train::settings::Settings;
 use roadproof_perception::HardBatch;
 use serde::{Deserialize, Serialize};
 

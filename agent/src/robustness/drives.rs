@@ -1,8 +1,8 @@
 //! Which drives a report is made of: held-out roads, and the scenario files that the driver can see.
 
 use super::plan::Plan;
-use crate::replay::Case;
-use crate::settings::Settings;
+use crate::drive::replay::Case;
+use crate::train::settings::Settings;
 use roadproof_sim::fault::{Fault, FaultKind, Severity};
 use roadproof_sim::scenario::{Perturbation, Span, find};
 use roadproof_sim::{Scenario, Seed, Split, generate_drive};

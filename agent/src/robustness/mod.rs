@@ -9,56 +9,30 @@ mod plan;
 
 mod drives;
 
-// Faults: many drives, one table.
-mod conveyor;
+mod faults;
 
-mod matrix;
+mod attacks;
 
-mod moments;
+mod page;
 
-// Attacks: on drives, on single decisions, and whether to believe them.
-mod attacked;
-
-mod closed_loop;
-
-mod decisions;
-
-mod substitute;
-
-mod examine;
-
-mod checklist;
-
-mod certified;
-
-// For people.
-mod chart;
-
-mod html;
-
-mod sections;
-
-mod summary;
-
-#[cfg(test)]
-mod deceptive;
-
-pub use checklist::{Check, Verdict};
-pub use closed_loop::{ClosedLoop, DriveCurve, DrivePoint, ShortDrive};
-pub use decisions::Turned;
+pub use attacks::checklist::{Check, Verdict};
+pub use attacks::closed_loop::{ClosedLoop, DriveCurve, DrivePoint, ShortDrive};
+pub use attacks::decisions::Turned;
+pub use attacks::examine::{Curve, OpenLoop, Point};
 pub use drives::Skipped;
-pub use examine::{Curve, OpenLoop, Point};
-pub use html::page;
-pub use matrix::{Cell, CleanDrive, CleanFamily, KindResult, Matrix, SeverityResult};
-pub use moments::{Moment, View};
+pub use faults::matrix::{Cell, CleanDrive, CleanFamily, KindResult, Matrix, SeverityResult};
+pub use faults::moments::{Moment, View};
+pub use page::html::page;
+pub use page::summary::summary;
 pub use plan::Plan;
-pub use summary::summary;
 
-use crate::decision::EndToEnd;
-use crate::drivers::LearnedDriver;
-use crate::interrupt::Interrupt;
-use attacked::SingleLoss;
-use examine::{Example, Trial, examine};
+use crate::attack::end_to_end::EndToEnd;
+use crate::driver::LearnedDriver;
+use crate::host::interrupt::Interrupt;
+use attacks::attacked::SingleLoss;
+use attacks::examine::{Example, Trial, examine};
+use attacks::{certified, closed_loop, decisions, substitute};
+use faults::{matrix, moments};
 use roadproof_perception::attack::to_numbers;
 use serde::Serialize;
 use std::collections::BTreeMap;

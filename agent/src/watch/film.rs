@@ -3,9 +3,9 @@
 use super::offscreen;
 use super::session::Session;
 use super::theatre::{self, Quality, Screen, Step, Target};
-use crate::files::write_atomically;
-use crate::pictures::png_bytes;
-use crate::progress::Stage as Progress;
+use crate::formats::pictures::png_bytes;
+use crate::host::files::write_atomically;
+use crate::host::progress::Stage as Progress;
 use anyhow::Context;
 use bevy::prelude::App;
 use std::path::{Path, PathBuf};
@@ -170,7 +170,7 @@ impl Writer {
     fn create(format: &Format, path: &Path, settings: &FilmSettings) -> anyhow::Result<Self> {
         let path = path.to_owned();
         if *format != Format::Folder {
-            crate::files::check_writable(&path)?;
+            crate::host::files::check_writable(&path)?;
         }
         Ok(match format {
             Format::Mp4 => Self::Mp4 { path, film: Box::new(super::mp4::Mp4::new(settings)?) },
@@ -215,9 +215,9 @@ impl Writer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::watch::display::check_graphics;
-    use crate::watch::orders::{CameraMode, Order};
-    use crate::watch::session::Choice;
+    use crate::watch::window::display::check_graphics;
+    use crate::watch::window::orders::{CameraMode, Order};
+    use crate::watch::window::session::Choice;
 
     fn studio() -> Studio {
         let graphics = check_graphics().expect("a graphics driver, which CI installs");

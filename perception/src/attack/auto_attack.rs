@@ -3,7 +3,7 @@
 //! # Source
 //! Croce and Hein 2020, arXiv:2003.01690, section 6; the `standard` version of the authors' code.
 
-use super::{
+use crate::attack::{
     Attacked, Batch, Budget, ClassLoss, ClassScore, Classifier, Norm, apgd_class, apgd_targeted, fab_targeted, square,
 };
 
@@ -85,7 +85,7 @@ pub fn auto_attack(
 mod tests {
     use super::*;
     use crate::attack::classifier::tests::Planes;
-    use crate::attack::minimum_norm::tests::distances;
+    use crate::attack::nearest::minimum_norm::tests::distances;
 
     #[test]
     fn every_plane_within_reach_is_crossed_and_no_other() {

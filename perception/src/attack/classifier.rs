@@ -5,7 +5,7 @@
 //! 2020, arXiv:2003.01690, section 4; it changes neither with the scale of the scores nor with a constant added to them, so that
 //! it suits Q-values.
 
-use super::{Objective, Outcome};
+use crate::attack::{Objective, Outcome};
 
 /// Something that gives each frame a score for each class.
 pub trait Classifier: Sync {

@@ -1,9 +1,9 @@
 //! The network as a function of its pixels, with gradients down to them.
 
-use super::Outcome;
-use crate::head::OUTPUTS;
+use crate::attack::Outcome;
+use crate::heads::OUTPUTS;
 use crate::network::Network;
-use crate::patches::PatchLayout;
+use crate::network::patches::PatchLayout;
 use crate::perception::{Perception, values};
 use burn::module::Module;
 use burn::prelude::*;
@@ -144,7 +144,7 @@ impl Differentiable {
 mod tests {
     use super::*;
     use crate::attack::to_numbers;
-    use crate::synthetic;
+    use crate::data::synthetic;
 
     #[test]
     fn outputs_are_those_of_the_perception_and_gradients_those_of_small_changes() {
@@ -155,7 +155,7 @@ mod tests {
         let length = differentiable.frame_len();
         let seen = perception.see(dataset.frames(0, 11));
         let offsets = differentiable.evaluate(&clean, |_, outputs| Outcome {
-            loss: crate::head::percept(outputs).lane_offset_m,
+            loss: crate::heads::percept(outputs).lane_offset_m,
             broken: false,
         });
         for (seen, found) in seen.iter().zip(&offsets) {

@@ -1,7 +1,7 @@
 //! Losses of the network's own outputs: how wrong a percept is made.
 
-use super::{Differentiable, Objective, Outcome};
-use crate::head::{GAP, LEAD, OUTPUTS, percept, percept_units};
+use crate::attack::{Differentiable, Objective, Outcome};
+use crate::heads::{GAP, LEAD, OUTPUTS, percept, percept_units};
 use crate::percept::PerceptLabel;
 
 /// One head of the network.
@@ -48,8 +48,8 @@ impl PerceptLoss<'_> {
             Head::Curvature => (2, percept(outputs).curvature_per_m, label.curvature_per_m),
             Head::Gap => {
                 let Some(gap_m) = label.lead_gap_m() else { return Outcome { loss: 0.0, broken: false } };
-                let found_m = crate::head::gap_m(outputs);
-                slopes[GAP] = (found_m - gap_m).signum() * crate::head::gap_slope(outputs);
+                let found_m = crate::heads::gap_m(outputs);
+                slopes[GAP] = (found_m - gap_m).signum() * crate::heads::gap_slope(outputs);
                 return Outcome { loss: (found_m - gap_m).abs(), broken: (found_m - gap_m).abs() > self.bound };
             }
             Head::Lead => {
@@ -78,7 +78,7 @@ impl Objective for PerceptLoss<'_> {
 mod tests {
     use super::*;
     use crate::attack::{Budget, Norm, PgdSettings, pgd, random_noise, to_numbers};
-    use crate::synthetic;
+    use crate::data::synthetic;
 
     #[test]
     fn every_head_is_moved_further_by_its_gradient_than_by_noise() {

@@ -28,31 +28,24 @@ mod classifier;
 mod differentiable;
 mod losses;
 
-// Within a budget.
-mod apgd;
-mod gradient_steps;
-mod square;
+mod budgeted;
 
-// The nearest frame.
-mod carlini_wagner;
-mod deepfool;
-mod fab;
-mod minimum_norm;
+mod nearest;
 
 mod auto_attack;
 
-pub use apgd::{apgd, apgd_class, apgd_targeted};
 pub use auto_attack::{AutoAttackSettings, AutoAttacked, Member, auto_attack};
 pub use budget::{Budget, Norm};
-pub use carlini_wagner::carlini_wagner;
+pub use budgeted::apgd::{apgd, apgd_class, apgd_targeted};
+pub use budgeted::gradient_steps::{PgdSettings, fgsm, pgd, random_noise};
+pub use budgeted::square::square;
 pub use classifier::{Batch, ClassLoss, ClassScore, Classifier};
-pub use deepfool::deepfool;
 pub use differentiable::Differentiable;
-pub use fab::{fab, fab_targeted};
-pub use gradient_steps::{PgdSettings, fgsm, pgd, random_noise};
 pub use losses::{Head, PerceptLoss};
-pub use minimum_norm::Nearest;
-pub use square::square;
+pub use nearest::carlini_wagner::carlini_wagner;
+pub use nearest::deepfool::deepfool;
+pub use nearest::fab::{fab, fab_targeted};
+pub use nearest::minimum_norm::Nearest;
 
 /// What an attack maximises, frame by frame.
 pub trait Objective {

@@ -8,11 +8,12 @@ mod ground;
 mod look;
 mod mesh;
 mod props;
+pub mod rig;
 
 pub use look::{Backdrop, Drawn, LookPlugin, SurfaceMaterial};
 pub use mesh::{linear, place, rotation};
 
-use crate::watched_drive::Pose;
+use crate::watch::drive::Pose;
 use bevy::camera::visibility::{NoFrustumCulling, RenderLayers};
 use bevy::ecs::system::SystemParam;
 use bevy::light::{CascadeShadowConfigBuilder, NotShadowCaster, NotShadowReceiver};

@@ -1,0 +1,12 @@
+//! The driving task of Roadproof without a network: what a driver can do, what it is rewarded for, and how one drives who knows the
+//! truth. It knows the simulator and nothing else; whoever learns, in this program or outside of it, stands on this crate.
+
+pub mod action;
+
+pub mod reward;
+
+pub mod scripted;
+
+pub use action::Action;
+pub use reward::RewardSettings;
+pub use scripted::{ScriptedDriver, scripted_controls};

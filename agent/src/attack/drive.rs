@@ -1,0 +1,482 @@
+//! Drives under attack, many at once: each decision's frame is changed within a budget before the driver sees it.
+//!
+//! A drive fares the same whatever others are driven beside it: every world and decision has a seed of its own, and a frame has the
+//! same bits in any batch.
+
+use crate::attack::end_to_end::{Decision, DecisionClassifier, EndToEnd, Situation};
+use crate::attack::goal::{DecisionLoss, Goal};
+use crate::driver::LearnedDriver;
+use crate::memory::Odometry;
+use roadproof_perception::attack::{
+    AutoAttackSettings, Batch, Budget, ClassScore, Nearest, Norm, Objective, PgdSettings, apgd, apgd_class,
+    apgd_targeted, auto_attack, carlini_wagner, fab_targeted, fgsm, pgd, random_noise, square, to_bytes, to_numbers,
+};
+use roadproof_sim::{Controls, Fleet, FleetError, Observations, Outcome, Scenario, Score};
+
+/// How the strongest frame is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Method {
+    /// One step as long as the budget.
+    Fgsm,
+    /// Projected gradient ascent.
+    Pgd,
+    /// Auto-PGD, which finds its own step length.
+    Apgd,
+    /// Auto-PGD on the cross-entropy of the pair of choices; wants another action, whatever the goal.
+    ApgdCe,
+    /// The same on the DLR loss.
+    ApgdDlr,
+    /// The same, aimed at each of nine other pairs.
+    ApgdT,
+    /// `AutoAttack`: apgd-ce, apgd-t, fab and square, each where the ones before failed; wants another action, whatever the goal.
+    Auto,
+    /// The nearest frame with another action, used if it is within the budget.
+    Fab,
+    /// Carlini and Wagner's attack, the same in L2.
+    Cw,
+    /// Random squares, without gradients.
+    Square,
+    /// Random noise: what any attack must beat.
+    Noise,
+}
+
+impl Method {
+    /// Whether it attacks the choice among all actions, and so wants another one whatever the goal.
+    #[must_use]
+    pub fn is_untargeted(self) -> bool {
+        matches!(self, Self::ApgdCe | Self::ApgdDlr | Self::ApgdT | Self::Auto | Self::Fab | Self::Cw)
+    }
+
+    /// Whether it works in a norm.
+    #[must_use]
+    pub fn takes(self, norm: Norm) -> bool {
+        match self {
+            Self::Square => norm == Norm::Linf,
+            Self::Cw => norm == Norm::L2,
+            _ => true,
+        }
+    }
+}
+
+/// An attack on drives.
+#[derive(Clone, Copy, Debug)]
+pub struct DriveAttack {
+    /// How.
+    pub method: Method,
+    /// How much.
+    pub budget: Budget,
+    /// Steps of a gradient method, tries of the others, for each decision. `AutoAttack` gives Square fifty times as many.
+    pub steps: usize,
+    /// Share of a drive's decisions that are attacked, 0 to 1: see [`Spending`].
+    pub share: f32,
+    /// What it wants.
+    pub goal: Goal,
+    /// Seed of its random numbers.
+    pub seed: u64,
+    /// Whether drives keep the changes of their frames.
+    pub keep_changes: bool,
+}
+
+/// What became of a drive.
+#[derive(Clone, Debug, Default)]
+pub struct Drive {
+    /// How it ended.
+    pub outcome: Option<Outcome>,
+    /// Its score.
+    pub score: Score,
+    /// What the driver asked for in each decision.
+    pub controls: Vec<Controls>,
+    /// Decisions taken.
+    pub decisions: usize,
+    /// Decisions whose frame was changed.
+    pub attacked: usize,
+    /// Those of them in which the attack reached its goal on the frame as the camera delivers it.
+    pub changed: usize,
+    /// How much hung on each decision.
+    pub importance: Vec<f32>,
+    /// By how much each value of each decision's frame was changed, in grey levels; nothing where a decision was not attacked.
+    /// Empty unless asked for.
+    pub changes: Vec<Vec<i16>>,
+    /// The greatest offset in the lane.
+    pub max_lane_offset_m: f32,
+    /// The least time to collision; infinite if there was never one.
+    pub min_ttc_s: f32,
+}
+
+/// Decides which decisions are worth an attack while the drive goes on, without having seen it through.
+///
+/// A decision is attacked if as much hangs on it as on a `share` of the decisions so far, itself included, and if fewer than that
+/// share of them have been attacked. So never more than a share of any beginning of a drive is attacked, but for the one decision
+/// by which it is rounded up.
+#[derive(Clone, Debug)]
+pub struct Spending {
+    share: f32,
+    attacked: usize,
+    /// What hung on each decision so far, the most first.
+    importance: Vec<f32>,
+}
+
+impl Spending {
+    /// Nothing spent yet.
+    #[must_use]
+    pub fn new(share: f32) -> Self {
+        Self { share, attacked: 0, importance: Vec::new() }
+    }
+
+    /// Whether a decision on which so much hangs is attacked.
+    pub fn attacks(&mut self, importance: f32) -> bool {
+        let place = self.importance.partition_point(|other| *other > importance);
+        self.importance.insert(place, importance);
+        let allowed = self.share * self.importance.len() as f32;
+        let worth = (place as f32) < allowed.ceil();
+        let attacks = worth && (self.attacked as f32) < allowed;
+        self.attacked += usize::from(attacks);
+        attacks
+    }
+}
+
+/// Drives a scenario to its end, attacked or not; `report` is given the share of the route.
+///
+/// # Errors
+/// [`FleetError`] if the world cannot be built.
+pub fn drive(
+    driver: &mut LearnedDriver,
+    scenario: Scenario,
+    attack: Option<&DriveAttack>,
+    report: &mut impl FnMut(f32),
+) -> Result<Drive, FleetError> {
+    let seed = attack.map_or(0, |attack| attack.seed);
+    let mut drives = drive_all(driver, vec![scenario], attack, &[seed], report)?;
+    Ok(drives.pop().unwrap_or_default())
+}
+
+/// Drives many scenarios to their ends, attacked or not, each with the attack seeded by its own seed. `report` is given the mean
+/// share of the routes. Scenarios that decide at another rate are driven after one another.
+///
+/// # Errors
+/// [`FleetError`] if a world cannot be built, or if cameras differ in size.
+///
+/// # Panics
+/// If there is not one seed for each scenario.
+pub fn drive_all(
+    driver: &mut LearnedDriver,
+    scenarios: Vec<Scenario>,
+    attack: Option<&DriveAttack>,
+    seeds: &[u64],
+    report: &mut impl FnMut(f32),
+) -> Result<Vec<Drive>, FleetError> {
+    assert_eq!(scenarios.len(), seeds.len(), "one seed for each scenario");
+    let end_to_end = EndToEnd::new(driver);
+    let mut rates: Vec<f32> = scenarios.iter().map(|scenario| scenario.decision_hz).collect();
+    rates.sort_by(f32::total_cmp);
+    rates.dedup();
+    let mut drives = vec![Drive::default(); scenarios.len()];
+    for rate_hz in rates {
+        let (places, group): (Vec<usize>, Vec<Scenario>) =
+            scenarios.iter().cloned().enumerate().filter(|(_, scenario)| scenario.decision_hz == rate_hz).unzip();
+        let seeds: Vec<u64> = places.iter().map(|&place| seeds[place]).collect();
+        let mut together = Together::start(driver, &end_to_end, group, seeds, attack)?;
+        while together.step() {
+            report(together.completion());
+        }
+        for (place, drive) in places.into_iter().zip(together.finish()) {
+            drives[place] = drive;
+        }
+    }
+    Ok(drives)
+}
+
+/// Drives that go on side by side.
+struct Together<'a> {
+    driver: &'a mut LearnedDriver,
+    end_to_end: &'a EndToEnd,
+    attack: Option<&'a DriveAttack>,
+    seeds: Vec<u64>,
+    decision_s: f32,
+    fleet: Fleet,
+    seen: Observations,
+    drives: Vec<Drive>,
+    spending: Vec<Spending>,
+}
+
+impl<'a> Together<'a> {
+    fn start(
+        driver: &'a mut LearnedDriver,
+        end_to_end: &'a EndToEnd,
+        scenarios: Vec<Scenario>,
+        seeds: Vec<u64>,
+        attack: Option<&'a DriveAttack>,
+    ) -> Result<Self, FleetError> {
+        let decision_s = scenarios.first().map_or(0.1, |scenario| 1.0 / scenario.decision_hz);
+        let mut fleet = Fleet::new(scenarios, driver.settings().threads())?;
+        let seen = fleet.observe();
+        driver.start(fleet.len());
+        let drives = vec![Drive { min_ttc_s: f32::INFINITY, ..Drive::default() }; fleet.len()];
+        let spending = vec![Spending::new(attack.map_or(0.0, |attack| attack.share)); fleet.len()];
+        Ok(Self { driver, end_to_end, attack, seeds, decision_s, fleet, seen, drives, spending })
+    }
+
+    /// One decision of all that have not ended; false once all have.
+    fn step(&mut self) -> bool {
+        let running: Vec<usize> =
+            (0..self.drives.len()).filter(|&world| self.seen.verdicts[world].outcome.is_none()).collect();
+        if running.is_empty() {
+            return false;
+        }
+        let mut rgb = self.seen.rgb.clone();
+        self.perturb(&running, &mut rgb);
+        let controls = self.driver.act(&self.seen, &rgb, self.decision_s);
+        self.fleet.step(&controls, &mut self.seen);
+        for world in running {
+            let (drive, measures) = (&mut self.drives[world], &self.seen.measures[world]);
+            drive.decisions += 1;
+            drive.controls.push(controls[world]);
+            drive.max_lane_offset_m = drive.max_lane_offset_m.max(measures.lane_offset_m.abs());
+            drive.min_ttc_s = drive.min_ttc_s.min(measures.time_to_collision_s);
+        }
+        true
+    }
+
+    /// Notes what hangs on each decision, and changes the frames of those that are attacked.
+    fn perturb(&mut self, running: &[usize], rgb: &mut [u8]) {
+        let length = rgb.len() / self.drives.len();
+        let frame = |world: usize| world * length..(world + 1) * length;
+        let situation = |&world: &usize| Situation {
+            memory: self.driver.memory(world).clone(),
+            odometry: Odometry::from(&self.seen.sensed[world]),
+            decision_s: self.decision_s,
+        };
+        let situations: Vec<Situation> = running.iter().map(situation).collect();
+        let bytes: Vec<u8> = running.iter().flat_map(|&world| self.seen.frame(world)).copied().collect();
+        let decisions = self.end_to_end.decide(&situations.iter().collect::<Vec<_>>(), &to_numbers(&bytes));
+        let mut target = Target::empty(self.end_to_end);
+        for ((&world, situation), decision) in running.iter().zip(&situations).zip(&decisions) {
+            let importance = decision.importance();
+            self.drives[world].importance.push(importance);
+            if self.attack.is_some() && self.spending[world].attacks(importance) {
+                let number = self.drives[world].decisions as u64;
+                target.add(world, situation, decision, self.seeds[world], number, self.seen.frame(world));
+            }
+        }
+        let Some(attack) = self.attack else { return };
+        let delivered = target.attacked(attack);
+        for ((&world, frame_bytes), outcome) in
+            target.worlds.iter().zip(delivered.bytes.chunks_exact(length)).zip(&delivered.broken)
+        {
+            rgb[frame(world)].copy_from_slice(frame_bytes);
+            self.drives[world].attacked += 1;
+            self.drives[world].changed += usize::from(*outcome);
+        }
+        if attack.keep_changes {
+            for &world in running {
+                let levels = rgb[frame(world)].iter().zip(self.seen.frame(world));
+                let changes = levels.map(|(new, old)| i16::from(*new) - i16::from(*old));
+                let attacked = target.worlds.contains(&world);
+                self.drives[world].changes.push(if attacked { changes.collect() } else { Vec::new() });
+            }
+        }
+    }
+
+    fn completion(&self) -> f32 {
+        let sum: f32 = self.seen.measures.iter().map(|measures| measures.route_completion).sum();
+        sum / self.seen.measures.len() as f32
+    }
+
+    fn finish(self) -> Vec<Drive> {
+        let ends = self.seen.verdicts.iter().zip(self.seen.scores.iter());
+        let drives = self.drives.into_iter().zip(ends);
+        drives.map(|(drive, (verdict, score))| Drive { outcome: verdict.outcome, score: *score, ..drive }).collect()
+    }
+}
+
+/// The decisions that are attacked at one time.
+struct Target<'a> {
+    end_to_end: &'a EndToEnd,
+    worlds: Vec<usize>,
+    situations: Vec<&'a Situation>,
+    clean: Vec<&'a Decision>,
+    seeds: Vec<u64>,
+    bytes: Vec<u8>,
+}
+
+/// Frames as the camera delivers them, and whether each reaches the goal.
+struct Delivered {
+    bytes: Vec<u8>,
+    broken: Vec<bool>,
+}
+
+impl<'a> Target<'a> {
+    fn empty(end_to_end: &'a EndToEnd) -> Self {
+        let (worlds, situations, clean) = (Vec::new(), Vec::new(), Vec::new());
+        Self { end_to_end, worlds, situations, clean, seeds: Vec::new(), bytes: Vec::new() }
+    }
+
+    fn add(
+        &mut self,
+        world: usize,
+        situation: &'a Situation,
+        clean: &'a Decision,
+        seed: u64,
+        number: u64,
+        frame: &[u8],
+    ) {
+        self.worlds.push(world);
+        self.situations.push(situation);
+        self.clean.push(clean);
+        self.seeds.push(seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        self.bytes.extend_from_slice(frame);
+    }
+
+    /// The frames as the strongest that the attack finds.
+    fn attacked(&self, attack: &DriveAttack) -> Delivered {
+        if self.worlds.is_empty() {
+            return Delivered { bytes: Vec::new(), broken: Vec::new() };
+        }
+        let goal = if attack.method.is_untargeted() { Goal::Other } else { attack.goal };
+        let loss = DecisionLoss { end_to_end: self.end_to_end, situations: &self.situations, clean: &self.clean, goal };
+        let pixels = self.strongest(attack, &loss);
+        // The budget holds for each frame by itself, the L2 one included: rounding is value by value.
+        let bytes = to_bytes(&pixels, &self.bytes, &attack.budget);
+        let broken = loss.evaluate(&to_numbers(&bytes)).iter().map(|outcome| outcome.broken).collect();
+        Delivered { bytes, broken }
+    }
+
+    fn strongest(&self, attack: &DriveAttack, loss: &DecisionLoss<'_>) -> Vec<f32> {
+        let DriveAttack { method, budget, steps, .. } = *attack;
+        let (clean, seeds, size) = (to_numbers(&self.bytes), &self.seeds, self.end_to_end.size());
+        let classifier = DecisionClassifier { end_to_end: self.end_to_end, situations: &self.situations };
+        let batch = || Batch::new(&classifier, &clean, seeds);
+        let nearest = |batch: &Batch, found: Nearest| {
+            stretch(&found.within(&classifier, batch, &budget).pixels, &clean, seeds.len(), &budget)
+        };
+        match method {
+            Method::Fgsm => fgsm(loss, &clean, seeds.len(), &budget).pixels,
+            Method::Pgd => pgd(loss, &clean, &budget, &PgdSettings { steps, ..PgdSettings::default() }, seeds).pixels,
+            Method::Apgd => apgd(loss, &clean, &budget, steps, seeds).pixels,
+            Method::ApgdCe => apgd_class(&classifier, &batch(), ClassScore::CrossEntropy, &budget, steps, 1).pixels,
+            Method::ApgdDlr => apgd_class(&classifier, &batch(), ClassScore::Dlr, &budget, steps, 1).pixels,
+            Method::ApgdT => apgd_targeted(&classifier, &batch(), &budget, steps, 1).pixels,
+            Method::Auto => {
+                let settings = AutoAttackSettings { iterations: steps, queries: 50 * steps };
+                auto_attack(&classifier, &batch(), size, &budget, &settings).attacked.pixels
+            }
+            Method::Fab => {
+                let batch = batch();
+                nearest(&batch, fab_targeted(&classifier, &batch, budget.norm, steps))
+            }
+            Method::Cw => {
+                let batch = batch();
+                nearest(&batch, carlini_wagner(&classifier, &batch, steps))
+            }
+            Method::Square => square(loss, &clean, size, &budget, steps, seeds).pixels,
+            Method::Noise => random_noise(loss, &clean, &budget, steps, seeds).pixels,
+        }
+    }
+}
+
+/// Frames further along the way they were changed, to the end of the budget: the nearest frame with another action is often less
+/// than a grey level away, and a camera that delivers bytes would round it back.
+fn stretch(pixels: &[f32], clean: &[f32], frames: usize, budget: &Budget) -> Vec<f32> {
+    let length = clean.len() / frames.max(1);
+    let stretched = |(frame, clean): (&[f32], &[f32])| {
+        let distance = budget.distance(frame, clean);
+        let factor = if distance > 0.0 { budget.eps / distance } else { 1.0 };
+        let mut frame: Vec<f32> = frame.iter().zip(clean).map(|(new, old)| old + factor * (new - old)).collect();
+        budget.project(clean, &mut frame);
+        frame
+    };
+    pixels.chunks_exact(length).zip(clean.chunks_exact(length)).flat_map(stretched).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scenario(offset_m: f32, duration_s: f32) -> Scenario {
+        let text = format!(
+            "Scenario(format: 1, title: \"t\", duration_s: {duration_s:?}, road: Straight(length_m: 300.0, lanes: 2), \
+             ego: (speed_mps: 9.0, offset_m: {offset_m:?}))"
+        );
+        roadproof_sim::parse(&text, "t.ron".as_ref()).unwrap()
+    }
+
+    fn attack(method: Method, share: f32) -> DriveAttack {
+        let budget = Budget::new(Norm::Linf, 2.0 / 255.0).unwrap();
+        DriveAttack { method, budget, steps: 4, share, goal: Goal::Worst, seed: 5, keep_changes: true }
+    }
+
+    #[test]
+    fn a_drive_fares_the_same_whoever_drives_beside_it() {
+        let mut driver = LearnedDriver::shipped().unwrap();
+        let scenarios: Vec<Scenario> =
+            (0..6).map(|index| scenario(0.1 * index as f32, 0.7 + 0.1 * index as f32)).collect();
+        let seeds = [1, 2, 3, 4, 5, 6];
+        for method in [Method::Pgd, Method::ApgdT] {
+            let attack = attack(method, 0.5);
+            let all = drive_all(&mut driver, scenarios.clone(), Some(&attack), &seeds, &mut |_| {}).unwrap();
+            for place in [0, 4] {
+                let alone =
+                    drive_all(&mut driver, vec![scenarios[place].clone()], Some(&attack), &[seeds[place]], &mut |_| {});
+                let (alone, beside) = (&alone.unwrap()[0], &all[place]);
+                assert_eq!(alone.changes, beside.changes, "{method:?}, drive {place}");
+                assert_eq!((&alone.controls, alone.changed), (&beside.controls, beside.changed));
+                assert_eq!(alone.importance, beside.importance);
+            }
+            for drive in &all {
+                let changed = drive.changes.iter().filter(|changes| !changes.is_empty()).count();
+                assert!(
+                    changed == drive.attacked && drive.attacked > 0 && drive.attacked <= drive.decisions.div_ceil(2)
+                );
+                assert!(drive.changes.iter().flatten().all(|change| change.abs() <= 2));
+            }
+        }
+    }
+
+    #[test]
+    fn every_method_drives_within_its_budget() {
+        let mut driver = LearnedDriver::shipped().unwrap();
+        for method in <Method as clap::ValueEnum>::value_variants() {
+            for (norm, eps) in [(Norm::Linf, 2.0 / 255.0), (Norm::L2, 1.0)] {
+                if !method.takes(norm) {
+                    continue;
+                }
+                let budget = Budget::new(norm, eps).unwrap();
+                let attack = DriveAttack { budget, steps: 2, ..attack(*method, 1.0) };
+                let drive = drive(&mut driver, scenario(0.2, 0.3), Some(&attack), &mut |_| {}).unwrap();
+                assert_eq!((drive.attacked, drive.changes.len()), (drive.decisions, drive.decisions));
+                for changes in &drive.changes {
+                    let values: Vec<f32> = changes.iter().map(|change| f32::from(*change) / 255.0).collect();
+                    let size = budget.distance(&values, &vec![0.0; values.len()]);
+                    assert!(size <= 1.0001 * eps, "{method:?}, {norm:?}: {size}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_attack_in_every_decision_drives_worse_than_none() {
+        let mut driver = LearnedDriver::shipped().unwrap();
+        let attack = DriveAttack { goal: Goal::DriftLeft, steps: 10, keep_changes: false, ..attack(Method::Pgd, 1.0) };
+        let clean = drive(&mut driver, scenario(0.0, 6.0), None, &mut |_| {}).unwrap();
+        let attacked = drive(&mut driver, scenario(0.0, 6.0), Some(&attack), &mut |_| {}).unwrap();
+        assert!(clean.max_lane_offset_m < 0.3 && attacked.max_lane_offset_m > 2.0 * clean.max_lane_offset_m);
+        assert!(clean.attacked == 0 && attacked.attacked == attacked.decisions && attacked.changes.is_empty());
+    }
+
+    #[test]
+    fn the_most_important_decisions_are_attacked_and_no_more_than_the_share() {
+        let importance: Vec<f32> = (0..400).map(|decision| ((decision * 37) % 101) as f32).collect();
+        for share in [0.0, 0.1, 0.25, 0.5, 1.0] {
+            let mut spending = Spending::new(share);
+            let attacked: Vec<f32> = importance.iter().copied().filter(|&value| spending.attacks(value)).collect();
+            assert!(attacked.len() as f32 <= (share * 400.0).ceil() && (share == 0.0) == attacked.is_empty());
+            if share == 1.0 {
+                assert_eq!(attacked.len(), 400);
+            } else if share > 0.0 {
+                assert!(attacked.len() as f32 > 0.7 * share * 400.0, "{share}: {}", attacked.len());
+                let mean = attacked.iter().sum::<f32>() / attacked.len() as f32;
+                assert!(mean > 65.0, "{share}: mean {mean}, of all 50");
+            }
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! Decisions as a function of the pixels they were made from: through perception, memory and policy, end to end, for many worlds
+//! at once.
+
+use crate::driver::LearnedDriver;
+use crate::memory::{FEATURES, Memory, Odometry};
+use crate::policy::{OUTPUTS as HEADS, QNetwork, QValues, q_gradient};
+use burn::module::Module;
+use burn::prelude::*;
+use roadproof_env::action::{ACCELERATION_MPS2, Action, STEER_RAD};
+use roadproof_perception::attack::{Classifier, Differentiable};
+use roadproof_perception::{OUTPUTS, percept};
+
+/// Frames that go through the policy together; a frame has the same bits in any batch.
+const BLOCK_FRAMES: usize = Differentiable::BLOCK_FRAMES;
+
+/// What a driver knows before it looks.
+#[derive(Clone, Debug)]
+pub struct Situation {
+    /// What it remembers.
+    pub memory: Memory,
+    /// What the car knows of itself.
+    pub odometry: Odometry,
+    /// Time since the last decision.
+    pub decision_s: f32,
+}
+
+impl Situation {
+    /// The policy's input if the network gave these outputs.
+    fn features(&self, outputs: &[f32]) -> [f32; FEATURES] {
+        let mut features = [0.0; FEATURES];
+        self.memory.clone().observe(&percept(outputs), self.odometry, self.decision_s, &mut features);
+        features
+    }
+
+    /// Slopes over the network's outputs, from those over the features. What a percept does to the features is a handful of
+    /// products and filters: measured rather than written out.
+    fn output_slopes(&self, outputs: &[f32], feature_slopes: &[f32], slopes: &mut [f32]) {
+        const STEP: f32 = 1e-2;
+        for (index, slope) in slopes.iter_mut().enumerate() {
+            let moved = |by: f32| {
+                let mut outputs: [f32; OUTPUTS] = outputs.try_into().expect("outputs of one frame");
+                outputs[index] += by;
+                self.features(&outputs)
+            };
+            let change = moved(STEP).into_iter().zip(moved(-STEP)).zip(feature_slopes);
+            *slope += change.map(|((up, down), slope)| (up - down) / (2.0 * STEP) * slope).sum::<f32>();
+        }
+    }
+}
+
+/// What a frame leads to, on the way to an action.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision {
+    /// Outputs of perception.
+    pub outputs: Vec<f32>,
+    /// Heads of the policy.
+    pub heads: Vec<f32>,
+}
+
+impl Decision {
+    /// The best action.
+    #[must_use]
+    pub fn best(&self) -> Action {
+        QValues(&self.heads).best()
+    }
+
+    /// The action with the least Q-value.
+    #[must_use]
+    pub fn worst(&self) -> Action {
+        QValues(&self.heads).worst()
+    }
+
+    /// How much hangs on this decision: the greatest Q-value less the least.
+    ///
+    /// # Source
+    /// Liang et al. 2022, "Efficient Adversarial Training without Attacking" (`WocaR`), arXiv:2210.05927.
+    #[must_use]
+    pub fn importance(&self) -> f32 {
+        let q = QValues(&self.heads);
+        q.of(q.best()) - q.of(q.worst())
+    }
+}
+
+/// Perception and policy with gradients of their inputs.
+pub struct EndToEnd {
+    network: Differentiable,
+    policy: QNetwork,
+    /// The same weights, with gradients of the input.
+    policy_gradients: QNetwork,
+}
+
+impl EndToEnd {
+    /// Those of a driver.
+    #[must_use]
+    pub fn new(driver: &LearnedDriver) -> Self {
+        let policy = driver.policy().clone();
+        let policy_gradients = policy.clone().train().no_grad();
+        Self { network: Differentiable::new(driver.perception()), policy, policy_gradients }
+    }
+
+    /// Width and height of the frames.
+    #[must_use]
+    pub fn size(&self) -> (usize, usize) {
+        self.network.size()
+    }
+
+    /// What each frame leads to.
+    ///
+    /// # Shapes
+    /// - `pixels`: `situations × height × width × 3`, 0 to 1
+    #[must_use]
+    pub fn decide(&self, situations: &[&Situation], pixels: &[f32]) -> Vec<Decision> {
+        let outputs = self.network.outputs(pixels);
+        let blocks = situations.chunks(BLOCK_FRAMES).zip(outputs.chunks(BLOCK_FRAMES * OUTPUTS));
+        blocks
+            .flat_map(|(situations, outputs)| {
+                let heads = self.policy.heads(&block_features(situations, outputs));
+                decisions(outputs, &heads)
+            })
+            .collect()
+    }
+
+    /// The same, with a gradient of each frame over its own pixels: that of outputs and heads, weighed by what `slopes` writes. It
+    /// is given the row of a frame, what the frame leads to, and slopes of zero over outputs and heads.
+    ///
+    /// # Shapes
+    /// - `pixels`, `gradient`: `situations × height × width × 3`
+    pub fn gradients(
+        &self,
+        situations: &[&Situation],
+        pixels: &[f32],
+        gradient: &mut [f32],
+        slopes: impl Fn(usize, &Decision, &mut [f32], &mut [f32]) + Sync,
+    ) -> Vec<Decision> {
+        self.network.block_gradients(pixels, gradient, |first, outputs, output_slopes| {
+            let situations = &situations[first..first + outputs.len() / OUTPUTS];
+            let device = Device::flex().autodiff();
+            let features = TensorData::new(block_features(situations, outputs), [BLOCK_FRAMES, FEATURES]);
+            let input = Tensor::<2>::from_data(features, &device).require_grad();
+            let heads = self.policy_gradients.forward(input.clone());
+            let decisions = decisions(outputs, &numbers(heads.clone().inner()));
+            let mut head_slopes = vec![0.0; BLOCK_FRAMES * HEADS];
+            let rows = output_slopes.chunks_exact_mut(OUTPUTS).zip(head_slopes.chunks_exact_mut(HEADS));
+            for (row, (decision, (output_slopes, head_slopes))) in decisions.iter().zip(rows).enumerate() {
+                slopes(first + row, decision, output_slopes, head_slopes);
+            }
+            if head_slopes.iter().any(|slope| *slope != 0.0) {
+                let weights = Tensor::from_data(TensorData::new(head_slopes, [BLOCK_FRAMES, HEADS]), &device);
+                let descent = (heads * weights).sum().backward();
+                let feature_slopes = numbers(input.grad(&descent).expect("the input asks for its gradient"));
+                let rows = output_slopes.chunks_exact_mut(OUTPUTS).zip(feature_slopes.chunks_exact(FEATURES));
+                for ((situation, decision), (output_slopes, feature_slopes)) in
+                    situations.iter().zip(&decisions).zip(rows)
+                {
+                    situation.output_slopes(&decision.outputs, feature_slopes, output_slopes);
+                }
+            }
+            decisions
+        })
+    }
+}
+
+/// Policy inputs of a block, filled up with zeros.
+fn block_features(situations: &[&Situation], outputs: &[f32]) -> Vec<f32> {
+    let rows = situations.iter().zip(outputs.chunks_exact(OUTPUTS));
+    let mut features: Vec<f32> = rows.flat_map(|(situation, outputs)| situation.features(outputs)).collect();
+    features.resize(BLOCK_FRAMES * FEATURES, 0.0);
+    features
+}
+
+fn decisions(outputs: &[f32], heads: &[f32]) -> Vec<Decision> {
+    let rows = outputs.chunks_exact(OUTPUTS).zip(heads.chunks_exact(HEADS));
+    rows.map(|(outputs, heads)| Decision { outputs: outputs.to_vec(), heads: heads.to_vec() }).collect()
+}
+
+/// The numbers of a tensor.
+pub(crate) fn numbers(tensor: Tensor<2>) -> Vec<f32> {
+    tensor.into_data().try_to_vec().expect("the network computes in f32")
+}
+
+/// The joint decision as a classification: a class for each pair of a steering angle and an acceleration, its score the Q-value.
+pub struct DecisionClassifier<'a> {
+    /// The networks.
+    pub end_to_end: &'a EndToEnd,
+    /// The situation of each frame, by its number.
+    pub situations: &'a [&'a Situation],
+}
+
+impl DecisionClassifier<'_> {
+    /// The action of a class.
+    #[must_use]
+    pub fn action(class: usize) -> Action {
+        Action { steer: class / ACCELERATION_MPS2.len(), acceleration: class % ACCELERATION_MPS2.len() }
+    }
+
+    /// The class of an action.
+    #[must_use]
+    pub fn class(action: Action) -> usize {
+        action.steer * ACCELERATION_MPS2.len() + action.acceleration
+    }
+
+    fn q_values(heads: &[f32]) -> Vec<f32> {
+        let classes = STEER_RAD.len() * ACCELERATION_MPS2.len();
+        (0..classes).map(|class| QValues(heads).of(Self::action(class))).collect()
+    }
+
+    fn situations_of(&self, frames: &[usize]) -> Vec<&Situation> {
+        frames.iter().map(|&frame| self.situations[frame]).collect()
+    }
+}
+
+impl Classifier for DecisionClassifier<'_> {
+    fn classes(&self) -> usize {
+        STEER_RAD.len() * ACCELERATION_MPS2.len()
+    }
+
+    fn logits(&self, frames: &[usize], pixels: &[f32]) -> Vec<f32> {
+        let decisions = self.end_to_end.decide(&self.situations_of(frames), pixels);
+        decisions.iter().flat_map(|decision| Self::q_values(&decision.heads)).collect()
+    }
+
+    fn gradients(
+        &self,
+        frames: &[usize],
+        pixels: &[f32],
+        gradient: &mut [f32],
+        slopes: impl Fn(usize, &[f32], &mut [f32]) + Sync,
+    ) -> Vec<f32> {
+        let situations = self.situations_of(frames);
+        let decisions = self.end_to_end.gradients(&situations, pixels, gradient, |row, decision, _, head_slopes| {
+            let mut weights = vec![0.0; self.classes()];
+            slopes(row, &Self::q_values(&decision.heads), &mut weights);
+            let mut one = [0.0; HEADS];
+            for (class, weight) in weights.into_iter().enumerate().filter(|(_, weight)| *weight != 0.0) {
+                q_gradient(Self::action(class), weight, &mut one);
+                head_slopes.iter_mut().zip(one).for_each(|(slope, own)| *slope += own);
+            }
+        });
+        decisions.iter().flat_map(|decision| Self::q_values(&decision.heads)).collect()
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use roadproof_perception::attack::to_numbers;
+
+    /// Frames and situations of one road with a car ahead, from a few offsets.
+    pub(crate) fn frames(count: usize) -> (Vec<Situation>, Vec<f32>) {
+        let one = |index: usize| {
+            let offset_m = 0.2 * index as f32 - 0.4;
+            let text = format!(
+                "Scenario(format: 1, title: \"t\", duration_s: 9.0, road: Straight(length_m: 300.0), \
+                 ego: (speed_mps: 9.0, offset_m: {offset_m:?}), \
+                 actors: [(name: \"lead\", start: (lane: 0, s_m: {:?}, speed_mps: 7.0))])",
+                30.0 + 4.0 * index as f32
+            );
+            let episode = roadproof_sim::Episode::new(roadproof_sim::parse(&text, "t.ron".as_ref()).unwrap()).unwrap();
+            let odometry = Odometry::from(episode.measures());
+            (Situation { memory: Memory::default(), odometry, decision_s: 0.1 }, to_numbers(episode.rgb()))
+        };
+        let (situations, frames): (Vec<_>, Vec<_>) = (0..count).map(one).unzip();
+        (situations, frames.concat())
+    }
+
+    #[test]
+    fn classes_are_pairs_of_choices_and_the_best_is_the_best_action() {
+        let end_to_end = EndToEnd::new(&LearnedDriver::shipped().unwrap());
+        let (situations, clean) = frames(3);
+        let situations: Vec<&Situation> = situations.iter().collect();
+        let classifier = DecisionClassifier { end_to_end: &end_to_end, situations: &situations };
+        let logits = classifier.logits(&[0, 1, 2], &clean);
+        for (logits, decision) in logits.chunks_exact(classifier.classes()).zip(end_to_end.decide(&situations, &clean))
+        {
+            let best = (0..logits.len()).max_by(|&a, &b| logits[a].total_cmp(&logits[b])).unwrap();
+            assert_eq!(DecisionClassifier::action(best), decision.best());
+            assert_eq!(DecisionClassifier::class(decision.best()), best);
+        }
+    }
+
+    #[test]
+    fn a_frame_has_the_same_bits_in_any_batch() {
+        let end_to_end = EndToEnd::new(&LearnedDriver::shipped().unwrap());
+        let (situations, clean) = frames(6);
+        let situations: Vec<&Situation> = situations.iter().collect();
+        let length = clean.len() / 6;
+        let slopes = |_: usize, _: &Decision, _: &mut [f32], heads: &mut [f32]| heads[3] = 1.0;
+        let mut all = vec![0.0; clean.len()];
+        let decisions = end_to_end.gradients(&situations, &clean, &mut all, slopes);
+        let mut one = vec![0.0; length];
+        let part = 5 * length..6 * length;
+        let alone = end_to_end.gradients(&situations[5..], &clean[part.clone()], &mut one, slopes);
+        assert_eq!((&alone[0], &one[..]), (&decisions[5], &all[part.clone()]));
+        let decided =
+            (&end_to_end.decide(&situations[5..], &clean[part])[0], &end_to_end.decide(&situations, &clean)[5]);
+        assert_eq!(decided.0, decided.1);
+    }
+}

@@ -1,0 +1,300 @@
+//! What attacks want of decisions, as losses over the pixels the decisions were made from.
+
+use crate::attack::end_to_end::{Decision, EndToEnd, Situation};
+use crate::policy::{OUTPUTS as HEADS, QValues};
+use crate::proof::policy::{ACCELERATION_HEADS, STEER_HEADS};
+use roadproof_env::action::{ACCELERATION_MPS2, Action, STEER_RAD};
+use roadproof_perception::attack::{Objective, Outcome};
+use roadproof_perception::{GAP_OUTPUT, LEAD_OUTPUT, OUTPUTS, percept};
+use std::ops::Range;
+
+/// Temperature of the softmax that makes a random policy of Q-values, so that policies can be compared; a convention of ours. It is
+/// of the order of the difference between the best Q-value of a head and the next.
+pub const TEMPERATURE: f32 = 0.01;
+/// A perceived offset in the lane that is off by this much counts as pushed away.
+const PUSHED_M: f32 = 0.3;
+/// Output of perception that is the offset in the lane.
+const LANE_OFFSET_OUTPUT: usize = 0;
+
+/// What an attack wants of a decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Goal {
+    /// Another action than the one chosen on the clean frame: the margin of that one is taken away.
+    Other,
+    /// The action that the clean frame's Q-values rate lowest: Huang et al. 2017, arXiv:1702.02284, aimed as the critic attack
+    /// of Zhang et al. 2020, arXiv:2003.08938.
+    Worst,
+    /// A policy as different as can be: the maximal action difference of Zhang et al. 2020, arXiv:2003.08938, on the softmax of
+    /// each head. Its slope is nought on the clean frame, so that it needs a random start.
+    Mad,
+    /// An action that the clean frame's Q-values rate low: the critic attack of the same authors, with the gradient taken at the
+    /// true state, through the softmax of the heads.
+    Critic,
+    /// The hardest braking there is.
+    EmergencyBrake,
+    /// The greatest acceleration there is.
+    FullThrottle,
+    /// The sharpest turn to the left.
+    SteerLeft,
+    /// The sharpest turn to the right.
+    SteerRight,
+    /// The car leaves its lane to the left: in each decision it is shown further to the right than it is. A driver that filters
+    /// what it sees over time cannot average away what always pushes one way.
+    DriftLeft,
+    /// The same to the right.
+    DriftRight,
+    /// The car ahead is not seen, or seen far away.
+    Hide,
+    /// One action; not on the command line.
+    #[value(skip)]
+    Action(Action),
+}
+
+impl Goal {
+    /// The steering angle and the acceleration that are wanted whatever the frame.
+    fn wanted(self) -> Option<[Option<usize>; 2]> {
+        match self {
+            Self::EmergencyBrake => Some([None, Some(0)]),
+            Self::FullThrottle => Some([None, Some(ACCELERATION_MPS2.len() - 1)]),
+            Self::SteerLeft => Some([Some(STEER_RAD.len() - 1), None]),
+            Self::SteerRight => Some([Some(0), None]),
+            Self::Action(action) => Some([Some(action.steer), Some(action.acceleration)]),
+            _ => None,
+        }
+    }
+}
+
+/// The loss of the decisions of many worlds, each with the situation its driver is in.
+pub struct DecisionLoss<'a> {
+    /// The networks.
+    pub end_to_end: &'a EndToEnd,
+    /// Each world's situation.
+    pub situations: &'a [&'a Situation],
+    /// What each clean frame leads to.
+    pub clean: &'a [&'a Decision],
+    /// What the attack wants.
+    pub goal: Goal,
+}
+
+impl DecisionLoss<'_> {
+    /// The loss of what a frame leads to, and its slopes over outputs and heads.
+    fn outcome(&self, row: usize, decision: &Decision, outputs: &mut [f32], heads: &mut [f32]) -> Outcome {
+        let clean = self.clean[row];
+        if let Some(wanted) = self.goal.wanted() {
+            return towards(&decision.heads, wanted, heads);
+        }
+        match self.goal {
+            Goal::Worst => {
+                let worst = clean.worst();
+                towards(&decision.heads, [Some(worst.steer), Some(worst.acceleration)], heads)
+            }
+            Goal::Mad => Outcome { loss: divergence(clean, decision, heads), broken: decision.best() != clean.best() },
+            Goal::Critic => {
+                let q = QValues(&clean.heads);
+                Outcome { loss: critic(clean, decision, heads), broken: q.of(decision.best()) < q.of(clean.best()) }
+            }
+            Goal::DriftLeft => push(clean, decision, -1.0, outputs),
+            Goal::DriftRight => push(clean, decision, 1.0, outputs),
+            Goal::Hide => hide(clean, decision, outputs),
+            // The rest wants one action and is done with above.
+            _ => away(&decision.heads, clean.best(), heads),
+        }
+    }
+}
+
+impl Objective for DecisionLoss<'_> {
+    fn evaluate(&self, pixels: &[f32]) -> Vec<Outcome> {
+        let decisions = self.end_to_end.decide(self.situations, pixels);
+        self.outcomes(&decisions)
+    }
+
+    fn gradients(&self, pixels: &[f32], gradient: &mut [f32]) -> Vec<Outcome> {
+        let decisions =
+            self.end_to_end.gradients(self.situations, pixels, gradient, |row, decision, outputs, heads| {
+                self.outcome(row, decision, outputs, heads);
+            });
+        self.outcomes(&decisions)
+    }
+}
+
+impl DecisionLoss<'_> {
+    fn outcomes(&self, decisions: &[Decision]) -> Vec<Outcome> {
+        let outcome = |(row, decision)| self.outcome(row, decision, &mut [0.0; OUTPUTS], &mut [0.0; HEADS]);
+        decisions.iter().enumerate().map(outcome).collect()
+    }
+}
+
+/// The two heads: steering angles and accelerations.
+const CHOICES: [Range<usize>; 2] = [STEER_HEADS, ACCELERATION_HEADS];
+
+/// The best choice of a head but one.
+fn rival(heads: &[f32], head: Range<usize>, own: usize) -> usize {
+    let others = head.filter(|&index| index != own);
+    others.max_by(|&a, &b| heads[a].total_cmp(&heads[b])).unwrap_or(own)
+}
+
+/// Away from an action, by the head that is nearest to another choice.
+fn away(heads: &[f32], action: Action, slopes: &mut [f32]) -> Outcome {
+    let [steer, acceleration] = CHOICES;
+    let [one, two] = [(steer, action.steer), (acceleration, action.acceleration)].map(|(head, own)| {
+        let own = head.start + own;
+        let other = rival(heads, head, own);
+        (heads[other] - heads[own], own, other)
+    });
+    let (loss, own, other) = if one.0 >= two.0 { one } else { two };
+    (slopes[own], slopes[other]) = (-1.0, 1.0);
+    Outcome { loss, broken: loss > 0.0 }
+}
+
+/// Towards the choices that are wanted. A head that already chooses what is wanted needs no more.
+fn towards(heads: &[f32], wanted: [Option<usize>; 2], slopes: &mut [f32]) -> Outcome {
+    let mut outcome = Outcome { loss: 0.0, broken: true };
+    for (head, wanted) in CHOICES.into_iter().zip(wanted) {
+        let Some(wanted) = wanted.map(|wanted| head.start + wanted) else { continue };
+        let rival = rival(heads, head, wanted);
+        let margin = heads[wanted] - heads[rival];
+        if margin <= 0.0 {
+            outcome = Outcome { loss: outcome.loss + margin, broken: false };
+            slopes[wanted] += 1.0;
+            slopes[rival] -= 1.0;
+        }
+    }
+    outcome
+}
+
+/// The softmax of a head.
+fn policy(heads: &[f32]) -> Vec<f32> {
+    let highest = heads.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let weights: Vec<f32> = heads.iter().map(|head| ((head - highest) / TEMPERATURE).exp()).collect();
+    let sum: f32 = weights.iter().sum();
+    weights.iter().map(|weight| weight / sum).collect()
+}
+
+/// Divergence of Kullback and Leibler from the clean frame's policy to this one's. The heads choose independently, so theirs add
+/// up.
+fn divergence(clean: &Decision, decision: &Decision, slopes: &mut [f32]) -> f32 {
+    let mut loss = 0.0;
+    for head in CHOICES {
+        let (wanted, found) = (policy(&clean.heads[head.clone()]), policy(&decision.heads[head.clone()]));
+        for ((slope, wanted), found) in slopes[head].iter_mut().zip(wanted).zip(found) {
+            loss += wanted * (wanted.max(f32::MIN_POSITIVE).ln() - found.max(f32::MIN_POSITIVE).ln());
+            *slope = (found - wanted) / TEMPERATURE;
+        }
+    }
+    loss
+}
+
+/// How little the clean frame's Q-values think of this frame's policy.
+fn critic(clean: &Decision, decision: &Decision, slopes: &mut [f32]) -> f32 {
+    let mut loss = 0.0;
+    for head in CHOICES {
+        let (values, found) = (&clean.heads[head.clone()], policy(&decision.heads[head.clone()]));
+        let mean: f32 = values.iter().zip(&found).map(|(value, found)| value * found).sum();
+        loss -= mean;
+        for ((slope, value), found) in slopes[head].iter_mut().zip(values).zip(found) {
+            *slope = -found * (value - mean) / TEMPERATURE;
+        }
+    }
+    loss
+}
+
+/// Pushes the perceived offset one way, in what one is of the output.
+fn push(clean: &Decision, decision: &Decision, sign: f32, slopes: &mut [f32]) -> Outcome {
+    slopes[LANE_OFFSET_OUTPUT] = sign;
+    let moved_m = percept(&decision.outputs).lane_offset_m - percept(&clean.outputs).lane_offset_m;
+    Outcome { loss: sign * decision.outputs[LANE_OFFSET_OUTPUT], broken: sign * moved_m > PUSHED_M }
+}
+
+/// Hides the car ahead: its logit down, its gap up.
+fn hide(clean: &Decision, decision: &Decision, slopes: &mut [f32]) -> Outcome {
+    (slopes[LEAD_OUTPUT], slopes[GAP_OUTPUT]) = (-1.0, 1.0);
+    let loss = decision.outputs[GAP_OUTPUT] - decision.outputs[LEAD_OUTPUT];
+    Outcome { loss, broken: clean.outputs[LEAD_OUTPUT] >= 0.0 && decision.outputs[LEAD_OUTPUT] < 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attack::end_to_end::tests::frames;
+    use crate::driver::LearnedDriver;
+    use clap::ValueEnum;
+    use roadproof_perception::attack::{Budget, Norm, apgd, random_noise};
+
+    fn goals() -> Vec<Goal> {
+        let action = Goal::Action(Action { steer: 9, acceleration: 3 });
+        Goal::value_variants().iter().copied().chain([action]).collect()
+    }
+
+    #[test]
+    fn slopes_of_every_goal_are_those_of_small_changes() {
+        let end_to_end = EndToEnd::new(&LearnedDriver::shipped().unwrap());
+        let (situations, clean) = frames(5);
+        let situations: Vec<&Situation> = situations.iter().collect();
+        let decisions = end_to_end.decide(&situations, &clean);
+        // Clean decisions of other frames: the slopes of some goals vanish where nothing has changed.
+        let others: Vec<&Decision> = (0..5).map(|row| &decisions[(row + 2) % 5]).collect();
+        for goal in goals() {
+            let loss = DecisionLoss { end_to_end: &end_to_end, situations: &situations, clean: &others, goal };
+            for (row, decision) in decisions.iter().enumerate() {
+                let (mut outputs, mut heads) = (vec![0.0; OUTPUTS], vec![0.0; HEADS]);
+                loss.outcome(row, decision, &mut outputs, &mut heads);
+                let written: Vec<f32> = outputs.into_iter().chain(heads).collect();
+                for (index, written) in written.iter().enumerate() {
+                    let moved = |by: f32| {
+                        let mut decision = decision.clone();
+                        if index < OUTPUTS {
+                            decision.outputs[index] += by;
+                        } else {
+                            decision.heads[index - OUTPUTS] += by;
+                        }
+                        loss.outcome(row, &decision, &mut [0.0; OUTPUTS], &mut [0.0; HEADS]).loss
+                    };
+                    // Where a maximum changes hands, any slope between those of the two sides is right.
+                    let (up, down) = ((moved(1e-3) - moved(0.0)) / 1e-3, (moved(0.0) - moved(-1e-3)) / 1e-3);
+                    let bound = 0.02 * written.abs() + 0.02;
+                    let right = up.min(down) - bound..up.max(down) + bound;
+                    assert!(right.contains(written), "{goal:?}, frame {row}, {index}: {up}, {down}, {written}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_gradient_of_a_decision_is_that_of_small_changes() {
+        let end_to_end = EndToEnd::new(&LearnedDriver::shipped().unwrap());
+        let (situations, clean) = frames(1);
+        let situations: Vec<&Situation> = situations.iter().collect();
+        let decisions = end_to_end.decide(&situations, &clean);
+        assert!(decisions[0].importance() > 0.0);
+        let decisions: Vec<&Decision> = decisions.iter().collect();
+        for goal in [Goal::Other, Goal::Worst, Goal::Critic, Goal::DriftLeft, Goal::SteerLeft] {
+            let loss = DecisionLoss { end_to_end: &end_to_end, situations: &situations, clean: &decisions, goal };
+            let mut gradient = vec![0.0; clean.len()];
+            assert!(!loss.gradients(&clean, &mut gradient)[0].broken, "{goal:?}");
+            let norm = gradient.iter().map(|slope| slope * slope).sum::<f32>().sqrt();
+            let moved = |by: f32| -> Vec<f32> { clean.iter().zip(&gradient).map(|(x, g)| x + by * g / norm).collect() };
+            let value = |by: f32| loss.evaluate(&moved(by))[0].loss;
+            let measured = (value(1e-3) - value(-1e-3)) / 2e-3;
+            assert!((measured - norm).abs() < 0.1 * norm, "{goal:?}: measured {measured}, gradient {norm}");
+        }
+    }
+
+    #[test]
+    fn every_goal_is_brought_nearer_and_noise_brings_it_less() {
+        let end_to_end = EndToEnd::new(&LearnedDriver::shipped().unwrap());
+        let (situations, clean) = frames(4);
+        let situations: Vec<&Situation> = situations.iter().collect();
+        let decisions = end_to_end.decide(&situations, &clean);
+        let decisions: Vec<&Decision> = decisions.iter().collect();
+        let budget = Budget::new(Norm::Linf, 2.0 / 255.0).unwrap();
+        // The driver accelerates here as it is.
+        for goal in goals().into_iter().filter(|goal| *goal != Goal::FullThrottle) {
+            let loss = DecisionLoss { end_to_end: &end_to_end, situations: &situations, clean: &decisions, goal };
+            let sum = |outcomes: &[Outcome]| outcomes.iter().map(|outcome| outcome.loss).sum::<f32>();
+            let before = sum(&loss.evaluate(&clean));
+            let moved = sum(&apgd(&loss, &clean, &budget, 15, &[1, 2, 3, 4]).outcomes);
+            let noise = sum(&random_noise(&loss, &clean, &budget, 10, &[1, 2, 3, 4]).outcomes);
+            assert!(moved > before && moved - before > 2.0 * (noise - before), "{goal:?}: {before}, {noise}, {moved}");
+        }
+    }
+}

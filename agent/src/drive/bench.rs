@@ -1,0 +1,213 @@
+//! Speed on this machine: the fleet with and without camera, perception, and the whole loop.
+//!
+//! Everything is measured in several rounds, one figure after the other in each: a shared machine is fast for some seconds
+//! and slow for others, and this way both meet all figures alike.
+
+use crate::driver::{Driver, LearnedDriver};
+use crate::host::progress::Stage;
+use crate::policy::QNetwork;
+use crate::train::settings::Settings;
+use burn::prelude::Device;
+use roadproof_env::ScriptedDriver;
+use roadproof_perception::{Dataset, PerceptLabel, Trainer};
+use roadproof_sim::scenario::{ActorKind, ActorSpec, ActorStart, Idm};
+use roadproof_sim::{CameraSettings, DriveStyle, Fleet, FleetError, Seed, Split, generate_drive};
+use serde::Serialize;
+use std::time::{Duration, Instant};
+
+/// One measured figure.
+#[derive(Clone, Debug, Serialize)]
+pub struct Figure {
+    /// What was done.
+    pub name: String,
+    /// How often per second: the median of the rounds.
+    pub per_second: f64,
+    /// The slowest round.
+    pub slowest: f64,
+    /// The fastest round.
+    pub fastest: f64,
+}
+
+/// One figure of one round: its name, and how often per second.
+type Sample = (String, f64);
+
+/// What to measure, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    rounds: usize,
+    each: Duration,
+    worlds: usize,
+}
+
+impl Plan {
+    /// The usual plan, or a brief one.
+    #[must_use]
+    pub fn new(quick: bool) -> Self {
+        if quick {
+            Self { rounds: 1, each: Duration::from_millis(30), worlds: 8 }
+        } else {
+            Self { rounds: 5, each: Duration::from_millis(400), worlds: 64 }
+        }
+    }
+}
+
+/// Measures everything.
+///
+/// # Errors
+/// [`FleetError`] if the benchmark's own drives cannot be built.
+pub fn measure(plan: &Plan) -> Result<Vec<Figure>, FleetError> {
+    let mut stage = Stage::start("bench", plan.rounds as u64, "rounds");
+    let mut rounds = Vec::with_capacity(plan.rounds);
+    for round in 0..plan.rounds {
+        stage.set(round as u64, "");
+        rounds.push(measure_once(plan)?);
+    }
+    stage.set(plan.rounds as u64, "");
+    stage.finish("median of each figure below");
+    Ok((0..rounds[0].len()).map(|index| Figure::of(rounds.iter().map(|round| &round[index]))).collect())
+}
+
+impl Figure {
+    /// The figure of its samples, one from each round.
+    fn of<'a>(samples: impl Iterator<Item = &'a Sample>) -> Self {
+        let (names, mut rates): (Vec<&String>, Vec<f64>) = samples.map(|(name, rate)| (name, *rate)).unzip();
+        rates.sort_by(f64::total_cmp);
+        let last = rates.len() - 1;
+        Self { name: names[0].clone(), per_second: rates[last / 2], slowest: rates[0], fastest: rates[last] }
+    }
+}
+
+/// One round over all figures.
+fn measure_once(plan: &Plan) -> Result<Vec<Sample>, FleetError> {
+    let mut samples = Vec::new();
+    for threads in [1, 2] {
+        for cars in [0, 8, 32] {
+            samples.push(fleet(plan, None, cars, threads)?);
+            for size_px in [64, 84, 128] {
+                samples.push(fleet(plan, Some(size_px), cars, threads)?);
+            }
+        }
+    }
+    samples.extend(perception(plan));
+    samples.push(whole_loop(plan)?);
+    Ok(samples)
+}
+
+/// Peak resident memory of this process; `None` where the system does not say.
+#[must_use]
+pub fn peak_memory_mb() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    line.split_ascii_whitespace().nth(1)?.parse::<u64>().ok().map(|kilobytes| kilobytes / 1024)
+}
+
+/// A fleet of scripted drivers, stepped for a while; drives that end start again, as in training.
+fn fleet(plan: &Plan, size_px: Option<u16>, cars: usize, threads: usize) -> Result<Sample, FleetError> {
+    let camera = CameraSettings::square(size_px.unwrap_or(8));
+    let drive = |index| bench_drive(index, cars, camera);
+    let mut fleet = Fleet::new((0..plan.worlds as u64).map(drive).collect(), threads)?;
+    fleet.set_camera(size_px.is_some());
+    let mut seen = fleet.observe();
+    let driver = ScriptedDriver::default();
+    let mut next = plan.worlds as u64;
+    let mut once = |fleet: &mut Fleet| -> Result<(), FleetError> {
+        let controls: Vec<_> = seen.measures.iter().map(|measures| driver.act(measures)).collect();
+        fleet.step(&controls, &mut seen);
+        let ended: Vec<usize> = (0..plan.worlds).filter(|&world| seen.verdicts[world].outcome.is_some()).collect();
+        if !ended.is_empty() {
+            let fresh = ended.iter().map(|&world| {
+                next += 1;
+                (world, bench_drive(next, cars, camera))
+            });
+            fleet.reset(fresh.collect())?;
+            fleet.show(&ended, &mut seen);
+        }
+        Ok(())
+    };
+    for _ in 0..5 {
+        once(&mut fleet)?;
+    }
+    let (start, mut steps) = (Instant::now(), 0);
+    while start.elapsed() < plan.each {
+        once(&mut fleet)?;
+        steps += plan.worlds;
+    }
+    let frames = size_px.map_or_else(|| "no camera".to_owned(), |size| format!("{size}×{size}"));
+    let name = format!("fleet steps, {frames}, {cars} cars, {threads} thread{}", if threads == 1 { "" } else { "s" });
+    Ok((name, steps as f64 / start.elapsed().as_secs_f64()))
+}
+
+/// A generated road of 600 m with exactly so many cars on it, spread along it over all lanes of both directions.
+fn bench_drive(index: u64, cars: usize, camera: CameraSettings) -> roadproof_sim::Scenario {
+    let style = DriveStyle { max_cars: 0, length_m: 600.0, camera, ..DriveStyle::default() };
+    let mut scenario = generate_drive(Seed::of_split(Split::Train, u64::MAX, index), &style);
+    let lanes = scenario.build_road().map_or_else(|_| Vec::new(), |road| road.lanes);
+    let apart_m = 540.0 / cars.max(1) as f32;
+    for (car, lane) in (0..cars).zip(lanes.iter().map(|lane| lane.id).rev().cycle()) {
+        let s_m = 30.0 + apart_m * car as f32;
+        scenario.actors.push(ActorSpec {
+            name: format!("car {car}"),
+            kind: ActorKind::Car,
+            start: ActorStart { lane, s_m, speed_mps: 8.0 },
+            desired_speed_mps: None,
+            idm: Idm::default(),
+            colour: None,
+            script: Vec::new(),
+        });
+    }
+    scenario
+}
+
+fn perception(plan: &Plan) -> Vec<Sample> {
+    let settings = Settings::default();
+    let (width, height) = (settings.perception.width, settings.perception.height);
+    let mut dataset = Dataset::new(width, height);
+    let frame: Vec<u8> = (0..width * height * 3).map(|index| (index * 31 % 251) as u8).collect();
+    let label = PerceptLabel { lane_offset_m: 0.1, heading_rad: 0.0, curvature_per_m: 0.0, gap_m: Some(20.0) };
+    for _ in 0..256 {
+        dataset.push(&frame, &vec![2; width * height], label).expect("frames of the dataset's size");
+    }
+    let mut trainer = Trainer::new(settings.perception, settings.perceive.training, 1).expect("default settings");
+    let perception = trainer.perception();
+    let rgb: Vec<u8> = frame.iter().copied().cycle().take(256 * frame.len()).collect();
+    let batch = settings.perceive.training.batch;
+    vec![
+        rate("perception forward, frames in batches of 256", 256, plan.each, || {
+            std::hint::black_box(perception.see(&rgb));
+        }),
+        rate(&format!("perception training, frames in batches of {batch}"), batch, plan.each, || {
+            trainer.train_batch(&dataset, 1e-4);
+        }),
+    ]
+}
+
+/// Fleet, camera, perception and policy together, as in evaluation.
+fn whole_loop(plan: &Plan) -> Result<Sample, FleetError> {
+    let settings = Settings::default();
+    let worlds = 2 * plan.worlds;
+    let drive = |index| bench_drive(index, 8, settings.drive.camera);
+    let mut fleet = Fleet::new((0..worlds as u64).map(drive).collect(), settings.threads())?;
+    let mut seen = fleet.observe();
+    let perception = Trainer::new(settings.perception, settings.perceive.training, 1).expect("default settings");
+    let policy = QNetwork::new(settings.policy, 1, &Device::flex());
+    let mut driver = Driver::Learned(Box::new(LearnedDriver::new(perception.perception(), policy, settings)));
+    let seeds: Vec<Seed> = (0..worlds as u64).map(Seed).collect();
+    driver.start(&seeds);
+    let scripted = ScriptedDriver::default();
+    Ok(rate("whole loop, decisions with camera, perception and policy", worlds, plan.each, || {
+        // The untrained driver's choice is computed and thrown away: its drives would end at once.
+        std::hint::black_box(driver.act(&seen, 0.1));
+        let controls: Vec<_> = seen.measures.iter().map(|measures| scripted.act(measures)).collect();
+        fleet.step(&controls, &mut seen);
+    }))
+}
+
+fn rate(name: &str, units: usize, each: Duration, mut run: impl FnMut()) -> Sample {
+    run();
+    let (start, mut done) = (Instant::now(), 0);
+    while start.elapsed() < each {
+        run();
+        done += units;
+    }
+    (name.to_owned(), done as f64 / start.elapsed().as_secs_f64())
+}

@@ -1,0 +1,205 @@
+//! Stage 4: drives held-out roads with the learned driver and the baselines, and adds up what happened.
+
+use crate::driver::Driver;
+use crate::host::interrupt::Interrupt;
+use crate::host::progress::Stage;
+use crate::train::settings::Settings;
+use roadproof_sim::score::Infractions;
+use roadproof_sim::{Fleet, FleetError, Observations, Outcome, Score, Seed, Verdict, generate_drive};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// What one driver did on the held-out roads.
+#[derive(Clone, Debug, Serialize)]
+pub struct DriverResult {
+    /// learned, random, blind or scripted.
+    pub driver: String,
+    /// Roads driven.
+    pub episodes: usize,
+    /// Mean share of the route driven, 0 to 1.
+    pub route_completion: f32,
+    /// Standard deviation of the same over roads.
+    pub route_completion_std: f32,
+    /// Mean driving score, 0 to 100.
+    pub driving_score: f32,
+    /// Standard deviation of the same over roads.
+    pub driving_score_std: f32,
+    /// Infractions per kilometre driven, all roads together.
+    pub infractions: BTreeMap<&'static str, f32>,
+    /// Standard deviation over roads of each road's own infractions per kilometre.
+    pub infractions_std: BTreeMap<&'static str, f32>,
+    /// Kilometres driven.
+    pub driven_km: f32,
+    /// How the drives ended.
+    pub outcomes: BTreeMap<String, usize>,
+    /// Score of each road, in the order of their seeds.
+    pub roads: Vec<Road>,
+}
+
+/// One held-out road.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Road {
+    /// Its seed.
+    pub seed: u64,
+    /// How the drive ended.
+    pub outcome: Outcome,
+    /// Score and infractions.
+    #[serde(flatten)]
+    pub score: Score,
+}
+
+/// Drives every held-out road with a driver; `None` if somebody interrupted.
+///
+/// # Errors
+/// [`FleetError`] if the settings describe drives that cannot be built.
+pub fn evaluate(
+    driver: &mut Driver,
+    settings: &Settings,
+    interrupt: &Interrupt,
+) -> Result<Option<DriverResult>, FleetError> {
+    let roads = settings.evaluate.roads;
+    let seeds = road_seeds(settings);
+    let scenarios: Vec<_> = seeds.iter().map(|seed| generate_drive(*seed, &settings.drive)).collect();
+    let decision_s = 1.0 / scenarios[0].decision_hz;
+    let mut fleet = Fleet::new(scenarios, settings.threads())?;
+    fleet.set_camera(driver.needs_camera());
+    let mut seen = fleet.observe();
+    driver.start(&seeds);
+    let mut stage = Stage::start(&format!("evaluate {}", driver.name()), roads as u64, "roads");
+    loop {
+        let ended = seen.verdicts.iter().filter(|verdict| verdict.outcome.is_some()).count();
+        let time_s = seen.measures.iter().map(|measures| measures.time_s).fold(0.0, f32::max);
+        stage.set(ended as u64, format_args!("{time_s:.0} s driven"));
+        if ended == roads {
+            break;
+        }
+        if interrupt.requested() {
+            return Ok(None);
+        }
+        let controls = driver.act(&seen, decision_s);
+        fleet.step(&controls, &mut seen);
+    }
+    let result = DriverResult::new(driver.name(), ended_roads(&seeds, &seen));
+    stage.finish(format_args!(
+        "driving score {:.1}, route completion {:.1} %",
+        result.driving_score,
+        100.0 * result.route_completion
+    ));
+    Ok(Some(result))
+}
+
+/// Seeds of the roads that the settings ask for.
+pub(crate) fn road_seeds(settings: &Settings) -> Vec<Seed> {
+    let evaluate = &settings.evaluate;
+    (0..evaluate.roads as u64).map(|road| Seed::of_split(evaluate.split, evaluate.seed, road)).collect()
+}
+
+/// What became of drives that have ended.
+pub(crate) fn ended_roads(seeds: &[Seed], seen: &Observations) -> Vec<Road> {
+    let drives = seeds.iter().zip(&seen.verdicts).zip(&seen.scores);
+    let road = |((seed, verdict), score): ((&Seed, &Verdict), &Score)| {
+        verdict.outcome.map(|outcome| Road { seed: seed.0, outcome, score: *score })
+    };
+    drives.filter_map(road).collect()
+}
+
+/// What is counted per kilometre, by the name it has in results.
+const INFRACTIONS: [(&str, fn(&Infractions) -> f32); 7] = [
+    ("collisions_vehicle", |infractions| infractions.collisions_vehicle),
+    ("collisions_static", |infractions| infractions.collisions_static),
+    ("outside_lanes_m", |infractions| infractions.outside_lanes_m),
+    ("off_road", |infractions| infractions.off_road),
+    ("blocked", |infractions| infractions.blocked),
+    ("timeouts", |infractions| infractions.timeouts),
+    ("minimum_speed", |infractions| infractions.minimum_speed),
+];
+
+impl DriverResult {
+    /// Adds up what happened on some roads.
+    pub(crate) fn new(driver: &str, roads: Vec<Road>) -> Self {
+        let (route_completion, route_completion_std) =
+            mean_and_spread(roads.iter().map(|road| road.score.route_completion));
+        let (driving_score, driving_score_std) = mean_and_spread(roads.iter().map(|road| road.score.driving_score));
+        let driven_km = roads.iter().map(|road| road.score.driven_m).sum::<f32>() / 1000.0;
+        let per_km = |count: fn(&Infractions) -> f32| {
+            roads.iter().map(|road| count(&road.score.infractions)).sum::<f32>() / driven_km.max(0.001)
+        };
+        let infractions = INFRACTIONS.iter().map(|&(name, count)| (name, per_km(count))).collect();
+        let spread = |count: fn(&Infractions) -> f32| {
+            let each = |road: &Road| 1000.0 * count(&road.score.infractions) / road.score.driven_m.max(1.0);
+            mean_and_spread(roads.iter().map(each)).1
+        };
+        let infractions_std = INFRACTIONS.iter().map(|&(name, count)| (name, spread(count))).collect();
+        let mut outcomes = BTreeMap::new();
+        for road in &roads {
+            *outcomes.entry(format!("{:?}", road.outcome)).or_insert(0) += 1;
+        }
+        Self {
+            driver: driver.to_owned(),
+            episodes: roads.len(),
+            route_completion,
+            route_completion_std,
+            driving_score,
+            driving_score_std,
+            infractions,
+            infractions_std,
+            driven_km,
+            outcomes,
+            roads,
+        }
+    }
+}
+
+/// Mean and standard deviation (of a sample).
+fn mean_and_spread(values: impl Iterator<Item = f32> + Clone) -> (f32, f32) {
+    let count = values.clone().count() as f32;
+    let mean = values.clone().sum::<f32>() / count;
+    let variance = values.map(|value| (value - mean) * (value - mean)).sum::<f32>() / (count - 1.0).max(1.0);
+    (mean, variance.sqrt())
+}
+
+/// The results as a table for people.
+#[must_use]
+pub fn table(results: &[DriverResult]) -> String {
+    let mut table = comfy_table::Table::new();
+    table.load_preset(comfy_table::presets::UTF8_FULL_CONDENSED).set_header([
+        "driver",
+        "driving score",
+        "route completion",
+        "arrived",
+        "hits cars /km",
+        "hits static /km",
+        "off road /km",
+        "blocked /km",
+        "timed out /km",
+    ]);
+    for result in results {
+        let rate = |name| {
+            let of = |map: &BTreeMap<&'static str, f32>| map.get(name).copied().unwrap_or(0.0);
+            format!("{:.2} ± {:.1}", of(&result.infractions), of(&result.infractions_std))
+        };
+        table.add_row([
+            result.driver.clone(),
+            format!("{:.1} ± {:.1}", result.driving_score, result.driving_score_std),
+            format!("{:.1} ± {:.1} %", 100.0 * result.route_completion, 100.0 * result.route_completion_std),
+            format!("{} of {}", result.outcomes.get("Arrived").copied().unwrap_or(0), result.episodes),
+            rate("collisions_vehicle"),
+            rate("collisions_static"),
+            rate("off_road"),
+            rate("blocked"),
+            rate("timeouts"),
+        ]);
+    }
+    format!("{table}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spread_is_that_of_a_sample() {
+        let (mean, spread) = mean_and_spread([1.0, 2.0, 3.0, 4.0].into_iter());
+        assert!((mean - 2.5).abs() < 1e-6 && (spread - 1.290_994).abs() < 1e-5, "{mean} {spread}");
+    }
+}

@@ -1,0 +1,9 @@
+//! Drives from start to end: held-out roads, scenario files, and how many decisions a second the machine makes.
+
+pub mod evaluate;
+
+pub mod replay;
+
+pub mod bench;
+
+pub(crate) mod rollout;

@@ -1,0 +1,180 @@
+//! Drives scenario files: in closed loop against their bounds, or with recorded actions against a golden trace.
+
+use crate::driver::Driver;
+use crate::host::files::write_atomically;
+use anyhow::Context;
+use roadproof_sim::{Episode, FleetError, Scenario, Trace};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// A scenario file with its golden trace, if it has one.
+pub struct Case {
+    /// The file.
+    pub path: PathBuf,
+    /// What it says.
+    pub scenario: Scenario,
+    /// The recorded drive.
+    pub golden: Option<Trace>,
+}
+
+/// What became of one case.
+pub struct CaseReport {
+    /// Folder of the file.
+    pub family: String,
+    /// Name of the file without its end.
+    pub name: String,
+    /// What broke; empty if the case passed.
+    pub failures: Vec<String>,
+    /// The measure that came closest to its bound, or what the trace says.
+    pub closest: String,
+    /// The drive.
+    pub trace: Trace,
+    /// Wall-clock time.
+    pub seconds: f64,
+}
+
+impl Case {
+    /// Reads a scenario, and the trace beside it if `with_golden`.
+    ///
+    /// # Errors
+    /// A file that cannot be read or used, with its path and line.
+    pub fn read(path: &Path, with_golden: bool) -> anyhow::Result<Self> {
+        let scenario = roadproof_sim::read(path)?;
+        let trace_path = trace_path(path);
+        let golden = (with_golden && trace_path.exists()).then(|| {
+            let text = std::fs::read_to_string(&trace_path).with_context(|| format!("cannot read {trace_path:?}"))?;
+            Trace::parse(&text).with_context(|| format!("{}", trace_path.display()))
+        });
+        Ok(Self { path: path.to_owned(), scenario, golden: golden.transpose()? })
+    }
+
+    /// Whether it is a find of an attack: the trace is then of a driver who broke, the bounds are for those who hold.
+    #[must_use]
+    pub fn found(&self) -> bool {
+        self.scenario.recorded.is_some() || !self.scenario.expect.golden_holds
+    }
+
+    /// The folder it lies in, by its last name.
+    #[must_use]
+    pub fn family(&self) -> String {
+        last_name(self.path.parent())
+    }
+
+    /// Its file's name without the extension.
+    #[must_use]
+    pub fn name(&self) -> String {
+        last_name(Some(&self.path.with_extension("")))
+    }
+
+    /// Both, as people read them.
+    #[must_use]
+    pub fn title(&self) -> String {
+        title(&self.family(), &self.name())
+    }
+}
+
+fn title(family: &str, name: &str) -> String {
+    if family.is_empty() { name.to_owned() } else { format!("{family}/{name}") }
+}
+
+fn last_name(path: Option<&Path>) -> String {
+    path.and_then(Path::file_name).map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+}
+
+impl CaseReport {
+    /// One line for people.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let verdict = if self.failures.is_empty() { "ok  " } else { "FAIL" };
+        format!("{verdict}   {:<36} {}", title(&self.family, &self.name), self.closest)
+    }
+}
+
+/// Drives one case to its end.
+///
+/// # Errors
+/// If the world cannot be built.
+pub fn drive_case(case: &Case, driver: &mut Driver) -> anyhow::Result<CaseReport> {
+    let start = Instant::now();
+    let mut failures = Vec::new();
+    let episode = match &case.golden {
+        Some(golden) => {
+            let mut episode = Episode::new(case.scenario.clone())?;
+            golden.controls().for_each(|controls| episode.step(controls));
+            episode
+        }
+        None => closed_loop(case.scenario.clone(), driver)?,
+    };
+    let mut closest = String::new();
+    if let Some(golden) = &case.golden {
+        closest = format!("{} recorded decisions; ", golden.rows.len());
+        if let Err(difference) = golden.compare(episode.trace()) {
+            let driver = if case.found() { " --driver DRIVER" } else { "" };
+            let renew = format!("roadproof replay {} --bless{driver}", case.path.display());
+            failures.push(format!("golden trace: {difference}; if that is meant, renew it with: {renew}"));
+        }
+    }
+    match episode.judgement() {
+        Some(judgement) if case.golden.is_some() && case.found() => {
+            let score = episode.score().driving_score;
+            closest += &format!("the attacked drive ends {:?}, driving score {score:.2}", judgement.outcome);
+        }
+        Some(judgement) => {
+            failures.extend(judgement.failures());
+            closest += &judgement.closest().map_or_else(
+                || format!("{:?}", judgement.outcome),
+                |bound| {
+                    format!(
+                        "{:?}, {} = {:.2} (bound {:.2})",
+                        judgement.outcome, bound.name, bound.measured, bound.bound
+                    )
+                },
+            );
+        }
+        None => failures.push("the recorded actions end before the drive does".to_owned()),
+    }
+    Ok(CaseReport {
+        family: case.family(),
+        name: case.name(),
+        failures,
+        closest,
+        trace: episode.trace().clone(),
+        seconds: start.elapsed().as_secs_f64(),
+    })
+}
+
+/// Lets a driver drive a scenario to its end.
+///
+/// # Errors
+/// [`FleetError`] if the world cannot be built.
+pub fn closed_loop(scenario: Scenario, driver: &mut Driver) -> Result<Episode, FleetError> {
+    let decision_s = 1.0 / scenario.decision_hz;
+    driver.start(&[scenario.seed]);
+    let mut episode = Episode::new(scenario)?;
+    while episode.verdict().outcome.is_none() {
+        let controls = driver.act(episode.seen(), decision_s)[0];
+        episode.step(controls);
+    }
+    Ok(episode)
+}
+
+/// Writes a drive's trace beside its scenario. What an attack found is a drive that broke: of a driver who holds it there is
+/// nothing to record, and that he broke is no failure.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn bless(case: &Case, report: &mut CaseReport) -> anyhow::Result<()> {
+    if case.found() {
+        if report.failures.is_empty() {
+            let holds = "this driver holds what broke another: name that one with --driver; nothing was recorded";
+            report.failures.push(holds.to_owned());
+            return Ok(());
+        }
+        report.failures.clear();
+    }
+    Ok(write_atomically(&trace_path(&case.path), report.trace.to_text().as_bytes())?)
+}
+
+fn trace_path(scenario: &Path) -> PathBuf {
+    scenario.with_extension("trace")
+}

@@ -1,0 +1,134 @@
+//! Writes the outcome of a suite of scenarios as a JUnit report, the form that CI servers show.
+//!
+//! Which scenarios are run and what counts as a failure is decided elsewhere.
+
+use std::path::Path;
+use std::time::Duration;
+
+use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStatus, TestSuite};
+use thiserror::Error;
+
+use crate::host::files::{self, FileError};
+
+/// Why a report could not be written.
+#[derive(Debug, Error)]
+pub enum JunitError {
+    /// A case lasted for a time that is none.
+    #[error("case {name:?} of {family:?} cannot have lasted for {seconds} s")]
+    Seconds {
+        /// The family of the case.
+        family: String,
+        /// The name of the case.
+        name: String,
+        /// The time as it was given.
+        seconds: f64,
+    },
+    /// The report could not be turned into XML.
+    #[error("cannot turn the report into xml: {cause}")]
+    Serialize {
+        /// What went wrong.
+        cause: SerializeError,
+    },
+    /// The file could not be written.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+/// How one case ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CaseResult {
+    /// What the case belongs to, the family of its scenario for instance.
+    pub family: String,
+    /// Tells the cases of a family apart.
+    pub name: String,
+    /// How long it took on the wall clock.
+    pub seconds: f64,
+    /// What was expected and not met; `None` if all was met. Its first line becomes the headline.
+    pub failure: Option<String>,
+}
+
+/// Writes a report with one suite, whose cases stand in the order given.
+///
+/// Characters that XML cannot carry are dropped. An earlier report at `path` is replaced in one step.
+///
+/// # Errors
+/// [`JunitError::Seconds`] for a negative or endless time, else why the file could not be written.
+pub fn write_junit(path: &Path, suite_name: &str, cases: &[CaseResult]) -> Result<(), JunitError> {
+    let mut suite = TestSuite::new(suite_name);
+    let mut total = Duration::ZERO;
+    for case in cases {
+        let time = Duration::try_from_secs_f64(case.seconds).map_err(|_| JunitError::Seconds {
+            family: case.family.clone(),
+            name: case.name.clone(),
+            seconds: case.seconds,
+        })?;
+        total = total.saturating_add(time);
+        let mut test_case = TestCase::new(case.name.as_str(), status(case.failure.as_deref()));
+        test_case.set_classname(case.family.as_str()).set_time(time);
+        suite.add_test_case(test_case);
+    }
+    suite.set_time(total);
+    let mut report = Report::new(suite_name);
+    report.set_time(total).add_test_suite(suite);
+    let xml = report.to_string().map_err(|cause| JunitError::Serialize { cause })?;
+    Ok(files::write_atomically(path, xml.as_bytes())?)
+}
+
+fn status(failure: Option<&str>) -> TestCaseStatus {
+    let Some(failure) = failure else {
+        return TestCaseStatus::success();
+    };
+    let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+    status.set_message(failure.lines().next().unwrap_or_default()).set_description(failure);
+    status
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn case(name: &str, seconds: f64, failure: Option<&str>) -> CaseResult {
+        CaseResult { family: "cut_in".into(), name: name.into(), seconds, failure: failure.map(String::from) }
+    }
+
+    #[test]
+    fn the_report_counts_and_quotes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report.xml");
+        let cases =
+            [case("smeared_lens", 1.5, None), case("night", 0.25, Some("min_ttc_s 0.9 < 1.5\nat step <204>\u{1b}"))];
+        write_junit(&path, "roadproof", &cases).unwrap();
+        let expected = r#"<?xml version="1.0" encoding="UTF-8"?>
+<testsuites name="roadproof" tests="2" failures="1" errors="0" time="1.750">
+    <testsuite name="roadproof" tests="2" disabled="0" errors="0" failures="1" time="1.750">
+        <testcase name="smeared_lens" classname="cut_in" time="1.500">
+        </testcase>
+        <testcase name="night" classname="cut_in" time="0.250">
+            <failure message="min_ttc_s 0.9 &lt; 1.5">min_ttc_s 0.9 &lt; 1.5
+at step &lt;204&gt;</failure>
+        </testcase>
+    </testsuite>
+</testsuites>
+"#;
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_time_that_is_none_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report.xml");
+        for seconds in [-1.0, f64::NAN, f64::INFINITY] {
+            let error = write_junit(&path, "roadproof", &[case("a", seconds, None)]).unwrap_err();
+            assert!(matches!(error, JunitError::Seconds { .. }), "{error}");
+        }
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_missing_folder_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("absent/report.xml");
+        let error = write_junit(&path, "roadproof", &[]).unwrap_err();
+        assert!(matches!(error, JunitError::File(_)), "{error}");
+    }
+}

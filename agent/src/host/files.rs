@@ -1,0 +1,185 @@
+//! Whole files in one step: a reader sees the old content or the new one, never half of either.
+//!
+//! What the files mean and where they lie is the business of [`run_folder`](crate::host::run_folder) and of those who
+//! call it.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+use thiserror::Error;
+
+/// Why a file could not be read or written; the operating system's reason is part of the message.
+#[derive(Debug, Error)]
+pub enum FileError {
+    /// The path ends in no file name, so there is nothing to write.
+    #[error("not the name of a file: {path:?}")]
+    NoName {
+        /// The path as it was given.
+        path: PathBuf,
+    },
+    /// No new file could be made in the folder of the target.
+    #[error("cannot create a new file ({cause}) in the folder of {path:?}")]
+    Create {
+        /// What the operating system said.
+        cause: io::Error,
+        /// The file that was to be written.
+        path: PathBuf,
+    },
+    /// The content could not be brought to the disk; a full disk ends here.
+    #[error("cannot write {length} bytes ({cause}) for {path:?}")]
+    Write {
+        /// Length of the content in bytes.
+        length: usize,
+        /// What the operating system said.
+        cause: io::Error,
+        /// The file that was to be written.
+        path: PathBuf,
+    },
+    /// The written content could not take the place of the target.
+    #[error("cannot put the new content in place ({cause}) at {path:?}")]
+    Replace {
+        /// What the operating system said.
+        cause: io::Error,
+        /// The file that was to be written.
+        path: PathBuf,
+    },
+    /// The file could not be read.
+    #[error("cannot read ({cause}) {path:?}")]
+    Read {
+        /// What the operating system said.
+        cause: io::Error,
+        /// The file that was to be read.
+        path: PathBuf,
+    },
+}
+
+/// Replaces the content of a file, or creates it, in one step.
+///
+/// The content goes to a new file in the same folder, is brought to the disk, and takes the name over. A file that
+/// was there before keeps its old content until then, whatever fails. A symbolic link is replaced, not followed.
+///
+/// # Errors
+/// Every variant of [`FileError`] but [`FileError::Read`]; the folder is left as it was.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    if path.file_name().is_none() {
+        return Err(FileError::NoName { path: path.into() });
+    }
+    let folder = folder_of(path);
+    let mut file = new_file_in(folder).map_err(|cause| FileError::Create { cause, path: path.into() })?;
+    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(|cause| FileError::Write {
+        length: bytes.len(),
+        cause,
+        path: path.into(),
+    })?;
+    file.persist(path).map_err(|failed| FileError::Replace { cause: failed.error, path: path.into() })?;
+    // The content is safe already; this makes the name outlive a power cut. Some file systems refuse it.
+    #[cfg(unix)]
+    let _ = fs::File::open(folder).and_then(|folder| folder.sync_all());
+    Ok(())
+}
+
+/// Finds out whether a file can be written, before the work whose result it is to hold; leaves nothing behind.
+///
+/// # Errors
+/// [`FileError::NoName`] and [`FileError::Create`].
+pub fn check_writable(path: &Path) -> Result<(), FileError> {
+    if path.file_name().is_none() || path.is_dir() {
+        return Err(FileError::NoName { path: path.into() });
+    }
+    new_file_in(folder_of(path)).map_err(|cause| FileError::Create { cause, path: path.into() })?;
+    Ok(())
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// Reads a whole file.
+///
+/// # Errors
+/// [`FileError::Read`], with the path that the bare error of the operating system lacks.
+pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
+    fs::read(path).map_err(|cause| FileError::Read { cause, path: path.into() })
+}
+
+/// A file that removes itself unless it is persisted.
+fn new_file_in(folder: &Path) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".writing-");
+    // A temporary file is private by default; results are shared as far as the umask allows.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    builder.tempfile_in(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names_in(folder: &Path) -> Vec<String> {
+        let mut names: Vec<String> =
+            fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn replaces_the_content_and_leaves_nothing_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("policy.bin");
+        write_atomically(&path, b"a longer first content").unwrap();
+        write_atomically(&path, b"second").unwrap();
+        assert_eq!(read(&path).unwrap(), b"second");
+        assert_eq!(names_in(folder.path()), ["policy.bin"]);
+    }
+
+    #[test]
+    fn a_failed_replacement_harms_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let occupied = folder.path().join("occupied");
+        fs::create_dir(&occupied).unwrap();
+        fs::write(occupied.join("old"), b"old").unwrap();
+        let error = write_atomically(&occupied, b"new").unwrap_err();
+        assert!(matches!(&error, FileError::Replace { path, .. } if *path == occupied), "{error}");
+        assert_eq!(fs::read(occupied.join("old")).unwrap(), b"old");
+        assert_eq!(names_in(folder.path()), ["occupied"]);
+    }
+
+    #[test]
+    fn a_missing_folder_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("absent/report.xml");
+        let message = write_atomically(&path, b"").unwrap_err().to_string();
+        assert!(message.starts_with("cannot create a new file ("), "{message}");
+        assert!(message.ends_with("absent/report.xml\""), "{message}");
+        let message = read(&path).unwrap_err().to_string();
+        assert!(message.starts_with("cannot read ("), "{message}");
+    }
+
+    #[test]
+    fn a_path_without_a_name_is_refused() {
+        for path in ["", "/", "runs/.."] {
+            let error = write_atomically(Path::new(path), b"").unwrap_err();
+            assert!(matches!(error, FileError::NoName { .. }), "{path}: {error}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_file_is_as_shared_as_any_other() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let mode = |name: &str| fs::metadata(folder.path().join(name)).unwrap().permissions().mode();
+        write_atomically(&folder.path().join("ours"), b"").unwrap();
+        fs::write(folder.path().join("usual"), b"").unwrap();
+        assert_eq!(mode("ours"), mode("usual"));
+    }
+}

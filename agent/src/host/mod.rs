@@ -1,0 +1,9 @@
+//! The machine that the program runs on: files, run folders, signals, progress on the terminal.
+
+pub mod files;
+
+pub mod run_folder;
+
+pub mod interrupt;
+
+pub mod progress;

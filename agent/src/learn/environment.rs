@@ -1,0 +1,216 @@
+//! Where the simulator meets perception: many drives as one vectorised environment.
+//!
+//! Autoreset is same-step (Gymnasium's `SAME_STEP`): a drive that ends is replaced at once, and its last observation is
+//! kept apart. Terminated and truncated are told apart: only a truncated drive's last observation has a value to bootstrap from.
+
+use crate::driver::Eyes;
+use crate::harden::feature_spread::View;
+use crate::harden::regulariser::RobustQ;
+use crate::harden::{Adversary, random_perturbations};
+use crate::memory::{FEATURES, Odometry};
+use crate::train::settings::Settings;
+use roadproof_env::action::Action;
+use roadproof_perception::Perception;
+use roadproof_sim::vehicle::VehicleSettings;
+use roadproof_sim::{Fleet, FleetError, Observations, Outcome, Purpose, Scenario, Score, Seed, Split, generate_drive};
+
+/// Many drives on training roads, seen through perception.
+pub struct Environment {
+    fleet: Fleet,
+    seen: Observations,
+    eyes: Eyes,
+    features: Vec<f32>,
+    settings: Settings,
+    vehicle: VehicleSettings,
+    roads: u64,
+    decision_s: f32,
+    hard: Hard,
+    found: Vec<Scenario>,
+}
+
+/// What makes drives hard.
+struct Hard {
+    adversary: Option<Adversary>,
+    /// How far budgets and severities have grown, 0 to 1.
+    growth: f32,
+}
+
+/// What one decision of all worlds led to.
+#[derive(Clone, Debug, Default)]
+pub struct Transition {
+    /// Reward of each world.
+    pub reward: Vec<f32>,
+    /// Drives that ended by themselves.
+    pub terminated: Vec<bool>,
+    /// Last observations of drives cut off by their time limit: world and policy input.
+    pub truncated: Vec<(usize, Vec<f32>)>,
+    /// Drives that ended, for statistics.
+    pub ended: Vec<(Outcome, Score)>,
+}
+
+/// Seeds of the roads that the policy learns on begin here; those before taught perception.
+const FIRST_ROAD: u64 = 1 << 32;
+
+impl Environment {
+    /// Starts the drives; `roads` have been driven before (zero for a fresh run), and a share of `progress` is learnt. A
+    /// hardening mixes in drives that were `found` to break a driver.
+    ///
+    /// # Errors
+    /// [`FleetError`] if the settings describe drives that cannot be built, or a found one has another camera.
+    pub fn new(
+        settings: &Settings,
+        found: Vec<Scenario>,
+        perception: Perception,
+        roads: u64,
+        progress: f64,
+    ) -> Result<Self, FleetError> {
+        let worlds = settings.learn.worlds;
+        let growth = settings.harden.map_or(0.0, |harden| harden.growth(progress));
+        let scenarios: Vec<Scenario> =
+            (0..worlds as u64).map(|world| learning_drive(settings, &found, growth, roads + world)).collect();
+        let decision_s = 1.0 / scenarios[0].decision_hz;
+        let mut fleet = Fleet::new(scenarios, settings.threads())?;
+        let seen = fleet.observe();
+        let attacked = settings.harden.is_some_and(|harden| harden.attack_drives > 0.0);
+        let mut adversary = attacked.then(|| Adversary::new(&perception, worlds));
+        if let Some(adversary) = &mut adversary {
+            (0..worlds).for_each(|world| {
+                adversary.start(world, attacked_drive(settings, road_seed(settings, roads + world as u64)));
+            });
+        }
+        let mut eyes = Eyes::new(perception, settings.memory, worlds);
+        let mut features = vec![0.0; worlds * FEATURES];
+        eyes.look(&seen, &seen.rgb, decision_s, &mut features);
+        let (settings, vehicle) = (settings.clone(), VehicleSettings::default());
+        let hard = Hard { adversary, growth };
+        Ok(Self {
+            fleet,
+            seen,
+            eyes,
+            features,
+            settings,
+            vehicle,
+            roads: roads + worlds as u64,
+            decision_s,
+            hard,
+            found,
+        })
+    }
+
+    /// Lets budgets and severities grow with the training, of which a share of `progress` is done.
+    pub fn grow(&mut self, progress: f64) {
+        self.hard.growth = self.settings.harden.map_or(0.0, |harden| harden.growth(progress));
+    }
+
+    /// The policy's regularisers for the budget as it is now, if the settings ask for any.
+    #[must_use]
+    pub fn robust_q(&self) -> Option<RobustQ> {
+        let settings = self.settings.harden?.policy;
+        if !settings.on() {
+            return None;
+        }
+        let worlds = self.seen.measures.len();
+        let frames = settings.spread.frames().min(worlds);
+        let view = |frame: usize| {
+            let world = frame * worlds / frames;
+            let odometry = Odometry::from(&self.seen.sensed[world]);
+            View { memory: self.eyes.memory(world), odometry, frame: self.seen.frame(world) }
+        };
+        let views: Vec<View<'_>> = (0..frames).map(view).collect();
+        let radius = settings.spread.radius(self.hard.growth, self.eyes.perception(), &views, self.decision_s);
+        Some(RobustQ { settings, radius })
+    }
+
+    /// Policy inputs of all worlds now.
+    ///
+    /// # Shapes
+    /// - returns: `worlds × FEATURES`
+    #[must_use]
+    pub fn features(&self) -> &[f32] {
+        &self.features
+    }
+
+    /// Roads driven so far.
+    #[must_use]
+    pub fn roads(&self) -> u64 {
+        self.roads
+    }
+
+    /// One decision of every world.
+    ///
+    /// # Errors
+    /// [`FleetError`] if a new drive cannot be built.
+    pub fn step(&mut self, actions: &[Action]) -> Result<Transition, FleetError> {
+        let before = self.seen.measures.clone();
+        let controls: Vec<_> = actions.iter().map(|action| action.controls(&self.vehicle)).collect();
+        self.fleet.step(&controls, &mut self.seen);
+        if let (Some(adversary), Some(harden)) = (&mut self.hard.adversary, self.settings.harden) {
+            adversary.act(harden.attack_eps * self.hard.growth, &mut self.seen.rgb);
+        }
+        self.eyes.look(&self.seen, &self.seen.rgb, self.decision_s, &mut self.features);
+        let mut transition = Transition::default();
+        let mut ended = Vec::new();
+        for (world, before) in before.iter().enumerate() {
+            let (after, verdict) = (&self.seen.measures[world], &self.seen.verdicts[world]);
+            transition.reward.push(self.settings.reward.reward(before, after, verdict));
+            transition.terminated.push(verdict.terminated());
+            if verdict.truncated() {
+                transition.truncated.push((world, self.features[world * FEATURES..][..FEATURES].to_vec()));
+            }
+            if let Some(outcome) = verdict.outcome {
+                transition.ended.push((outcome, self.seen.scores[world]));
+                ended.push(world);
+            }
+        }
+        if !ended.is_empty() {
+            self.restart(&ended)?;
+        }
+        Ok(transition)
+    }
+
+    fn restart(&mut self, ended: &[usize]) -> Result<(), FleetError> {
+        let mut scenarios = Vec::with_capacity(ended.len());
+        for &world in ended {
+            let scenario = learning_drive(&self.settings, &self.found, self.hard.growth, self.roads);
+            if let Some(adversary) = &mut self.hard.adversary {
+                adversary.start(world, attacked_drive(&self.settings, road_seed(&self.settings, self.roads)));
+            }
+            scenarios.push((world, scenario));
+            self.roads += 1;
+        }
+        self.fleet.reset(scenarios)?;
+        self.fleet.show(ended, &mut self.seen);
+        self.eyes.look_afresh(&self.seen, ended, self.decision_s, &mut self.features);
+        Ok(())
+    }
+}
+
+/// The seed of a training road.
+fn road_seed(settings: &Settings, road: u64) -> Seed {
+    Seed::of_split(Split::Train, settings.seed, FIRST_ROAD + road)
+}
+
+/// A training road on which the drive starts anywhere in the lane. In a hardening, sensors fail on some, and some are not drawn
+/// but found.
+fn learning_drive(settings: &Settings, found: &[Scenario], growth: f32, road: u64) -> Scenario {
+    let seed = road_seed(settings, road);
+    let mut scenario = generate_drive(seed, &settings.drive);
+    let mut stream = seed.stream(Purpose::Disturbance);
+    scenario.ego.offset_m = 0.4 * stream.normal().clamp(-2.5, 2.5);
+    scenario.ego.heading_deg = 2.0 * stream.normal().clamp(-3.0, 3.0);
+    let Some(harden) = settings.harden else { return scenario };
+    if !found.is_empty() && stream.chance(harden.found_drives) {
+        return found[stream.below(found.len())].clone();
+    }
+    if stream.chance(harden.fault_drives) {
+        scenario.perturbations = random_perturbations(&mut stream, growth, scenario.duration_s);
+    }
+    scenario
+}
+
+/// The seed of the adversary of a drive, if it is attacked.
+fn attacked_drive(settings: &Settings, seed: Seed) -> Option<Seed> {
+    let harden = settings.harden?;
+    let adversary = seed.child(1);
+    adversary.stream(Purpose::Driver).chance(harden.attack_drives).then_some(adversary)
+}

@@ -1,0 +1,334 @@
+//! Follows what is ahead over time: a Kalman filter turns single-frame gaps into a gap and a speed.
+//!
+//! One frame shows how far a car is, not how fast; ten noisy gaps a second do, weighted by how sure perception was.
+
+use crate::memory::lane_filter::MOST_SURPRISE;
+use roadproof_perception::Percept;
+use roadproof_perception::proof::interval::{Interval, ROUNDING};
+use roadproof_perception::proof::network::PerceptBounds;
+
+/// Spread of a lead's acceleration that the filter allows for.
+const ACCELERATION_SIGMA_MPS2: f32 = 2.5;
+/// A lead that perception has not seen for this long is gone.
+const FORGET_S: f32 = 0.5;
+/// One that is believed in, while frames are refused and so none speaks against it, is gone after this: by then an acceleration of
+/// [`ACCELERATION_SIGMA_MPS2`] has moved it by five metres.
+const FORGET_BLIND_S: f32 = 2.0;
+
+/// What is believed about the car ahead.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Lead {
+    /// Bumper to bumper.
+    pub gap_m: f32,
+    /// Its speed.
+    pub speed_mps: f32,
+    variance: [[f32; 2]; 2],
+    unseen_s: f32,
+}
+
+/// The filter of one world.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct LeadTracker {
+    lead: Option<Lead>,
+    belief: Option<Belief>,
+}
+
+/// Log odds that something is ahead, from all frames so far.
+///
+/// # Source
+/// The binary Bayes filter of occupancy grids: Elfes 1989, "Using Occupancy Grids for Mobile Robot Perception and Navigation";
+/// the old evidence fades, because cars come and go, and is bounded, so that belief follows whoever cuts in within a frame or
+/// two: Hornung et al. 2013, "`OctoMap`", whose least log odds are these. There is no upper bound but the one that fading gives
+/// (7.5): a hidden car costs a crash, one that is gone a few frames of caution.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Belief {
+    log_odds: f32,
+}
+
+impl Belief {
+    /// Share of the log odds that is left after a tenth of a second.
+    const KEPT: f32 = 0.8;
+    /// Log odds that frames lead to which all say the same, as a multiple of what one of them says: neighbouring frames err alike,
+    /// so one counts for half of what it says when there are ten a second.
+    const STEADY: f32 = 2.5;
+    /// A single frame says no more than this.
+    const MOST: f32 = 3.0;
+    /// However many frames have shown an empty road.
+    const LEAST_LOG_ODDS: f32 = -2.0;
+
+    /// What is left of the belief after `dt_s` without a frame, and what that took from it as a share.
+    fn fade(&mut self, dt_s: f32) -> f32 {
+        let kept = Self::KEPT.powf(dt_s / 0.1);
+        self.log_odds *= kept;
+        1.0 - kept
+    }
+
+    /// What a frame says that shows nothing at all is the share of frames with a lead, near one half: it changes little.
+    fn observe(&mut self, lead_probability: f32, dt_s: f32) {
+        let probability = lead_probability.clamp(1e-4, 1.0 - 1e-4);
+        let evidence = (probability / (1.0 - probability)).ln().clamp(-Self::MOST, Self::MOST);
+        let faded = self.fade(dt_s);
+        self.log_odds = (self.log_odds + Self::STEADY * faded * evidence).max(Self::LEAST_LOG_ODDS);
+    }
+}
+
+impl LeadTracker {
+    /// A filter that weighs what many frames say, so that one that hides the car ahead, or shows one, does not decide.
+    #[must_use]
+    pub fn believing() -> Self {
+        Self { lead: None, belief: Some(Belief::default()) }
+    }
+
+    /// The car ahead, if one is believed to be there.
+    #[must_use]
+    pub fn lead(&self) -> Option<Lead> {
+        self.lead
+    }
+
+    /// Goes on by `dt_s` and takes in a percept, if there is one.
+    pub fn observe(&mut self, percept: Option<&Percept>, ego_speed_mps: f32, dt_s: f32) {
+        self.predict(ego_speed_mps, dt_s);
+        let Some(percept) = percept else { return self.go_blind(dt_s) };
+        let seen = percept.lead_probability >= 0.5;
+        let believed = match &mut self.belief {
+            None => seen,
+            Some(belief) => {
+                belief.observe(percept.lead_probability, dt_s);
+                belief.log_odds > 0.0
+            }
+        };
+        match &mut self.lead {
+            Some(lead) if seen => lead.correct(percept, self.belief.is_some()),
+            None if seen && believed => self.lead = Some(Lead::first(percept, ego_speed_mps)),
+            _ => {}
+        }
+        let gone = match self.belief {
+            None => self.lead.is_some_and(|lead| lead.unseen_s > FORGET_S),
+            Some(_) => !believed,
+        };
+        if gone {
+            self.lead = None;
+        }
+    }
+
+    fn predict(&mut self, ego_speed_mps: f32, dt_s: f32) {
+        let Some(lead) = &mut self.lead else { return };
+        lead.predict(ego_speed_mps, dt_s);
+        if self.belief.is_some() {
+            // However long nothing is seen: nobody drives through the car ahead.
+            lead.gap_m = lead.gap_m.max(0.0);
+        }
+    }
+
+    /// A decision without a frame.
+    fn go_blind(&mut self, dt_s: f32) {
+        let Some(belief) = &mut self.belief else { return };
+        belief.fade(dt_s);
+        if self.lead.is_some_and(|lead| lead.unseen_s > FORGET_BLIND_S) {
+            self.lead = None;
+        }
+    }
+}
+
+/// Bounds of a car ahead.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LeadBounds {
+    /// Bumper to bumper.
+    pub gap_m: Interval,
+    /// Its speed.
+    pub speed_mps: Interval,
+}
+
+impl LeadTracker {
+    /// What [`Self::lead`] may give once one of the percepts within bounds has been taken in: at most one case without a car
+    /// ahead, and one or two with it, seen in this frame or not. The filter stays as it is.
+    #[must_use]
+    pub fn bounds(&self, percept: Option<&PerceptBounds>, ego_speed_mps: f32, dt_s: f32) -> Vec<Option<LeadBounds>> {
+        let mut next = *self;
+        let Some(percept) = percept else {
+            next.observe(None, ego_speed_mps, dt_s);
+            return vec![next.lead.map(LeadBounds::exactly)];
+        };
+        next.predict(ego_speed_mps, dt_s);
+        let predicted = next.lead;
+        let mut cases = Vec::new();
+        for seen in [true, false] {
+            for believed in self.believed(predicted, seen, percept.lead_probability, dt_s) {
+                let case = match predicted {
+                    _ if !believed => None,
+                    Some(lead) if seen => Some(lead.corrected(percept, self.belief.is_some())),
+                    None if seen => Some(LeadBounds::first(percept, ego_speed_mps)),
+                    lead => lead.map(LeadBounds::exactly),
+                };
+                if case.is_some() || !cases.contains(&None) {
+                    cases.push(case);
+                }
+            }
+        }
+        cases
+    }
+
+    /// Whether a car ahead may be believed in, and whether it may not, if it is seen or not with one of these probabilities.
+    fn believed(&self, predicted: Option<Lead>, seen: bool, probability: Interval, dt_s: f32) -> Vec<bool> {
+        let half = if seen { probability.at_least(0.5) } else { probability.clamp(0.0, 0.5) };
+        if (seen && probability.high < 0.5) || (!seen && probability.low >= 0.5) {
+            return Vec::new();
+        }
+        let Some(belief) = self.belief else {
+            // A lead that is not seen is believed in as long as it is not forgotten.
+            let remembered = predicted.is_some_and(|lead| lead.unseen_s <= FORGET_S);
+            return vec![seen || remembered];
+        };
+        let end = |probability: f64| {
+            let mut belief = belief;
+            belief.observe(probability as f32, dt_s);
+            f64::from(belief.log_odds)
+        };
+        // A logarithm near zero is off by a rounding of its argument.
+        let odds = Interval { low: end(half.low), high: end(half.high) }.widened(1e-5);
+        [true, false].into_iter().filter(|&believed| if believed { odds.high > 0.0 } else { odds.low <= 0.0 }).collect()
+    }
+}
+
+impl LeadBounds {
+    fn exactly(lead: Lead) -> Self {
+        Self { gap_m: Interval::exactly(lead.gap_m), speed_mps: Interval::exactly(lead.speed_mps) }
+    }
+
+    fn first(percept: &PerceptBounds, ego_speed_mps: f32) -> Self {
+        Self { gap_m: percept.lead_gap_m, speed_mps: Interval::exactly(0.7 * ego_speed_mps) }
+    }
+}
+
+impl Lead {
+    /// Bounds of gap and speed after [`Self::correct`]. Both are `x + c / v * clamp(z - gap)` where only `z` and the variance
+    /// `v` are uncertain: they grow or fall with `z`, and what is added falls with `v` in magnitude, so their ends are at corners.
+    fn corrected(&self, percept: &PerceptBounds, bounded: bool) -> LeadBounds {
+        let [[own, cross], _] = self.variance.map(|line| line.map(f64::from));
+        let (gap_m, speed_mps) = (f64::from(self.gap_m), f64::from(self.speed_mps));
+        let scale_m = percept.gap_scale_m;
+        let noise = (scale_m * 2.0 * scale_m).at_least(0.25);
+        let at = |covariance: f64, seen_m: f64, noise: f64| {
+            let sum = own + noise;
+            let most_m = if bounded { f64::from(MOST_SURPRISE) * sum.sqrt() } else { f64::INFINITY };
+            covariance / sum * (seen_m - gap_m).clamp(-most_m, most_m)
+        };
+        let added = |covariance: f64| {
+            let seen = percept.lead_gap_m;
+            let ends = |seen_m: f64| [at(covariance, seen_m, noise.low), at(covariance, seen_m, noise.high)];
+            Interval::around(ends(seen.low).into_iter().chain(ends(seen.high)))
+        };
+        let (moved, sped) = (added(own), added(cross));
+        let sum = |at: f64, by: Interval, least: f32, most: f32| {
+            let found = Interval { low: at + by.low, high: at + by.high };
+            // The handful of operations before loses no more than this; the surprise is a difference of gaps.
+            let scale =
+                at.abs() + by.magnitude() + (gap_m.abs() + percept.lead_gap_m.magnitude()) * cross.abs().max(own) / own;
+            found.widened(16.0 * ROUNDING * scale).clamp(least, most)
+        };
+        LeadBounds { gap_m: sum(gap_m, moved, 0.0, f32::INFINITY), speed_mps: sum(speed_mps, sped, 0.0, 40.0) }
+    }
+
+    fn first(percept: &Percept, ego_speed_mps: f32) -> Self {
+        let variance = [[measurement_variance(percept), 0.0], [0.0, 25.0]];
+        // Whoever is ahead is as likely slower as it is as fast.
+        Self { gap_m: percept.gap_m, speed_mps: 0.7 * ego_speed_mps, variance, unseen_s: 0.0 }
+    }
+
+    fn predict(&mut self, ego_speed_mps: f32, dt_s: f32) {
+        self.gap_m += (self.speed_mps - ego_speed_mps) * dt_s;
+        self.unseen_s += dt_s;
+        let [[gap, cross], [_, speed]] = self.variance;
+        let noise = ACCELERATION_SIGMA_MPS2 * ACCELERATION_SIGMA_MPS2;
+        let (t2, t3, t4) = (dt_s * dt_s, dt_s * dt_s * dt_s, dt_s * dt_s * dt_s * dt_s);
+        let new_gap = gap + 2.0 * dt_s * cross + t2 * speed + 0.25 * t4 * noise;
+        let new_cross = cross + dt_s * speed + 0.5 * t3 * noise;
+        self.variance = [[new_gap, new_cross], [new_cross, speed + t2 * noise]];
+    }
+
+    /// `bounded`: no single percept moves the belief by more than a few standard deviations.
+    fn correct(&mut self, percept: &Percept, bounded: bool) {
+        let [[gap, cross], [_, speed]] = self.variance;
+        let sum = gap + measurement_variance(percept);
+        let (gain_gap, gain_speed) = (gap / sum, cross / sum);
+        let most_m = if bounded { MOST_SURPRISE * sum.sqrt() } else { f32::INFINITY };
+        let surprise_m = (percept.gap_m - self.gap_m).clamp(-most_m, most_m);
+        self.gap_m = (self.gap_m + gain_gap * surprise_m).max(0.0);
+        self.speed_mps = (self.speed_mps + gain_speed * surprise_m).clamp(0.0, 40.0);
+        let (new_gap, new_cross) = ((1.0 - gain_gap) * gap, (1.0 - gain_gap) * cross);
+        self.variance = [[new_gap, new_cross], [new_cross, speed - gain_speed * cross]];
+        self.unseen_s = 0.0;
+    }
+}
+
+/// Variance of a Laplace distribution with perception's scale, with a floor against overconfidence.
+fn measurement_variance(percept: &Percept) -> f32 {
+    (2.0 * percept.gap_scale_m * percept.gap_scale_m).max(0.25)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_speed_of_a_lead_from_noisy_gaps() {
+        let mut tracker = LeadTracker::default();
+        let (mut gap_m, ego_mps, lead_mps) = (40.0, 10.0, 6.0);
+        for step in 0..40 {
+            let noise = if step % 2 == 0 { 0.8 } else { -0.8 };
+            let percept =
+                Percept { gap_m: gap_m + noise, lead_probability: 0.9, gap_scale_m: 1.0, ..Percept::default() };
+            tracker.observe(Some(&percept), ego_mps, 0.1);
+            gap_m += (lead_mps - ego_mps) * 0.1;
+        }
+        let lead = tracker.lead().expect("a lead is seen");
+        assert!((lead.speed_mps - lead_mps).abs() < 0.7, "{lead:?}");
+        for _ in 0..6 {
+            tracker.observe(Some(&Percept::default()), ego_mps, 0.1);
+        }
+        assert_eq!(tracker.lead(), None);
+    }
+
+    #[test]
+    fn a_believing_tracker_goes_by_many_frames() {
+        let mut tracker = LeadTracker::believing();
+        let percept =
+            |lead_probability| Percept { gap_m: 20.0, lead_probability, gap_scale_m: 1.0, ..Percept::default() };
+        let mut see = |probability: Option<f32>| {
+            let percept = probability.map(percept);
+            tracker.observe(percept.as_ref(), 10.0, 0.1);
+            tracker.lead().is_some()
+        };
+        assert!((0..10).all(|_| see(Some(0.95))), "one clear frame is enough where nothing speaks against it");
+        assert!(see(Some(0.05)) && see(Some(0.45)) && see(None), "one that hides it is not");
+        assert!(!(0..10).fold(true, |_, _| see(Some(0.05))), "ten are");
+        assert!(!(0..40).any(|_| see(Some(0.05))));
+        assert!(!see(Some(0.95)), "and one that shows a ghost then is not");
+        assert!(see(Some(0.95)), "but two are, however long the road was empty");
+    }
+
+    #[test]
+    fn a_believing_tracker_does_not_go_on_for_ever_without_a_camera() {
+        let mut tracker = LeadTracker::believing();
+        let percept = Percept { gap_m: 6.0, lead_probability: 0.95, gap_scale_m: 1.0, ..Percept::default() };
+        (0..10).for_each(|_| tracker.observe(Some(&percept), 10.0, 0.1));
+        let blind = |tracker: &mut LeadTracker, ego_speed_mps| {
+            tracker.observe(None, ego_speed_mps, 0.1);
+            tracker.lead().map(|lead| lead.gap_m)
+        };
+        let gaps: Vec<_> = (0..15).map(|_| blind(&mut tracker, 20.0)).collect();
+        assert_eq!(gaps[14], Some(0.0), "a gap that was used up stays so: {gaps:?}");
+        assert!((0..15).map(|_| blind(&mut tracker, 20.0)).any(|gap| gap.is_none()), "and the car is forgotten");
+    }
+
+    #[test]
+    fn belief_does_not_depend_on_the_length_of_a_decision() {
+        let after = |dt_s: f32, decisions: usize| {
+            let mut belief = Belief::default();
+            (0..decisions).for_each(|_| belief.observe(0.9, dt_s));
+            belief.log_odds
+        };
+        assert!((after(0.1, 20) - after(0.05, 40)).abs() < 1e-3, "{} {}", after(0.1, 20), after(0.05, 40));
+        assert!((after(0.1, 2) - after(0.2, 1)).abs() < 1e-3, "{} {}", after(0.1, 2), after(0.2, 1));
+    }
+}

@@ -1,0 +1,168 @@
+//! Every call to an attack that the report makes, so that methods are named and set up in one place.
+
+use crate::attack::drive::{DriveAttack, Method, drive_all};
+use crate::attack::end_to_end::{self, EndToEnd, Situation};
+use crate::attack::goal::{DecisionLoss, Goal};
+use crate::driver::LearnedDriver;
+use crate::robustness::attacks::decisions::Decision;
+use crate::robustness::twin;
+use roadproof_perception::attack::{
+    self, Attacked, Budget, Norm, Objective, PgdSettings, apgd, fgsm, pgd, random_noise, square,
+};
+use roadproof_sim::{FleetError, Outcome, Scenario};
+
+/// Every method on single decisions, the weakest first.
+pub(in crate::robustness) const METHODS: [Method; 5] =
+    [Method::Noise, Method::Square, Method::Fgsm, Method::Pgd, Method::Apgd];
+/// The methods that take many steps along gradients.
+pub(in crate::robustness) const ITERATIVE: [Method; 2] = [Method::Pgd, Method::Apgd];
+/// What attacks on single decisions want: any other action, so that there is a success or none.
+const DECISION_GOAL: Goal = Goal::Other;
+/// Way of a PGD walk on single decisions in budgets: steps of 2.5 eps over their number. On drives PGD takes its usual steps of an
+/// eighth of the budget, and Auto-PGD finds its own.
+const WAY: f32 = 2.5;
+
+/// An attack on whole drives: a method, and what it wants of each decision.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(in crate::robustness) struct DrivePlan {
+    pub name: &'static str,
+    pub method: Method,
+    pub goal: Goal,
+}
+
+/// The attacks on drives. One goal is not enough: a driver that filters what it sees over time is pushed one way in every decision
+/// best, and whoever follows a car is best shown none.
+pub(in crate::robustness) const DRIVE_ATTACKS: [DrivePlan; 10] = [
+    DrivePlan { name: "noise", method: Method::Noise, goal: Goal::Worst },
+    DrivePlan { name: "square", method: Method::Square, goal: Goal::Worst },
+    DrivePlan { name: "fgsm", method: Method::Fgsm, goal: Goal::Worst },
+    DrivePlan { name: "pgd", method: Method::Pgd, goal: Goal::Worst },
+    DrivePlan { name: "apgd", method: Method::Apgd, goal: Goal::Worst },
+    DrivePlan { name: "apgd, steer left", method: Method::Apgd, goal: Goal::SteerLeft },
+    DrivePlan { name: "apgd, steer right", method: Method::Apgd, goal: Goal::SteerRight },
+    DrivePlan { name: "apgd, drift left", method: Method::Apgd, goal: Goal::DriftLeft },
+    DrivePlan { name: "apgd, drift right", method: Method::Apgd, goal: Goal::DriftRight },
+    DrivePlan { name: "apgd, hide the lead", method: Method::Apgd, goal: Goal::Hide },
+];
+
+/// Its name on the command line.
+pub(in crate::robustness) fn name(method: Method) -> &'static str {
+    match method {
+        Method::Fgsm => "fgsm",
+        Method::Pgd => "pgd",
+        Method::Apgd => "apgd",
+        Method::Square => "square",
+        Method::Noise => "noise",
+        _ => "another",
+    }
+}
+
+/// Whether a method follows gradients.
+pub(in crate::robustness) fn uses_gradients(method: Method) -> bool {
+    !matches!(method, Method::Square | Method::Noise)
+}
+
+/// The number of steps or tries a method is given.
+pub(in crate::robustness) fn effort(method: Method, steps: usize, tries: usize) -> usize {
+    match method {
+        Method::Fgsm => 1,
+        Method::Square | Method::Noise => tries,
+        _ => steps,
+    }
+}
+
+/// The budget of so many grey levels.
+pub(in crate::robustness) fn budget(eps_levels: f32) -> Budget {
+    Budget { norm: Norm::Linf, eps: eps_levels / 255.0 }
+}
+
+/// The strongest frame a method finds against any objective; methods that want class scores are given none and do nothing.
+pub(in crate::robustness) fn strongest(
+    method: Method,
+    objective: &impl Objective,
+    clean: &[f32],
+    size: (usize, usize),
+    eps_levels: f32,
+    effort: usize,
+    seed: u64,
+) -> Attacked {
+    let (budget, seeds) = (budget(eps_levels), [seed]);
+    match method {
+        Method::Fgsm => fgsm(objective, clean, 1, &budget),
+        Method::Pgd => {
+            let step_share = (WAY / effort as f32).min(1.0);
+            let settings = PgdSettings { steps: effort, step_share, ..PgdSettings::default() };
+            pgd(objective, clean, &budget, &settings, &seeds)
+        }
+        Method::Apgd => apgd(objective, clean, &budget, effort, &seeds),
+        Method::Square => square(objective, clean, size, &budget, effort, &seeds),
+        _ => random_noise(objective, clean, &budget, effort, &seeds),
+    }
+}
+
+/// The loss of one decision, as an attack sees it through these networks.
+pub(in crate::robustness) struct SingleLoss<'a> {
+    end_to_end: &'a EndToEnd,
+    situation: Situation,
+    clean: end_to_end::Decision,
+}
+
+impl<'a> SingleLoss<'a> {
+    /// Looks at the clean frame, which says what the attack wants changed.
+    pub fn new(end_to_end: &'a EndToEnd, decision: &Decision, clean: &[f32]) -> Self {
+        let Decision { memory, odometry, decision_s, .. } = decision;
+        let situation = Situation { memory: memory.clone(), odometry: *odometry, decision_s: *decision_s };
+        let clean = end_to_end.decide(&[&situation], clean).swap_remove(0);
+        Self { end_to_end, situation, clean }
+    }
+
+    fn within<T>(&self, run: impl FnOnce(&DecisionLoss<'_>) -> T) -> T {
+        let (end_to_end, situations, clean) = (self.end_to_end, &[&self.situation][..], &[&self.clean][..]);
+        run(&DecisionLoss { end_to_end, situations, clean, goal: DECISION_GOAL })
+    }
+}
+
+impl Objective for SingleLoss<'_> {
+    fn evaluate(&self, pixels: &[f32]) -> Vec<attack::Outcome> {
+        self.within(|loss| loss.evaluate(pixels))
+    }
+
+    fn gradients(&self, pixels: &[f32], gradient: &mut [f32]) -> Vec<attack::Outcome> {
+        self.within(|loss| loss.gradients(pixels, gradient))
+    }
+}
+
+/// What became of a drive under attack.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(in crate::robustness) struct Driven {
+    pub outcome: Outcome,
+    pub driving_score: f32,
+}
+
+/// Drives scenarios to their ends, every decision attacked with such a budget and effort, or none.
+///
+/// # Errors
+/// [`FleetError`] if a world cannot be built.
+pub(in crate::robustness) fn drive_attacked(
+    driver: &LearnedDriver,
+    scenarios: &[Scenario],
+    attack: Option<(DrivePlan, u8, usize)>,
+    seed: u64,
+) -> Result<Vec<Driven>, FleetError> {
+    let attack = attack.map(|(DrivePlan { method, goal, .. }, eps_levels, steps)| DriveAttack {
+        method,
+        budget: budget(f32::from(eps_levels)),
+        steps,
+        share: 1.0,
+        goal,
+        seed,
+        keep_changes: false,
+    });
+    let seeds = vec![seed; scenarios.len()];
+    let drives = drive_all(&mut twin(driver), scenarios.to_vec(), attack.as_ref(), &seeds, &mut |_| {})?;
+    let driven = |drive: crate::attack::drive::Drive| Driven {
+        outcome: drive.outcome.unwrap_or(Outcome::TimeUp),
+        driving_score: drive.score.driving_score,
+    };
+    Ok(drives.into_iter().map(driven).collect())
+}

@@ -1,0 +1,30 @@
+//! Certificates in the report.
+
+use crate::driver::LearnedDriver;
+use crate::proof::certificate::{Certifier, Situation};
+use crate::robustness::attacks::decisions::Decision;
+use rayon::prelude::*;
+
+/// Budgets that are certified, in grey levels. Bounds of networks that were not trained for them are so loose that most of these
+/// are far below what a camera can show; what is proved there is still proved.
+const EPS_LEVELS: [f32; 8] = [0.0, 1e-5, 1e-4, 1e-3, 0.01, 0.1, 1.0, 2.0];
+
+/// Action certification rate: for each budget in grey levels, the share of decisions whose action interval bounds prove to stay
+/// the same whatever happens within the budget.
+///
+/// # Source
+/// Zhang et al. 2020, "Robust Deep Reinforcement Learning against Adversarial Perturbations on State Observations",
+/// arXiv:2003.08938; Oikarinen et al. 2021, arXiv:2008.01976.
+pub(in crate::robustness) fn certified_shares(driver: &LearnedDriver, decisions: &[Decision]) -> Vec<(f32, f32)> {
+    let certifier = Certifier::new(driver);
+    let share = |eps_levels: f32| {
+        let certified = decisions.par_iter().filter(|decision| {
+            let Decision { memory, odometry, decision_s, rgb, previous, .. } = decision;
+            let (odometry, decision_s, previous) = (*odometry, *decision_s, Some(&previous[..]));
+            let situation = Situation { memory, odometry, decision_s, frame: rgb, previous };
+            certifier.certified(&situation, decision.action(driver, rgb), eps_levels / 255.0)
+        });
+        (eps_levels, certified.count() as f32 / decisions.len().max(1) as f32)
+    };
+    EPS_LEVELS.into_iter().map(share).collect()
+}

@@ -1,0 +1,204 @@
+//! Single decisions from held-out roads, each with what the driver remembered before it.
+
+use crate::attack::drive::Method;
+use crate::attack::end_to_end::EndToEnd;
+use crate::driver::LearnedDriver;
+use crate::memory::{FEATURES, Memory, Odometry};
+use crate::policy::QValues;
+use crate::robustness::attacks::attacked::{METHODS, SingleLoss, budget, effort, name, strongest};
+use crate::robustness::attacks::examine::{Curve, Trial, seed_of};
+use crate::robustness::twin;
+use roadproof_env::action::{ACCELERATION_MPS2, Action, STEER_RAD};
+use roadproof_perception::Percept;
+use roadproof_perception::attack::{to_bytes, to_numbers};
+use roadproof_sim::{Fleet, FleetError, Seed, Split, generate_drive};
+use serde::Serialize;
+
+/// A decision that is about to be taken.
+#[derive(Clone, Debug)]
+pub(in crate::robustness) struct Decision {
+    /// The road, by its number among the held-out ones.
+    pub road: usize,
+    pub time_s: f32,
+    pub rgb: Vec<u8>,
+    /// The frame before.
+    pub previous: Vec<u8>,
+    pub memory: Memory,
+    pub odometry: Odometry,
+    pub decision_s: f32,
+}
+
+/// Decisions of each road that are taken.
+const OF_A_ROAD: usize = 6;
+/// The first of them, and decisions between them.
+const FIRST: usize = 10;
+const EVERY: usize = 30;
+
+/// So many decisions of as few roads as it takes; fewer if drives end before.
+///
+/// # Errors
+/// [`FleetError`] for a road that cannot be built.
+pub(in crate::robustness) fn collect(
+    driver: &LearnedDriver,
+    seed: u64,
+    count: usize,
+) -> Result<Vec<Decision>, FleetError> {
+    let roads = count.div_ceil(OF_A_ROAD);
+    let drive = |road| generate_drive(Seed::of_split(Split::HeldOut, seed, road as u64), &driver.settings().drive);
+    let scenarios: Vec<_> = (0..roads).map(drive).collect();
+    let decision_s = 1.0 / scenarios[0].decision_hz;
+    let mut driver = twin(driver);
+    let mut fleet = Fleet::new(scenarios, driver.settings().threads())?;
+    let mut seen = fleet.observe();
+    driver.start(roads);
+    let (mut before, frame_len) = (seen.rgb.clone(), seen.rgb.len() / roads);
+    let mut decisions = Vec::new();
+    for step in 0..FIRST + OF_A_ROAD * EVERY {
+        if step >= FIRST && (step - FIRST).is_multiple_of(EVERY) {
+            for road in (0..roads).filter(|&road| seen.verdicts[road].outcome.is_none()) {
+                decisions.push(Decision {
+                    road,
+                    time_s: seen.measures[road].time_s,
+                    rgb: seen.frame(road).to_vec(),
+                    previous: before[road * frame_len..][..frame_len].to_vec(),
+                    memory: driver.memory(road).clone(),
+                    odometry: Odometry::from(&seen.sensed[road]),
+                    decision_s,
+                });
+            }
+        }
+        let controls = driver.act(&seen, &seen.rgb, decision_s);
+        before.copy_from_slice(&seen.rgb);
+        fleet.step(&controls, &mut seen);
+    }
+    decisions.sort_by_key(|decision| decision.road);
+    decisions.truncate(count);
+    Ok(decisions)
+}
+
+/// A decision that an attack turned, with its pictures.
+#[derive(Clone, Debug, Serialize)]
+pub struct Turned {
+    /// The held-out road, by its number.
+    pub road: usize,
+    /// Time of the drive.
+    pub time_s: f32,
+    /// The method.
+    pub method: &'static str,
+    /// The least budget, in whole grey levels, at which any method turned the decision.
+    pub eps_levels: f32,
+    /// What the driver does on the clean frame.
+    pub clean_action: String,
+    /// What it does on the attacked frame.
+    pub attacked_action: String,
+    /// The clean frame.
+    #[serde(skip)]
+    pub clean: Vec<u8>,
+    /// The attacked frame.
+    #[serde(skip)]
+    pub attacked: Vec<u8>,
+}
+
+/// A few decisions, each turned with the least budget at which that was possible, from the weakest budget to the strongest;
+/// budgets that a camera cannot show are passed over.
+pub(in crate::robustness) fn turned(
+    driver: &LearnedDriver,
+    decisions: &[Decision],
+    curves: &[Curve],
+    trial: &Trial,
+    count: usize,
+) -> Vec<Turned> {
+    let least = |index: usize| -> Option<(f32, usize, Method)> {
+        let budgets = trial.eps_levels.iter().enumerate().filter(|(_, eps)| **eps >= 1.0);
+        let mut found = budgets.flat_map(|(point, eps)| METHODS.iter().rev().map(move |method| (*eps, point, *method)));
+        found.find_map(|(eps, point, method)| {
+            let curve = curves.iter().find(|curve| curve.method == name(method))?;
+            curve.points[point].broken[index].then_some((eps, index, method))
+        })
+    };
+    let mut all: Vec<(f32, usize, Method)> = (0..decisions.len()).filter_map(least).collect();
+    all.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    let shown = count.min(all.len());
+    let places = (0..shown).map(|place| place * (all.len() - 1) / (shown - 1).max(1));
+    let end_to_end = EndToEnd::new(driver);
+    places
+        .map(|place| {
+            let (eps_levels, index, method) = all[place];
+            let decision = &decisions[index];
+            let clean = to_numbers(&decision.rgb);
+            let loss = SingleLoss::new(&end_to_end, decision, &clean);
+            let effort = effort(method, trial.steps, trial.tries);
+            let seed = seed_of(trial.seed, index);
+            let found = strongest(method, &loss, &clean, end_to_end.size(), eps_levels, effort, seed);
+            let attacked = to_bytes(&found.pixels, &decision.rgb, &budget(eps_levels));
+            Turned {
+                road: decision.road,
+                time_s: decision.time_s,
+                method: name(method),
+                eps_levels,
+                clean_action: in_words(decision.action(driver, &decision.rgb)),
+                attacked_action: in_words(decision.action(driver, &attacked)),
+                clean: decision.rgb.clone(),
+                attacked,
+            }
+        })
+        .collect()
+}
+
+fn in_words(action: Action) -> String {
+    let degrees = STEER_RAD[action.steer].to_degrees();
+    let side = match degrees {
+        degrees if degrees > 0.0 => " left",
+        degrees if degrees < 0.0 => " right",
+        _ => "",
+    };
+    format!("steer {:.1}°{side}, {:+.1} m/s²", degrees.abs(), ACCELERATION_MPS2[action.acceleration])
+}
+
+impl Decision {
+    /// What the driver does on this frame.
+    pub fn action(&self, driver: &LearnedDriver, rgb: &[u8]) -> Action {
+        self.action_of(driver, &driver.perception().see(rgb)[0])
+    }
+
+    /// What the driver does on a frame of which perception makes this.
+    fn action_of(&self, driver: &LearnedDriver, percept: &Percept) -> Action {
+        let mut features = [0.0; FEATURES];
+        self.memory.clone().observe(percept, self.odometry, self.decision_s, &mut features);
+        QValues(&driver.policy().heads(&features)).best()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::{RngExt, SeedableRng};
+    use rand_pcg::Pcg64Mcg;
+    use roadproof_perception::{OUTPUTS, percept};
+
+    /// Filters bound what one frame may do. Of the decisions of a report one has no other frame that turns it, and only outputs of
+    /// the network that are far from any it gives out would: `harden`'s documentation tells of it.
+    #[test]
+    fn another_frame_turns_every_decision_of_the_hardened_driver_but_one() {
+        let driver = LearnedDriver::hardened().expect("it is built in");
+        let decisions = collect(&driver, 0, 48).expect("roads that can be built");
+        let turned = |decision: &Decision| {
+            let clean = decision.action(&driver, &decision.rgb);
+            decisions.iter().filter(|other| decision.action(&driver, &other.rgb) != clean).count()
+        };
+        let held: Vec<usize> = (0..decisions.len()).filter(|&index| turned(&decisions[index]) == 0).collect();
+        assert_eq!(held, [12]);
+        let fixed = &decisions[held[0]];
+        let clean = fixed.action(&driver, &fixed.rgb);
+        let mut random = Pcg64Mcg::seed_from_u64(1);
+        let shares = [1.0_f32, 3.0, 10.0].map(|reach| {
+            let turns = |_: &usize| {
+                let outputs: [f32; OUTPUTS] = std::array::from_fn(|_| random.random_range(-reach..reach));
+                fixed.action_of(&driver, &percept(&outputs)) != clean
+            };
+            100.0 * (0..4000).filter(turns).count() as f32 / 4000.0
+        });
+        println!("decision 12, {:.1} s: turned by random outputs within 1, 3, 10: {shares:.1?} %", fixed.time_s);
+        assert!(shares[0] == 0.0 && shares[1] < 10.0 && shares[2] > 10.0, "{shares:?}");
+    }
+}

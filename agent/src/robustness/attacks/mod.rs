@@ -1,0 +1,18 @@
+//! Attacks on drives and on single decisions, and whether to believe them.
+
+pub(super) mod attacked;
+
+pub(super) mod closed_loop;
+
+pub(super) mod decisions;
+
+pub(super) mod substitute;
+
+pub(super) mod examine;
+
+pub(super) mod checklist;
+
+pub(super) mod certified;
+
+#[cfg(test)]
+mod deceptive;

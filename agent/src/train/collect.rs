@@ -1,0 +1,152 @@
+//! Stage 1: a scripted driver with ground truth drives generated roads, pushed about so that recoveries are seen too.
+
+use crate::host::interrupt::Interrupt;
+use crate::host::progress::Stage;
+use crate::train::settings::Settings;
+use roadproof_env::scripted_controls;
+use roadproof_perception::{CLASSES, Class as Seen, Dataset, PerceptLabel};
+use roadproof_sim::seed::Stream;
+use roadproof_sim::vehicle::VehicleSettings;
+use roadproof_sim::{Class, Fleet, FleetError, Measures, Observations, Purpose, Scenario, Seed, Split, generate_drive};
+use std::time::{Duration, Instant};
+
+/// Frames of training and of validation roads.
+pub struct Collected {
+    /// Frames to train on.
+    pub train: Dataset,
+    /// Frames from other roads.
+    pub validation: Dataset,
+}
+
+/// Collects both sets; stops early, with what there is, when interrupted or when `limit` is spent.
+///
+/// # Errors
+/// [`FleetError`] if the settings describe drives that cannot be built.
+pub fn collect(settings: &Settings, limit: Duration, interrupt: &Interrupt) -> Result<Collected, FleetError> {
+    let start = Instant::now();
+    let total = settings.collect.frames + settings.collect.validation_frames;
+    let mut stage = Stage::start("collect", total as u64, "frames").with_limit(limit);
+    let mut gather = |split: Split, frames: usize, done: usize, share: f64| {
+        let end = start + limit.mul_f64(share);
+        gather(settings, split, frames, end, interrupt, &mut |frames, megabytes| {
+            stage.set((done + frames) as u64, format_args!("{megabytes} MB"));
+        })
+    };
+    let validation = gather(Split::Validation, settings.collect.validation_frames, 0, 0.2)?;
+    let train = gather(Split::Train, settings.collect.frames, validation.len(), 1.0)?;
+    let megabytes = (train.memory_bytes() + validation.memory_bytes()) / 1_000_000;
+    stage.finish(format_args!("{} + {} frames, {megabytes} MB", train.len(), validation.len()));
+    Ok(Collected { train, validation })
+}
+
+fn gather(
+    settings: &Settings,
+    split: Split,
+    frames: usize,
+    end: Instant,
+    interrupt: &Interrupt,
+    report: &mut impl FnMut(usize, usize),
+) -> Result<Dataset, FleetError> {
+    let collect = &settings.collect;
+    let camera = &settings.drive.camera;
+    let mut dataset = Dataset::new(usize::from(camera.width_px), usize::from(camera.height_px));
+    dataset.reserve(frames);
+    let worlds = collect.worlds.min(frames);
+    let mut next_road = 0;
+    let mut draw = || {
+        next_road += 1;
+        wandering_drive(Seed::of_split(split, settings.seed, next_road - 1), settings)
+    };
+    let mut fleet = Fleet::new((0..worlds).map(|_| draw()).collect(), settings.threads())?;
+    let mut stream = Seed::of_split(split, settings.seed, 0).stream(Purpose::Disturbance);
+    let mut wanders: Vec<Wander> = (0..worlds).map(|_| Wander::new(&mut stream)).collect();
+    let mut seen = fleet.observe();
+    let vehicle = VehicleSettings::default();
+    let mut decision = 0;
+    while dataset.len() < frames && !interrupt.requested() && Instant::now() < end {
+        let controls: Vec<_> = seen
+            .measures
+            .iter()
+            .zip(&mut wanders)
+            .map(|(measures, wander)| scripted_controls(measures, &vehicle, wander.target_m(measures, &mut stream)))
+            .collect();
+        for world in 0..worlds {
+            if stream.chance(collect.gust) {
+                fleet.disturb(world, 0.9 * stream.normal(), 0.12 * stream.normal());
+            }
+        }
+        decision += 1;
+        let kept = decision % collect.every == 0;
+        fleet.set_camera(kept);
+        fleet.step(&controls, &mut seen);
+        for world in 0..worlds {
+            if kept && dataset.len() < frames && seen.verdicts[world].outcome.is_none() {
+                push(&mut dataset, &seen, world);
+            }
+        }
+        let ended: Vec<usize> = (0..worlds).filter(|&world| seen.verdicts[world].outcome.is_some()).collect();
+        if !ended.is_empty() {
+            fleet.reset(ended.iter().map(|&world| (world, draw())).collect())?;
+            fleet.show(&ended, &mut seen);
+        }
+        report(dataset.len(), dataset.memory_bytes() / 1_000_000);
+    }
+    Ok(dataset)
+}
+
+/// A generated drive that starts off the lane's middle.
+fn wandering_drive(seed: Seed, settings: &Settings) -> Scenario {
+    let mut scenario = generate_drive(seed, &settings.drive);
+    let mut stream = seed.stream(Purpose::Disturbance);
+    // Many roads seen briefly teach more than few seen whole; drives of mixed lengths keep worlds out of step.
+    scenario.duration_s = stream.uniform(0.5, 1.5) * settings.collect.drive_s;
+    scenario.ego.offset_m = stream.uniform(-1.1, 1.1);
+    scenario.ego.heading_deg = stream.uniform(-8.0, 8.0);
+    scenario
+}
+
+/// Where in its lane a scripted driver wants to be; it changes its mind every few seconds.
+struct Wander {
+    target_m: f32,
+    until_s: f32,
+}
+
+impl Wander {
+    fn new(stream: &mut Stream) -> Self {
+        Self { target_m: stream.uniform(-1.0, 1.0), until_s: stream.uniform(1.0, 5.0) }
+    }
+
+    fn target_m(&mut self, measures: &Measures, stream: &mut Stream) -> f32 {
+        if measures.time_s >= self.until_s || measures.step == 0 {
+            self.until_s = measures.time_s + stream.uniform(2.0, 6.0);
+            self.target_m = if stream.chance(0.3) { 0.0 } else { stream.uniform(-1.2, 1.2) };
+        }
+        self.target_m
+    }
+}
+
+fn push(dataset: &mut Dataset, seen: &Observations, world: usize) {
+    let classes: Vec<u8> = seen.class_frame(world).iter().map(|class| seen_class(*class) as u8).collect();
+    let measures = &seen.measures[world];
+    let label = PerceptLabel {
+        lane_offset_m: measures.lane_offset_m,
+        heading_rad: measures.heading_rad,
+        curvature_per_m: measures.curvature_per_m,
+        gap_m: measures.gap_m,
+    };
+    dataset.push(seen.frame(world), &classes, label).expect("the dataset was made for the fleet's camera");
+}
+
+/// What perception calls the simulator's classes.
+fn seen_class(class: u8) -> Seen {
+    match Class::from_index(class) {
+        Class::Sky => Seen::Sky,
+        Class::Terrain => Seen::Terrain,
+        Class::Road => Seen::Road,
+        Class::Marking => Seen::Marking,
+        Class::Vehicle => Seen::Vehicle,
+        Class::Kerb | Class::Building | Class::Tree | Class::Sign => Seen::Obstacle,
+    }
+}
+
+const _: () = assert!(CLASSES == 6, "every class of perception is named above");

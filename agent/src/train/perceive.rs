@@ -1,0 +1,206 @@
+//! Stage 2: trains perception on the collected frames and reports how well it sees roads it was not trained on.
+
+use crate::formats::tensorboard::{EventWriter, TensorboardError};
+use crate::harden::faulty_frame;
+use crate::host::interrupt::Interrupt;
+use crate::host::progress::Stage;
+use crate::train::checkpoint::{Checkpoint, CheckpointError};
+use crate::train::collect::Collected;
+use crate::train::settings::{PerceiveSettings, Settings};
+use roadproof_perception::{
+    HardBatch, Perception, PerceptionReport, SettingsError, TrainLoss, Trainer, loss_under_attack, report,
+};
+use std::time::{Duration, Instant};
+
+/// Perception that cannot be trained.
+#[derive(Debug, thiserror::Error)]
+pub enum PerceiveError {
+    /// The network's settings.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The event file.
+    #[error(transparent)]
+    Tensorboard(#[from] TensorboardError),
+    /// The checkpoint.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// The network left the numbers.
+    #[error("training diverged at step {step}: lower `perceive.training.learning_rate`")]
+    Diverged {
+        /// The step.
+        step: usize,
+    },
+}
+
+/// A trained perception with its report.
+pub struct Perceived {
+    /// The network.
+    pub perception: Perception,
+    /// How it does on validation roads.
+    pub report: PerceptionReport,
+    /// Optimiser steps made, from the beginning of the run.
+    pub steps: usize,
+    /// Whether the clock was ahead of the work, so that the learning rate followed it: such a run is not repeatable.
+    pub hurried: bool,
+}
+
+/// Trains until the steps are made, the time is spent, or somebody interrupts.
+///
+/// # Errors
+/// [`PerceiveError`].
+pub fn perceive(
+    settings: &Settings,
+    data: &Collected,
+    from: Option<(Perception, usize)>,
+    limit: Duration,
+    interrupt: &Interrupt,
+    events: &mut EventWriter,
+    checkpoint: &mut Checkpoint,
+) -> Result<Perceived, PerceiveError> {
+    let start = Instant::now();
+    let PerceiveSettings { steps, training } = settings.perceive;
+    let (mut trainer, first) = match from {
+        Some((perception, done)) => (Trainer::resume_from(&perception, training, settings.seed + done as u64)?, done),
+        None => (Trainer::new(settings.perception, training, settings.seed)?, 0),
+    };
+    let mut stage = Stage::start("perceive", steps as u64, "steps").with_done(first as u64).with_limit(limit);
+    let mut step = first;
+    let mut smooth_loss = None;
+    let mut hurried = false;
+    let mut watch = Watch::default();
+    let own_steps = settings.harden.map_or(1, |harden| harden.perceive.steps);
+    let mut attack_steps = checkpoint.progress.attack_steps.unwrap_or(own_steps);
+    // However little time there is, something is learnt.
+    while step < steps && (step == first || start.elapsed() < limit) && !interrupt.requested() {
+        let by_time = (first as f64 + (steps - first) as f64 * start.elapsed().as_secs_f64() / limit.as_secs_f64())
+            / steps as f64;
+        let by_work = step as f64 / steps as f64;
+        let progress = by_work.max(if step > 50 { by_time.min(1.0) } else { 0.0 });
+        hurried |= progress > by_work;
+        let loss = one_batch(settings, &mut trainer, data, progress, attack_steps);
+        step += 1;
+        if !loss.total.is_finite() {
+            return Err(PerceiveError::Diverged { step });
+        }
+        let smooth = smooth_loss.map_or(loss.total, |smooth: f32| 0.98 * smooth + 0.02 * loss.total);
+        smooth_loss = Some(smooth);
+        stage.set(step as u64, format_args!("loss {smooth:.3}"));
+        if step % 20 == 0 {
+            events.scalar("perceive/loss", step as u64, loss.total)?;
+            events.scalar("perceive/loss_percept", step as u64, loss.percept)?;
+            events.scalar("perceive/loss_segmentation", step as u64, loss.segmentation)?;
+        }
+        if step % 500 == 0 {
+            let report = report(&trainer.perception(), &data.validation);
+            stage.note(summary(&report));
+            log(&report, step, events)?;
+            checkpoint.save_perception(&trainer.perception(), step)?;
+            if let Some(harden) = settings.harden.filter(|harden| harden.attacks_perception(progress)) {
+                let now = trainer.perception();
+                let attacked = loss_under_attack(&now, &data.validation, WATCHED_FRAMES, harden.perceive.eps);
+                events.scalar("perceive/loss_under_attack", step as u64, attacked)?;
+                stage.note(format_args!("loss under PGD {attacked:.3}"));
+                if let Some(best) = watch.overfitted(attacked, now) {
+                    stage.note("few steps no longer help against many: going on from the best so far, with more");
+                    trainer = Trainer::resume_from(&best, training, settings.seed + step as u64)?;
+                    attack_steps = (attack_steps + 1).max(MANY_STEPS);
+                    checkpoint.progress.attack_steps = Some(attack_steps);
+                    checkpoint.save_perception(&best, step)?;
+                }
+            }
+        }
+    }
+    let perception = trainer.perception();
+    let report = report(&perception, &data.validation);
+    checkpoint.save_perception(&perception, step)?;
+    log(&report, step, events)?;
+    stage.note(classes(&report));
+    stage.finish(summary(&report));
+    Ok(Perceived { perception, report, steps: step, hurried })
+}
+
+/// One optimiser step, on a batch that is hard if the settings say so.
+fn one_batch(
+    settings: &Settings,
+    trainer: &mut Trainer,
+    data: &Collected,
+    progress: f64,
+    attack_steps: usize,
+) -> TrainLoss {
+    let rate = settings.perceive.training.learning_rate_at(progress);
+    let Some(harden) = settings.harden else { return trainer.train_batch(&data.train, rate) };
+    let growth = harden.growth(progress);
+    let hard = HardBatch { eps: harden.perceive.eps * growth, steps: attack_steps, ..harden.perceive };
+    let put = |seed, rgb: &mut [u8]| faulty_frame(&settings.drive.camera, growth, seed, rgb);
+    trainer.train_hard_batch(&data.train, rate, &hard, &put)
+}
+
+/// Frames on which PGD checks a hardening now and then.
+const WATCHED_FRAMES: usize = 128;
+/// Steps of the attack in training once fewer have stopped to help.
+const MANY_STEPS: usize = 3;
+
+/// Watches for catastrophic overfitting: a network that has learnt to hold against single steps only.
+#[derive(Default)]
+struct Watch {
+    best: Option<(f32, Perception)>,
+}
+
+impl Watch {
+    /// A rise by this much is more than the usual wavering.
+    const RISE: f32 = 1.0;
+
+    /// The best network so far, if this one is far worse under attack.
+    fn overfitted(&mut self, attacked: f32, now: Perception) -> Option<Perception> {
+        match &self.best {
+            Some((best, perception)) if attacked > best + Self::RISE => Some(perception.clone()),
+            Some((best, _)) if attacked >= *best => None,
+            _ => {
+                self.best = Some((attacked, now));
+                None
+            }
+        }
+    }
+}
+
+/// One line for people.
+#[must_use]
+pub fn summary(report: &PerceptionReport) -> String {
+    let number = |value: Option<f64>, digits: usize| value.map_or("-".to_owned(), |value| format!("{value:.digits$}"));
+    format!(
+        "offset {} m, heading {} rad, curvature {} 1/m, gap {} m (below 30 m: {} m), lead {} %, mean IoU {}",
+        number(report.lane_offset_mae_m, 3),
+        number(report.heading_mae_rad, 4),
+        number(report.curvature_mae_per_m, 5),
+        number(report.gap_mae_m, 1),
+        number(report.gap_mae_near_m, 1),
+        number(report.lead_accuracy.map(|share| 100.0 * share), 1),
+        number(report.mean_iou, 3),
+    )
+}
+
+/// Intersection over union of each class, for people.
+fn classes(report: &PerceptionReport) -> String {
+    let each = report
+        .iou
+        .iter()
+        .map(|(name, iou)| format!("{name} {}", iou.map_or("-".to_owned(), |iou| format!("{iou:.3}"))));
+    format!("IoU: {}", each.collect::<Vec<_>>().join(", "))
+}
+
+fn log(report: &PerceptionReport, step: usize, events: &mut EventWriter) -> Result<(), TensorboardError> {
+    let figures = [
+        ("perceive/lane_offset_mae_m", report.lane_offset_mae_m),
+        ("perceive/heading_mae_rad", report.heading_mae_rad),
+        ("perceive/curvature_mae_per_m", report.curvature_mae_per_m),
+        ("perceive/gap_mae_m", report.gap_mae_m),
+        ("perceive/lead_accuracy", report.lead_accuracy),
+        ("perceive/mean_iou", report.mean_iou),
+    ];
+    for (tag, value) in figures {
+        if let Some(value) = value {
+            events.scalar(tag, step as u64, value as f32)?;
+        }
+    }
+    events.flush()
+}

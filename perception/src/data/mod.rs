@@ -1,0 +1,6 @@
+//! Labelled frames.
+
+pub(crate) mod dataset;
+
+#[cfg(test)]
+pub(crate) mod synthetic;
