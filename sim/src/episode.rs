@@ -1,11 +1,11 @@
 //! One drive from start to verdict: a fleet of one that keeps its trace and its worst values.
 
-use crate::expect::{Judgement, judge_drive};
 use crate::fleet::{Fleet, FleetError, Observations};
-use crate::judge::Verdict;
-use crate::measure::Measures;
+use crate::outcome::expectations::{Judgement, judge_drive};
+use crate::outcome::measures::Measures;
+use crate::outcome::score::Score;
+use crate::outcome::verdict::Verdict;
 use crate::scenario::{Expect, Perturbation, Scenario};
-use crate::score::Score;
 use crate::trace::{Extremes, Trace, TraceRow, frame_digest};
 use crate::vehicle::Controls;
 
@@ -120,7 +120,7 @@ impl Episode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::Outcome;
+    use crate::outcome::verdict::Outcome;
     use crate::scenario;
     use std::path::Path;
 

@@ -6,11 +6,15 @@
 //! World frame: x and y in the ground plane, z up, right-handed, metres. Car frame: x forward, y left, z up (ISO 8855).
 //! Angles are radians, anticlockwise seen from above.
 
+// The ground that everything stands on.
 pub mod seed;
 
-pub mod road;
+pub mod math;
 
-pub mod scenario;
+pub(crate) mod range;
+
+// The parts of a world.
+pub mod road;
 
 pub mod vehicle;
 
@@ -22,35 +26,30 @@ pub mod camera;
 
 pub mod fault;
 
-pub mod measure;
+mod physics;
 
-pub mod judge;
+pub mod outcome;
 
-pub mod score;
+// A file that says how they are put together, and the worlds made of it.
+pub mod scenario;
+
+mod world;
 
 pub mod trace;
-
-pub mod expect;
-
-mod crew;
 
 pub mod fleet;
 
 pub mod episode;
 
-pub mod math;
-mod physics;
-mod schedule;
-
 pub use camera::CameraSettings;
 pub use episode::Episode;
-pub use expect::Judgement;
 pub use fleet::{Fleet, FleetError, Observations};
-pub use judge::{Outcome, Verdict};
-pub use measure::Measures;
+pub use outcome::expectations::Judgement;
+pub use outcome::measures::Measures;
+pub use outcome::score::Score;
+pub use outcome::verdict::{Outcome, Verdict};
 pub use scenario::{DriveStyle, ReadError, Scenario, generate_drive, parse, read};
 pub use scene::Class;
-pub use score::Score;
 pub use seed::{Purpose, Seed, Split};
 pub use trace::Trace;
 pub use vehicle::Controls;

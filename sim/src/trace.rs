@@ -3,7 +3,7 @@
 //! A golden trace replays its recorded controls and must meet the same digests; the first row that differs is reported.
 
 use crate::math::Vec3;
-use crate::measure::Measures;
+use crate::outcome::measures::Measures;
 use crate::traffic::Traffic;
 use crate::vehicle::Controls;
 use std::fmt::Write as _;

@@ -3,8 +3,8 @@
 use crate::host::files::{check_writable, write_atomically};
 use anyhow::Context;
 use roadproof_sim::fault::Recorded;
+use roadproof_sim::outcome::score::Score;
 use roadproof_sim::scenario::{Expect, to_ron};
-use roadproof_sim::score::Score;
 use roadproof_sim::{Controls, Episode, Outcome, Scenario, Trace, parse};
 use std::path::{Path, PathBuf};
 

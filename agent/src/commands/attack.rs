@@ -11,7 +11,7 @@ use anyhow::Context;
 use clap::{Args, ValueEnum};
 use roadproof_perception::attack::{Budget, Norm};
 use roadproof_sim::fault::{Recorded, Recording};
-use roadproof_sim::score::Score;
+use roadproof_sim::outcome::score::Score;
 use roadproof_sim::{CameraSettings, Episode, Scenario};
 use std::path::PathBuf;
 use std::sync::Arc;

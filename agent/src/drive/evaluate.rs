@@ -4,7 +4,7 @@ use crate::driver::Driver;
 use crate::host::interrupt::Interrupt;
 use crate::host::progress::Stage;
 use crate::train::settings::Settings;
-use roadproof_sim::score::Infractions;
+use roadproof_sim::outcome::score::Infractions;
 use roadproof_sim::{Fleet, FleetError, Observations, Outcome, Score, Seed, Verdict, generate_drive};
 use serde::Serialize;
 use std::collections::BTreeMap;

@@ -2,22 +2,16 @@
 //!
 //! A frame is made in two steps: polygons are filled into a buffer of nearest surfaces, then every pixel is shaded once.
 
-mod attribute;
-mod backdrop;
 mod draw;
-mod fill;
-mod ground;
-mod octet;
-mod paint;
-mod pixels;
+mod lanes_of_eight;
+mod raster;
 mod shade;
-mod texture;
 
 use crate::math::{Quat, Vec3, pitch_rotation, tan};
-use crate::scenario::range;
+use crate::range;
 use crate::vehicle::EgoState;
 pub(crate) use draw::{Shown, draw_frame};
-pub(crate) use fill::Canvas;
+pub(crate) use raster::fill::Canvas;
 use serde::{Deserialize, Serialize};
 
 /// Most pixels a frame may have.

@@ -234,7 +234,7 @@ impl Severity {
     }
 
     /// The entry of a table of five.
-    pub(super) fn of<T: Copy>(self, table: [T; 5]) -> T {
+    pub(in crate::fault) fn of<T: Copy>(self, table: [T; 5]) -> T {
         table[usize::from(self.0) - 1]
     }
 }

@@ -22,33 +22,27 @@
 //! photographed there), spatter 12 (edges from a relief here, from an edge detector there), elastic transform 5 but 40 in the
 //! first two severities, where the package bends pictures less than ImageNet-C does.
 
-mod corruption;
+mod car;
 mod filter;
-mod geometry;
-mod jpeg;
+mod frame;
 mod kind;
-mod lens;
-mod noise;
-mod pattern;
 mod recorded;
-mod sensor;
 mod state;
-mod timing;
-mod vehicle;
-mod weather;
 
 pub(crate) use kind::did_you_mean;
 pub use kind::{FaultKind, Group, Severity};
 pub use recorded::{Recorded, RecordedError, Recording};
 
 use crate::camera::CameraSettings;
-use crate::measure::Measures;
+use crate::outcome::measures::Measures;
 use crate::road::Road;
-use crate::scenario::{Perturbation, Trigger, range};
+use crate::range;
+use crate::scenario::{Perturbation, Trigger};
 use crate::seed::{Purpose, Seed, Stream};
 use crate::vehicle::Controls;
 use filter::{Scratch, Size};
-use sensor::Defect;
+use frame::sensor::{self, Defect};
+use frame::{corruption, geometry, lens, timing, weather};
 use serde::{Deserialize, Serialize};
 use state::{Memory, Shot};
 use std::collections::VecDeque;
@@ -162,7 +156,7 @@ impl FaultState {
                 _ => None,
             });
             match severity {
-                Some(severity) => controls = vehicle::delay(&mut own.waiting, severity, before, controls),
+                Some(severity) => controls = car::delay(&mut own.waiting, severity, before, controls),
                 // Controls in step again: nothing waits.
                 None => own.waiting.clear(),
             }
@@ -177,10 +171,10 @@ impl FaultState {
             let Fault::Graded { kind, severity } = fault else { continue };
             let memory = &mut self.own[index].memory;
             match kind {
-                FaultKind::SpeedNoise => vehicle::speed_noise(&mut sensed, severity, memory),
-                FaultKind::SpeedBias => vehicle::speed_bias(&mut sensed, severity),
-                FaultKind::LocalisationNoise => vehicle::place_noise(&mut sensed, road, severity, memory),
-                FaultKind::LocalisationBias => vehicle::place_bias(&mut sensed, road, severity, memory),
+                FaultKind::SpeedNoise => car::speed_noise(&mut sensed, severity, memory),
+                FaultKind::SpeedBias => car::speed_bias(&mut sensed, severity),
+                FaultKind::LocalisationNoise => car::place_noise(&mut sensed, road, severity, memory),
+                FaultKind::LocalisationBias => car::place_bias(&mut sensed, road, severity, memory),
                 _ => {}
             }
         }

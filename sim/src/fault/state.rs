@@ -1,12 +1,12 @@
 //! What faults remember from frame to frame, and what they work on.
 
-use super::filter::{Scratch, Size, Taps, Warp};
+use crate::fault::filter::{Scratch, Size, Taps, Warp};
 use crate::seed::{Purpose, Seed, Stream};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// One frame on its way to the driver.
-pub(super) struct Shot<'a> {
+pub(in crate::fault) struct Shot<'a> {
     pub size: Size,
     pub rgb: &'a mut [u8],
     /// Depth along the optical axis, metres; empty where it is not known.
@@ -17,7 +17,7 @@ pub(super) struct Shot<'a> {
 
 /// What one fault of one drive remembers.
 #[derive(Clone, Debug)]
-pub(super) struct Memory {
+pub(in crate::fault) struct Memory {
     /// Where what stays for the whole drive is drawn from.
     fixed: Seed,
     /// What each frame draws anew.

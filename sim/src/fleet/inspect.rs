@@ -2,13 +2,13 @@
 
 use super::{Fleet, shown};
 use crate::camera::{Frame, draw_frame};
-use crate::measure::Measures;
+use crate::outcome::measures::Measures;
 use crate::road::Road;
 use crate::scenario::{Perturbation, Scenario};
 use crate::scene::Scene;
-use crate::schedule::Stage;
 use crate::trace::state_digest;
 use crate::traffic::Traffic;
+use crate::world::schedule::Stage;
 use std::sync::Arc;
 
 impl Fleet {

@@ -2,18 +2,19 @@
 //! number of worlds, its place among them, the number of threads or the process.
 
 mod inspect;
+mod threads;
 
 use crate::camera::{CameraSettings, Canvas, Frame, Shown, draw_frame};
-use crate::crew::{Crew, WHOLE, shard_sizes};
 use crate::fault::{FaultState, Recorded};
-use crate::judge::Verdict;
-use crate::measure::Measures;
+use crate::fleet::threads::{Crew, WHOLE, shard_sizes};
+use crate::outcome::measures::Measures;
+use crate::outcome::score::Score;
+use crate::outcome::verdict::Verdict;
 use crate::physics::Physics;
 use crate::scenario::{CheckError, Scenario};
-use crate::schedule::{Asked, Decide, Scoring, Stage, WorldBundle, empty_world};
-use crate::score::Score;
 use crate::traffic::Traffic;
 use crate::vehicle::Controls;
+use crate::world::schedule::{Asked, Decide, Scoring, Stage, WorldBundle, empty_world};
 use bevy::prelude::{Entity, World};
 use std::sync::{Arc, Mutex};
 

@@ -6,7 +6,7 @@
 mod ground;
 
 use crate::math::{Quat, Vec2, Vec3, atan2, pitch_rotation, yaw_rotation};
-use crate::measure::Contact;
+use crate::outcome::measures::Contact;
 use crate::road::Road;
 use crate::scene::{Class, Prop};
 use crate::traffic::Traffic;

@@ -1,7 +1,7 @@
 //! Roads from a seed: straights, arcs and clothoids, S-bends, gentle hills, lanes, paint and speed limits.
 
 use super::{CrossSection, CurvePiece, Dash, HillWave, Road, SpeedLimit};
-use crate::scenario::range;
+use crate::range;
 use crate::seed::{Purpose, Seed, Stream};
 use serde::{Deserialize, Serialize};
 

@@ -1,9 +1,9 @@
 //! What no single field can know: whether the parts of a scenario fit together.
 
-use super::{Action, RoadSpec, Scenario, Segment, Side};
 use crate::camera::{CameraSettings, MAX_PIXELS};
 use crate::fault::Recording;
 use crate::road::{self, CrossSection, CurvePiece, Dash, HillWave, LaneId, Road, RoadError, SpeedLimit};
+use crate::scenario::{Action, RoadSpec, Scenario, Segment, Side};
 
 /// Parts of a scenario that contradict each other.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

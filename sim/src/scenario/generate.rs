@@ -1,8 +1,10 @@
 //! Everyday drives from a seed: a generated road with traffic on it. What training, validation and evaluation drive on.
 
-use super::{Action, ActorKind, ActorSpec, ActorStart, EgoStart, Expect, FORMAT, Idm, RoadSpec, Scenario, Trigger};
 use crate::camera::CameraSettings;
 use crate::road::{self, LaneId, Road, RoadStyle};
+use crate::scenario::{
+    Action, ActorKind, ActorSpec, ActorStart, EgoStart, Expect, FORMAT, Idm, RoadSpec, Scenario, Trigger,
+};
 use crate::seed::{Purpose, Seed, Stream};
 use serde::{Deserialize, Serialize};
 

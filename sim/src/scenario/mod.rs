@@ -4,23 +4,21 @@
 
 mod check;
 mod generate;
-mod light;
-pub(crate) mod range;
 mod read;
 
+pub use crate::range::{FORMAT, Span};
+pub use crate::scene::light::Light;
 pub use check::{CheckError, check_camera};
 pub use generate::{DriveStyle, generate_drive};
-pub use light::Light;
-pub use range::{FORMAT, Span};
 pub use read::{ReadError, find, parse, read, to_ron};
 
 use crate::camera::CameraSettings;
 use crate::fault::{Fault, Recorded};
-use crate::judge::Outcome;
+use crate::outcome::verdict::Outcome;
+use crate::range::{self, option};
 use crate::road::{LaneId, RoadStyle};
 use crate::seed::Seed;
 use crate::vehicle::VehicleSettings;
-use range::option;
 use serde::{Deserialize, Serialize};
 
 /// One drive: the world it happens in, who else is there, what the sensors suffer, and what must come of it.

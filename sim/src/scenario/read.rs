@@ -1,7 +1,7 @@
 //! Reading scenario files. Every mistake is reported with file, line and column where there is one.
 
-use super::{CheckError, Scenario};
 use crate::fault::{RecordedError, did_you_mean};
+use crate::scenario::{CheckError, Scenario};
 use ron::extensions::Extensions;
 use std::path::{Path, PathBuf};
 

@@ -1,0 +1,3 @@
+//! One world: its components, and the order of a decision.
+
+pub(crate) mod schedule;

@@ -1,0 +1,203 @@
+//! The order of a decision, in one place: traffic, physics, measure, judge. The camera and its faults follow, outside the
+//! schedule, because they write into the caller's buffers, which no resource can borrow.
+//!
+//! One entity is one world; its components are what the systems share. Nothing reaches from one world into another.
+
+use crate::outcome::measures::Measures;
+use crate::outcome::score::Scorer;
+use crate::outcome::verdict::Verdict;
+use crate::physics::{Physics, StartPose};
+use crate::road::Road;
+use crate::scenario::{CheckError, Light, Scenario};
+use crate::scene::Scene;
+use crate::traffic::Traffic;
+use crate::vehicle::{Controls, EgoState};
+use bevy::ecs::schedule::{LogLevel, ScheduleBuildSettings, ScheduleLabel, SingleThreadedExecutor};
+use bevy::prelude::{App, Bundle, Component, IntoScheduleConfigs, Plugin, Query, SystemSet, World};
+use std::sync::Arc;
+
+/// The schedule of one decision.
+#[derive(ScheduleLabel, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Decide;
+
+/// What happens in a decision, in this order.
+#[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum SimSystems {
+    /// Other cars choose their acceleration.
+    Traffic,
+    /// Controls become forces; the world moves.
+    Physics,
+    /// Ground truth is read off.
+    Measure,
+    /// The drive may end.
+    Judge,
+}
+
+/// Adds the systems of a decision and their order.
+pub(crate) struct SimPlugin;
+
+impl Plugin for SimPlugin {
+    fn build(&self, app: &mut App) {
+        app.init_schedule(Decide)
+            .configure_sets(
+                Decide,
+                (SimSystems::Traffic, SimSystems::Physics, SimSystems::Measure, SimSystems::Judge).chain(),
+            )
+            .add_systems(
+                Decide,
+                (
+                    decide_traffic.in_set(SimSystems::Traffic),
+                    step_physics.in_set(SimSystems::Physics),
+                    measure.in_set(SimSystems::Measure),
+                    judge.in_set(SimSystems::Judge),
+                ),
+            )
+            .edit_schedule(Decide, |schedule| {
+                // An unstated order between two writers is a replay that differs; make it a panic.
+                schedule.set_executor(SingleThreadedExecutor::new()).set_build_settings(ScheduleBuildSettings {
+                    ambiguity_detection: LogLevel::Error,
+                    ..ScheduleBuildSettings::default()
+                });
+            });
+    }
+}
+
+/// A `World` of bevy's with the schedule of a decision and no entities yet.
+pub(crate) fn empty_world() -> World {
+    let mut app = App::empty();
+    app.add_plugins(SimPlugin);
+    std::mem::take(app.world_mut())
+}
+
+/// What does not change during a drive.
+#[derive(Component, Clone)]
+pub(crate) struct Stage {
+    pub scenario: Arc<Scenario>,
+    pub road: Arc<Road>,
+    pub scene: Arc<Scene>,
+}
+
+/// The controls for the next decision.
+#[derive(Component, Clone, Copy, Debug, Default)]
+pub(crate) struct Asked(pub Controls);
+
+/// What the score is computed from.
+#[derive(Component, Clone, Copy, Debug, Default)]
+pub(crate) struct Scoring(pub Scorer);
+
+/// One world's components.
+#[derive(Bundle)]
+pub(crate) struct WorldBundle {
+    stage: Stage,
+    physics: Physics,
+    traffic: Traffic,
+    asked: Asked,
+    measures: Measures,
+    verdict: Verdict,
+    scoring: Scoring,
+}
+
+impl Stage {
+    pub fn decision_s(&self) -> f32 {
+        1.0 / self.scenario.decision_hz
+    }
+
+    fn ego_size_m(&self) -> (f32, f32) {
+        (self.scenario.ego.vehicle.length_m, self.scenario.ego.vehicle.width_m)
+    }
+}
+
+impl WorldBundle {
+    /// Builds a world at its start.
+    ///
+    /// # Errors
+    /// [`CheckError`] if the scenario's parts do not fit together.
+    pub fn new(scenario: Arc<Scenario>) -> Result<Self, CheckError> {
+        scenario.check_recorded()?;
+        let road = Arc::new(scenario.build_road()?);
+        let scene = Scene::new(&road, scenario.seed, scenario.light.unwrap_or_else(|| Light::draw(scenario.seed)));
+        let traffic = Traffic::new(&scenario.actors, &road, scenario.seed);
+        let ego = scenario.ego;
+        let lane_d_m = road.lane(ego.lane).map_or(0.0, |lane| lane.centre_d_m);
+        let start = StartPose {
+            s_m: ego.s_m,
+            d_m: lane_d_m + ego.offset_m,
+            relative_heading_rad: ego.heading_deg.to_radians(),
+            speed_mps: ego.speed_mps,
+        };
+        let mut physics = Physics::new(&road, &scene.props, &traffic, ego.vehicle, start);
+        physics.set_steer(ego.vehicle.steer_for_curvature(road.line.point(ego.s_m).curvature_per_m));
+        let before = EgoState { s_m: ego.s_m, speed_mps: ego.speed_mps, ..EgoState::default() };
+        let state = physics.ego_state(&road, &before, 1.0);
+        let measures = Measures::at_start(state, &road, &traffic, ego.vehicle.length_m, ego.vehicle.width_m);
+        let stage = Stage { scenario, road, scene: Arc::new(scene) };
+        Ok(Self {
+            stage,
+            physics,
+            traffic,
+            asked: Asked::default(),
+            measures,
+            verdict: Verdict::default(),
+            scoring: Scoring::default(),
+        })
+    }
+}
+
+fn decide_traffic(mut worlds: Query<(&Stage, &Measures, &Verdict, &mut Traffic)>) {
+    for (stage, measures, _, mut traffic) in worlds.iter_mut().filter(|world| world.2.outcome.is_none()) {
+        traffic.decide(&stage.road, &measures.ego, stage.ego_size_m(), measures.time_s, stage.decision_s());
+    }
+}
+
+fn step_physics(mut worlds: Query<(&Stage, &Asked, &Verdict, &mut Physics, &mut Traffic)>) {
+    for (stage, asked, _, mut physics, mut traffic) in worlds.iter_mut().filter(|world| world.2.outcome.is_none()) {
+        let substeps = stage.scenario.substeps;
+        let dt_s = stage.decision_s() / f32::from(substeps);
+        physics.step(asked.0, &stage.road, &mut traffic, dt_s, substeps);
+    }
+}
+
+fn measure(mut worlds: Query<(&Stage, &Verdict, &Physics, &Traffic, &mut Measures, &mut Scoring)>) {
+    for (stage, verdict, physics, traffic, mut measures, mut scoring) in &mut worlds {
+        if verdict.outcome.is_none() {
+            let decision_s = stage.decision_s();
+            let ego = physics.ego_state(&stage.road, &measures.ego, decision_s);
+            let next = measures.next(ego, &stage.road, traffic, stage.ego_size_m(), decision_s, physics.contact());
+            scoring.0.note(&next);
+            *measures = next;
+        }
+    }
+}
+
+fn judge(mut worlds: Query<(&Stage, &Measures, &mut Verdict)>) {
+    for (stage, measures, mut verdict) in &mut worlds {
+        verdict.judge(measures, &stage.road, stage.scenario.duration_s, stage.decision_s());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn app() -> App {
+        let mut app = App::empty();
+        app.add_plugins(SimPlugin);
+        app
+    }
+
+    #[test]
+    fn the_order_of_a_decision_is_complete() {
+        app().world_mut().run_schedule(Decide);
+    }
+
+    #[test]
+    #[should_panic(expected = "ambig")]
+    fn a_second_writer_without_an_order_is_refused() {
+        fn meddle(mut worlds: Query<&mut Traffic>) {
+            worlds.iter_mut().for_each(|mut traffic| *traffic = Traffic::default());
+        }
+        let mut app = app();
+        app.add_systems(Decide, meddle);
+        app.world_mut().run_schedule(Decide);
+    }
+}
