@@ -41,6 +41,7 @@ pub mod episode;
 pub mod math;
 mod physics;
 mod schedule;
+pub mod text;
 
 pub use camera::CameraSettings;
 pub use episode::Episode;
