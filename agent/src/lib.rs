@@ -112,6 +112,7 @@ pub mod checkpoint;
 
 pub mod run_folder;
 
+pub mod console;
 pub mod files;
 
 pub mod tensorboard;
