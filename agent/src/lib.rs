@@ -110,6 +110,7 @@ pub mod commands;
 
 pub mod checkpoint;
 
+pub mod folder_lock;
 pub mod run_folder;
 
 pub mod console;

@@ -2,7 +2,7 @@
 
 use super::decisions::Decision;
 use super::twin;
-use crate::attacked_drive::{DriveAttack, Method, drive_all};
+use crate::attacked_drive::{DriveAttack, Method, drive_all, to_the_end};
 use crate::decision::{self, EndToEnd, Situation};
 use crate::decision_loss::{DecisionLoss, Goal};
 use crate::drivers::LearnedDriver;
@@ -158,7 +158,7 @@ pub(super) fn drive_attacked(
         keep_changes: false,
     });
     let seeds = vec![seed; scenarios.len()];
-    let drives = drive_all(&mut twin(driver), scenarios.to_vec(), attack.as_ref(), &seeds, &mut |_| {})?;
+    let drives = drive_all(&mut twin(driver), scenarios.to_vec(), attack.as_ref(), &seeds, &mut to_the_end)?;
     let driven = |drive: crate::attacked_drive::Drive| Driven {
         outcome: drive.outcome.unwrap_or(Outcome::TimeUp),
         driving_score: drive.score.driving_score,
