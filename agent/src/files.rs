@@ -272,4 +272,79 @@ mod tests {
         fs::write(folder.path().join("usual"), b"").unwrap();
         assert_eq!(mode("ours"), mode("usual"));
     }
+
+    #[test]
+    fn names_of_standard_output_are_known() {
+        assert!(["-", "/dev/stdout"].iter().all(|name| is_standard_output(Path::new(name))));
+        assert!(["./-", "a/-", "stdout"].iter().all(|name| !is_standard_output(Path::new(name))));
+        assert!(check_writable(Path::new("-")).is_ok());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed_also_to_what_is_not_there_yet() {
+        use std::os::unix::fs::symlink;
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("far")).unwrap();
+        fs::write(at("far/old"), "old").unwrap();
+        for (to, name) in [("far/old", "to_old"), ("far/new", "to_new"), ("to_old", "to_link"), ("round", "round")] {
+            symlink(to, at(name)).unwrap();
+        }
+        for (link, file) in [("to_old", "far/old"), ("to_new", "far/new"), ("to_link", "far/old")] {
+            check_writable(&at(link)).unwrap();
+            write_atomically(&at(link), link.as_bytes()).unwrap();
+            assert!(fs::symlink_metadata(at(link)).unwrap().is_symlink(), "{link} was replaced");
+            assert_eq!(fs::read(at(file)).unwrap(), link.as_bytes());
+        }
+        assert_eq!(names_in(&at("far")), ["new", "old"]);
+        let error = write_atomically(&at("round"), b"").unwrap_err();
+        assert!(matches!(error, FileError::Follow { .. }), "{error}");
+        symlink("nowhere/file", at("lost")).unwrap();
+        assert!(matches!(check_writable(&at("lost")), Err(FileError::Create { .. })));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_is_written_to_and_stays_one() {
+        use std::os::unix::fs::{FileTypeExt, symlink};
+        let folder = tempfile::tempdir().unwrap();
+        let (pipe, link) = (folder.path().join("pipe"), folder.path().join("link"));
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        symlink("pipe", &link).unwrap();
+        for path in [&pipe, &link] {
+            check_writable(path).expect("a pipe without a reader is not waited for");
+            let reading = pipe.clone();
+            let reader = std::thread::spawn(move || fs::read(reading).unwrap());
+            write_atomically(path, b"through").unwrap();
+            assert_eq!(reader.join().unwrap(), b"through");
+            assert!(fs::symlink_metadata(&pipe).unwrap().file_type().is_fifo(), "the pipe was replaced");
+        }
+        assert_eq!(names_in(folder.path()), ["link", "pipe"]);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn an_open_file_is_added_to() {
+        use std::os::fd::AsRawFd;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let mut log = fs::File::create(&path).unwrap();
+        log.write_all(b"first, ").unwrap();
+        write_atomically(Path::new(&format!("/proc/self/fd/{}", log.as_raw_fd())), b"second").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"first, second");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_keeps_its_permissions() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("shared");
+        fs::write(&path, b"old").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o664)).unwrap();
+        write_atomically(&path, b"new").unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o664);
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+    }
 }

@@ -17,7 +17,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
         // Help and version are answers too, and may be piped like any other.
-        Err(answer) => heard(answer.print()).map(|()| Ended::Held).map_err(anyhow::Error::from),
+        Err(answer) => heard(answer.print()).map(|()| Ended::Held).map_err(Into::into),
     };
     match ended {
         Ok(Ended::Held) => ExitCode::SUCCESS,

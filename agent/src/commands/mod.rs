@@ -10,7 +10,7 @@ mod snapshot;
 mod train;
 mod watch;
 
-use crate::console::Console;
+use crate::console::{Console, note};
 use crate::drivers::ScriptedDriver;
 use crate::interrupt::Stopped;
 use clap::{Parser, Subcommand};
@@ -74,7 +74,10 @@ pub fn run(cli: Cli) -> anyhow::Result<Ended> {
     // Whatever went wrong: what was done before is told.
     let shown = console.show();
     match ended {
-        Err(error) if error.is::<Stopped>() => Ok(Ended::Stopped),
+        Err(error) if error.is::<Stopped>() => {
+            note(format_args!("{error}; nothing was kept"));
+            Ok(Ended::Stopped)
+        }
         ended => {
             let ended = ended?;
             shown?;
