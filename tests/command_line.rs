@@ -1,8 +1,8 @@
 //! Input that cannot be used: exit code 2, one message that names what and where, and nothing touched.
 
-use crate::program::{refusal, roadproof, run};
+use crate::program::{refusal, repository, roadproof, run, run_well};
 use crate::tiny_run::{SETTINGS, files_in, laid_out, tiny_run};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 const SCENARIO: &str = r#"// A slow car ahead.
@@ -206,6 +206,98 @@ fn results_that_cannot_be_written_are_refused_before_the_work() {
 fn a_byte_order_mark_is_no_mistake() {
     let (_folder, path) = file("case.ron", &format!("\u{feff}{SCENARIO}"));
     assert_ne!(run(roadproof().arg("replay").arg(&path)).code, Some(2));
+    let mark = |path: &Path| {
+        let text = std::fs::read_to_string(path).expect("the file is text");
+        std::fs::write(path, format!("\u{feff}{text}")).expect("the file can be written");
+    };
+    let folder = laid_out();
+    for name in ["settings.ron", "progress.ron"] {
+        mark(&folder.path().join(name));
+    }
+    run_well(roadproof().arg("train").arg("--resume").arg(folder.path()));
+    let (folder, config) = file("config.ron", SETTINGS);
+    mark(&config);
+    run_well(roadproof().arg("train").arg("--config").arg(&config).arg("--out").arg(folder.path().join("run")));
+    let golden = repository().join("scenarios/regression/blurred_cut_in");
+    let copy = folder.path().join("case.ron");
+    for end in ["ron", "trace"] {
+        std::fs::copy(golden.with_extension(end), copy.with_extension(end)).expect("the golden case is there");
+        mark(&copy.with_extension(end));
+    }
+    assert!(run_well(roadproof().arg("replay").arg(&copy)).contains("recorded decisions"));
+}
+
+#[test]
+fn options_without_effect_are_refused() {
+    let scenario = "scenarios/lane_keeping/straight.ron";
+    let picture = "assets/pictures/rgb.png";
+    let cases: &[&[&str]] = &[
+        &["evaluate", "--driver", "scripted", "--quick"],
+        &["evaluate", "--driver", "scripted", "--out", "foo"],
+        &["evaluate", "--driver", "scripted", "--kinds", "Fog"],
+        &["evaluate", "--split", "validation", "--quick"],
+        &["evaluate", "--json", "x.json", "--kinds", "Fog"],
+        &["evaluate", "--camera", "raster", "--out", "foo"],
+        &["evaluate", "--blind-run", "x", "--quick"],
+        &["evaluate", "--robustness", "shipped", "--driver", "scripted"],
+        &["evaluate", "--robustness", "shipped", "--json", "x.json"],
+        &["train", "--resume", "x", "--found", scenario],
+        &["train", "--found", scenario],
+        &["train", "--resume", "x", "--out", "y"],
+        &["attack", "shipped", scenario, "--method", "fgsm", "--steps", "3"],
+        &["attack", "shipped", scenario, "--method", "auto", "--goal", "worst"],
+        &["attack", "shipped", scenario, "--method", "fab", "--seed", "3"],
+        &["attack", "scripted", scenario, "--random-search", "3", "--method", "pgd"],
+        &["faults", "--seed", "3"],
+        &["faults", "--at", "3"],
+        &["faults", "--sheet", "x.png", "--scenario", scenario, "--kind", "Fog"],
+        &["faults", "--sheet", "x.png", "--scenario", scenario, "--severity", "3"],
+        &["faults", "--sheet", "x.png", "--scenario", scenario, "--out", "foo"],
+        &["faults", "--image", picture, "--out", "foo", "--scenario", scenario],
+        &["faults", "--image", picture, "--out", "foo", "--at", "3"],
+        &["watch", "--seconds", "3"],
+        &["watch", "--record", "x.mcap", "--camera", "seat"],
+        &["watch", "--record", "x.png", "--fps", "3"],
+    ];
+    for arguments in cases {
+        check(&refusal(roadproof().args(*arguments)), &["--"]);
+    }
+    for name in ["foo", "x.json", "x.png", "x.mcap"] {
+        assert!(!repository().join(name).exists(), "{name} was made all the same");
+    }
+}
+
+#[test]
+fn a_time_after_the_end_of_the_drive_is_refused_with_that_end() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (_case, path) = file("case.ron", SCENARIO);
+    let out = folder.path().join("out");
+    let message = refusal(roadproof().arg("snapshot").arg(&path).args(["--at", "1000", "--out"]).arg(&out));
+    check(&message, &["--at = 1000", "the drive ended at 5.0 s: TimeUp"]);
+    let mut sheet = roadproof();
+    sheet.args(["faults", "--at", "5.2", "--scenario"]).arg(&path).arg("--sheet").arg(folder.path().join("sheet.png"));
+    check(&refusal(&mut sheet), &["--at = 5.2", "the drive ended at 5.0 s"]);
+    assert_eq!(std::fs::read_dir(folder.path()).expect("the folder is there").count(), 0, "something was drawn");
+    run_well(roadproof().arg("snapshot").arg(&path).args(["--at", "5", "--out"]).arg(&out));
+}
+
+#[cfg(unix)]
+#[test]
+fn names_that_are_no_text_are_taken_or_refused() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let name = |bytes: &[u8]| folder.path().join(OsStr::from_bytes(bytes));
+    std::fs::write(name(b"case\xff.ron"), SCENARIO).expect("Unix takes any name");
+    assert_ne!(run(roadproof().arg("replay").arg(name(b"case\xff.ron"))).code, Some(2));
+    run_well(roadproof().args(["evaluate", "--driver", "scripted", "--roads", "1", "--json"]).arg(name(b"x\xff.json")));
+    check(&refusal(roadproof().args(["evaluate", "--driver"]).arg(name(b"run\xff"))), &["UTF-8"]);
+    let mut harden = roadproof();
+    harden.args(["train", "--harden", "--found"]).arg(name(b"case\xff.ron")).arg("--out").arg(name(b"run"));
+    check(&refusal(&mut harden), &["found = ", "UTF-8"]);
+    let mut report = roadproof();
+    report.args(["evaluate", "--robustness", "shipped", "--kinds", "Fogg", "--out"]).arg(name(b"out\xff"));
+    check(&refusal(&mut report), &["Fogg"]);
 }
 
 #[test]

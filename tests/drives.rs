@@ -24,5 +24,9 @@ mod mangled_scenario;
 
 mod found;
 
+mod files_and_pipes;
+
+mod side_by_side;
+
 mod architecture;
 mod watching;

@@ -52,7 +52,7 @@ fn resumes(run: &Path) {
 }
 
 fn check_stopped(ended: &Ended, run: &Path) {
-    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert_eq!(ended.code, Some(130), "{}", ended.stderr);
     assert!(ended.stdout.contains("roadproof train --resume"), "{}", ended.stdout);
     let result = json(&files_in(run), "result.json");
     assert_eq!(result["drivers"].as_array().map(Vec::len), Some(0), "{result}");
@@ -75,6 +75,40 @@ fn a_run_killed_in_its_first_stage_goes_on() {
     let (folder, ended) = stopped_in("collect", "-KILL", "frames: 64", "frames: 1000000");
     assert_eq!(ended.code, None, "{}", ended.stderr);
     resumes(&folder.path().join("run"));
+}
+
+/// What a cluster or a container sends before it kills, and a terminal that closes.
+#[test]
+fn a_run_that_is_told_to_end_saves_as_after_ctrl_c() {
+    for signal in ["-TERM", "-HUP"] {
+        let (folder, ended) = stopped_in("perceive", signal, "steps: 20", "steps: 10000000");
+        let run = folder.path().join("run");
+        check_stopped(&ended, &run);
+        assert!(files_in(&run).contains_key("perception.safetensors"), "{signal}: what was learnt is lost");
+    }
+}
+
+#[test]
+fn other_work_that_is_stopped_says_so_by_its_exit_code() {
+    let scenario = "scenarios/lane_keeping/s_bend.ron";
+    let work: [&[&str]; 2] =
+        [&["evaluate", "--driver", "shipped", "--roads", "4000"], &["attack", "shipped", scenario, "--steps", "50"]];
+    for arguments in work {
+        let mut child = roadproof()
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let mut stderr = BufReader::new(child.stderr.take().expect("it is piped"));
+        let mut said = String::new();
+        assert_ne!(stderr.read_line(&mut said).expect("the program writes UTF-8"), 0, "{arguments:?}");
+        let killed = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().expect("kill is there");
+        assert!(killed.success());
+        stderr.read_to_string(&mut said).expect("the program writes UTF-8");
+        let ended = ended(child.wait_with_output().expect("the program ends"));
+        assert_eq!(ended.code, Some(130), "{arguments:?}\n{said}");
+    }
 }
 
 #[test]

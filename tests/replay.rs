@@ -110,6 +110,66 @@ fn a_trace_that_is_too_short_or_too_long_is_found() {
     assert!(ended.stdout.contains("recorded 61"), "{}", ended.stdout);
 }
 
+/// A folder with one good scenario, and others beside it.
+fn suite(others: &[(&str, &str)]) -> TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let good = repository().join("scenarios/lane_keeping/straight.ron");
+    std::fs::copy(good, folder.path().join("good.ron")).expect("the scenario is there");
+    for (name, text) in others {
+        std::fs::write(folder.path().join(name), text).expect("a file in a temporary folder");
+    }
+    folder
+}
+
+#[test]
+fn one_file_that_cannot_be_used_keeps_no_other_from_being_driven() {
+    let folder = suite(&[("bad.ron", "Scenario("), ("worse.ron", "")]);
+    let junit = folder.path().join("junit.xml");
+    let ended = run(roadproof().arg("replay").arg(folder.path()).arg("--junit").arg(&junit));
+    assert_eq!(ended.code, Some(2), "{}", ended.stdout);
+    for part in ["/good ", "ERROR", "bad.ron:1:", "1 passed, 0 failed, 2 not to be used"] {
+        assert!(ended.stdout.contains(part), "{part:?} is not in\n{}", ended.stdout);
+    }
+    assert!(ended.stderr.contains("error: 2 files cannot be driven, the first: "), "{}", ended.stderr);
+    let report = std::fs::read_to_string(junit).expect("a report");
+    assert!(report.contains("tests=\"3\" failures=\"0\" errors=\"2\""), "{report}");
+    assert!(report.contains("<error message=") && report.contains("bad.ron:1:"), "{report}");
+}
+
+#[test]
+fn files_of_another_camera_are_skipped() {
+    let wide = std::fs::read_to_string(repository().join("scenarios/lane_keeping/straight.ron")).expect("a scenario");
+    let wide = wide.replacen("Scenario(", "Scenario(camera: (width_px: 84, height_px: 84),", 1);
+    let folder = suite(&[("wide.ron", &wide)]);
+    let junit = folder.path().join("junit.xml");
+    let ended = run(roadproof().args(["replay", "--driver", "shipped"]).arg(folder.path()).arg("--junit").arg(&junit));
+    assert_ne!(ended.code, Some(2), "{}", ended.stderr);
+    for part in ["/good ", "skip ", "/wide ", "the scenario's camera", "1 skipped: not for this driver"] {
+        assert!(ended.stdout.contains(part), "{part:?} is not in\n{}", ended.stdout);
+    }
+    let report = std::fs::read_to_string(junit).expect("a report");
+    assert!(
+        report.contains("disabled=\"1\"") && report.contains("<skipped message=\"the scenario's camera"),
+        "{report}"
+    );
+}
+
+#[test]
+fn a_drive_that_misses_its_bounds_is_not_recorded() {
+    let folder = suite(&[]);
+    let path = folder.path().join("good.ron");
+    let text = std::fs::read_to_string(&path).expect("the scenario");
+    std::fs::write(&path, text.replacen("outcome: Arrived", "outcome: Blocked", 1)).expect("a file");
+    let ended = run(roadproof().arg("replay").arg(&path).arg("--bless"));
+    let trace = path.with_extension("trace");
+    assert_eq!((ended.code, trace.exists()), (Some(1), false), "{}", ended.stdout);
+    let refused = format!("so it was not recorded as {}", trace.display());
+    assert!(ended.stdout.contains(&refused), "{}", ended.stdout);
+    std::fs::write(&path, text).expect("a file");
+    let said = run_well(roadproof().arg("replay").arg(&path).arg("--bless"));
+    assert!(said.contains(&format!("recorded as {}", trace.display())) && trace.exists(), "{said}");
+}
+
 #[test]
 fn drives_are_written_as_mcap() {
     let folder = tempfile::tempdir().expect("a temporary folder");

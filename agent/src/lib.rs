@@ -46,6 +46,9 @@
 //! What makes a driver hold under sensor faults and attacks, with figures of nominal and hardened drivers side by side, stands in
 //! [`harden`].
 
+// A `println!` panics where its reader has left: what is said goes through `host::console`.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 // The main job, and the stages it is made of.
 pub mod train;
 

@@ -1,17 +1,30 @@
 //! The command line of Roadproof. Parses arguments and calls the library.
 //!
-//! Exit codes: 0 all held, 1 something fell short, 2 bad input or settings.
+//! Exit codes: 0 all held, 1 something fell short, 2 bad input or settings, 130 stopped by Ctrl-C or another signal.
 
 use clap::Parser;
-use roadproof_agent::commands::{Cli, run};
+use roadproof_agent::commands::{Cli, Ended, run};
+use roadproof_agent::host::console::{heard, note};
+use roadproof_agent::host::interrupt;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match run(Cli::parse()) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(1),
+    let ended = match Cli::try_parse() {
+        Ok(cli) => run(cli),
+        Err(answer) if answer.use_stderr() => {
+            // Nobody can be told that nobody listens.
+            let _ = answer.print();
+            return ExitCode::from(2);
+        }
+        // Help and version are answers too, and may be piped like any other.
+        Err(answer) => heard(answer.print()).map(|()| Ended::Held).map_err(Into::into),
+    };
+    match ended {
+        Ok(Ended::Held) => ExitCode::SUCCESS,
+        Ok(Ended::FellShort) => ExitCode::from(1),
+        Ok(Ended::Stopped) => ExitCode::from(interrupt::EXIT_CODE),
         Err(error) => {
-            eprintln!("error: {error:#}");
+            note(format_args!("error: {error:#}"));
             ExitCode::from(2)
         }
     }

@@ -17,9 +17,9 @@ pub enum WeightsError {
     /// The file cannot be read.
     #[error("cannot read the weights {path:?}")]
     Read { path: PathBuf, source: std::io::Error },
-    /// The file cannot be written.
-    #[error("cannot write the weights: {reason}, {path:?}")]
-    Write { reason: String, path: PathBuf },
+    /// The weights have no form as a file.
+    #[error("cannot turn the weights into a file: {reason}")]
+    Encode { reason: String },
     /// The file is truncated, corrupt or something else altogether.
     #[error("not a whole safetensors file: {reason}, {path:?}")]
     Format { reason: String, path: PathBuf },
@@ -41,12 +41,12 @@ pub enum WeightsError {
 }
 
 impl Perception {
-    /// Writes the weights beside `path` and renames them into place, so that no reader meets half a file.
+    /// The weights as the bytes of a safetensors file; writing it is up to the caller.
     ///
     /// # Errors
-    /// [`WeightsError::Write`] if the folder does not exist or cannot be written to.
-    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), WeightsError> {
-        save_module(self.network(), path.as_ref())
+    /// [`WeightsError::Encode`].
+    pub fn to_bytes(&self) -> Result<Vec<u8>, WeightsError> {
+        module_bytes(self.network())
     }
 
     /// Reads weights that were saved under the same settings.
@@ -70,21 +70,16 @@ impl Perception {
     }
 }
 
-/// Writes the weights of any network beside `path` and renames them into place.
+/// The weights of any network as the bytes of a safetensors file.
 ///
 /// # Errors
-/// [`WeightsError::Write`] if the folder does not exist or cannot be written to.
-pub fn save_module(network: &impl ModuleSnapshot, path: &Path) -> Result<(), WeightsError> {
-    let failed = |reason: String| WeightsError::Write { reason, path: path.into() };
+/// [`WeightsError::Encode`].
+pub fn module_bytes(network: &impl ModuleSnapshot) -> Result<Vec<u8>, WeightsError> {
+    let failed = |reason: String| WeightsError::Encode { reason };
     // One entry only: several would be written in hash order, and equal weights would be unequal files.
     let mut store = SafetensorsStore::from_bytes(None).clear_metadata().metadata("producer", "roadproof");
     store.collect_from(network).map_err(|error| failed(error.to_string()))?;
-    let bytes = store.get_bytes().map_err(|error| failed(error.to_string()))?;
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".partial");
-    std::fs::write(&beside, bytes)
-        .and_then(|()| std::fs::rename(&beside, path))
-        .map_err(|error| failed(error.to_string()))
+    store.get_bytes().map_err(|error| failed(error.to_string()))
 }
 
 /// Reads the weights of any network into one of the same shape.
@@ -152,7 +147,8 @@ mod tests {
         fn new() -> Self {
             let folder = tempfile::tempdir().expect("a folder can be made");
             let perception = synthetic::trainer(5).perception();
-            perception.save(folder.path().join("eye.safetensors")).expect("the folder is ours");
+            let bytes = perception.to_bytes().expect("a network has a form");
+            std::fs::write(folder.path().join("eye.safetensors"), bytes).expect("the folder is ours");
             Self { folder, perception }
         }
 
@@ -179,14 +175,13 @@ mod tests {
     #[test]
     fn saved_weights_give_the_same_bits() {
         let saved = Saved::new();
-        saved.perception.save(saved.path()).expect("saving again replaces the file");
         let loaded = Perception::load(saved.path(), synthetic::settings()).expect("the file is whole");
         let dataset = synthetic::dataset(9, 4);
         let frames = dataset.frames(0, 9);
         assert_eq!(loaded.see(frames), saved.perception.see(frames));
         assert_eq!(loaded.segment(frames), saved.perception.segment(frames));
-        let files = std::fs::read_dir(saved.folder.path()).expect("the folder is ours").count();
-        assert_eq!(files, 1, "something was left beside the weights");
+        let bytes = std::fs::read(saved.path()).expect("it was just saved");
+        assert!(loaded.to_bytes().expect("a network has a form") == bytes, "equal weights are equal files");
     }
 
     #[test]
@@ -225,12 +220,10 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_file_and_a_missing_folder_are_errors() {
+    fn a_missing_file_is_an_error() {
         let saved = Saved::new();
         let nowhere = saved.folder.path().join("nowhere").join("eye.safetensors");
         let error = Perception::load(&nowhere, synthetic::settings()).expect_err("there is no such file");
         assert!(matches!(error, WeightsError::Read { .. }), "{error}");
-        let error = saved.perception.save(&nowhere).expect_err("there is no such folder");
-        assert!(matches!(error, WeightsError::Write { .. }), "{error}");
     }
 }

@@ -13,6 +13,8 @@ pub mod math;
 
 pub(crate) mod range;
 
+pub mod text;
+
 // The parts of a world.
 pub mod road;
 

@@ -4,6 +4,7 @@
 
 use crate::math::Vec3;
 use crate::outcome::measures::Measures;
+use crate::text::without_mark;
 use crate::traffic::Traffic;
 use crate::vehicle::Controls;
 use std::fmt::Write as _;
@@ -93,7 +94,7 @@ impl Trace {
     /// # Errors
     /// [`TraceError::Header`] and [`TraceError::Row`] with the line.
     pub fn parse(text: &str) -> Result<Self, TraceError> {
-        let mut lines = text.lines().enumerate();
+        let mut lines = without_mark(text).lines().enumerate();
         let found = lines.next().map_or("", |(_, line)| line);
         if found.trim_end() != HEADER {
             return Err(TraceError::Header { found: found.chars().take(60).collect() });

@@ -12,6 +12,7 @@ use roadproof_perception::attack::{
     apgd_targeted, auto_attack, carlini_wagner, fab_targeted, fgsm, pgd, random_noise, square, to_bytes, to_numbers,
 };
 use roadproof_sim::{Controls, Fleet, FleetError, Observations, Outcome, Scenario, Score};
+use std::ops::ControlFlow;
 
 /// How the strongest frame is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -45,6 +46,18 @@ impl Method {
     #[must_use]
     pub fn is_untargeted(self) -> bool {
         matches!(self, Self::ApgdCe | Self::ApgdDlr | Self::ApgdT | Self::Auto | Self::Fab | Self::Cw)
+    }
+
+    /// Whether the number of its steps can be chosen.
+    #[must_use]
+    pub fn takes_steps(self) -> bool {
+        self != Self::Fgsm
+    }
+
+    /// Whether it draws random numbers.
+    #[must_use]
+    pub fn draws(self) -> bool {
+        !matches!(self, Self::Fgsm | Self::Fab | Self::Cw)
     }
 
     /// Whether it works in a norm.
@@ -135,7 +148,12 @@ impl Spending {
     }
 }
 
-/// Drives a scenario to its end, attacked or not; `report` is given the share of the route.
+/// A report of drives that nobody listens to: they go on to their ends.
+pub fn to_the_end(_: f32) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
+/// Drives a scenario to its end, attacked or not, or until `report` breaks off, which is given the share of the route.
 ///
 /// # Errors
 /// [`FleetError`] if the world cannot be built.
@@ -143,7 +161,7 @@ pub fn drive(
     driver: &mut LearnedDriver,
     scenario: Scenario,
     attack: Option<&DriveAttack>,
-    report: &mut impl FnMut(f32),
+    report: &mut impl FnMut(f32) -> ControlFlow<()>,
 ) -> Result<Drive, FleetError> {
     let seed = attack.map_or(0, |attack| attack.seed);
     let mut drives = drive_all(driver, vec![scenario], attack, &[seed], report)?;
@@ -151,7 +169,7 @@ pub fn drive(
 }
 
 /// Drives many scenarios to their ends, attacked or not, each with the attack seeded by its own seed. `report` is given the mean
-/// share of the routes. Scenarios that decide at another rate are driven after one another.
+/// share of the routes, and may break off. Scenarios that decide at another rate are driven after one another.
 ///
 /// # Errors
 /// [`FleetError`] if a world cannot be built, or if cameras differ in size.
@@ -163,7 +181,7 @@ pub fn drive_all(
     scenarios: Vec<Scenario>,
     attack: Option<&DriveAttack>,
     seeds: &[u64],
-    report: &mut impl FnMut(f32),
+    report: &mut impl FnMut(f32) -> ControlFlow<()>,
 ) -> Result<Vec<Drive>, FleetError> {
     assert_eq!(scenarios.len(), seeds.len(), "one seed for each scenario");
     let end_to_end = EndToEnd::new(driver);
@@ -176,9 +194,7 @@ pub fn drive_all(
             scenarios.iter().cloned().enumerate().filter(|(_, scenario)| scenario.decision_hz == rate_hz).unzip();
         let seeds: Vec<u64> = places.iter().map(|&place| seeds[place]).collect();
         let mut together = Together::start(driver, &end_to_end, group, seeds, attack)?;
-        while together.step() {
-            report(together.completion());
-        }
+        while together.step() && report(together.completion()).is_continue() {}
         for (place, drive) in places.into_iter().zip(together.finish()) {
             drives[place] = drive;
         }
@@ -413,10 +429,15 @@ mod tests {
         let seeds = [1, 2, 3, 4, 5, 6];
         for method in [Method::Pgd, Method::ApgdT] {
             let attack = attack(method, 0.5);
-            let all = drive_all(&mut driver, scenarios.clone(), Some(&attack), &seeds, &mut |_| {}).unwrap();
+            let all = drive_all(&mut driver, scenarios.clone(), Some(&attack), &seeds, &mut to_the_end).unwrap();
             for place in [0, 4] {
-                let alone =
-                    drive_all(&mut driver, vec![scenarios[place].clone()], Some(&attack), &[seeds[place]], &mut |_| {});
+                let alone = drive_all(
+                    &mut driver,
+                    vec![scenarios[place].clone()],
+                    Some(&attack),
+                    &[seeds[place]],
+                    &mut to_the_end,
+                );
                 let (alone, beside) = (&alone.unwrap()[0], &all[place]);
                 assert_eq!(alone.changes, beside.changes, "{method:?}, drive {place}");
                 assert_eq!((&alone.controls, alone.changed), (&beside.controls, beside.changed));
@@ -442,7 +463,7 @@ mod tests {
                 }
                 let budget = Budget::new(norm, eps).unwrap();
                 let attack = DriveAttack { budget, steps: 2, ..attack(*method, 1.0) };
-                let drive = drive(&mut driver, scenario(0.2, 0.3), Some(&attack), &mut |_| {}).unwrap();
+                let drive = drive(&mut driver, scenario(0.2, 0.3), Some(&attack), &mut to_the_end).unwrap();
                 assert_eq!((drive.attacked, drive.changes.len()), (drive.decisions, drive.decisions));
                 for changes in &drive.changes {
                     let values: Vec<f32> = changes.iter().map(|change| f32::from(*change) / 255.0).collect();
@@ -457,8 +478,8 @@ mod tests {
     fn an_attack_in_every_decision_drives_worse_than_none() {
         let mut driver = LearnedDriver::shipped().unwrap();
         let attack = DriveAttack { goal: Goal::DriftLeft, steps: 10, keep_changes: false, ..attack(Method::Pgd, 1.0) };
-        let clean = drive(&mut driver, scenario(0.0, 6.0), None, &mut |_| {}).unwrap();
-        let attacked = drive(&mut driver, scenario(0.0, 6.0), Some(&attack), &mut |_| {}).unwrap();
+        let clean = drive(&mut driver, scenario(0.0, 6.0), None, &mut to_the_end).unwrap();
+        let attacked = drive(&mut driver, scenario(0.0, 6.0), Some(&attack), &mut to_the_end).unwrap();
         assert!(clean.max_lane_offset_m < 0.3 && attacked.max_lane_offset_m > 2.0 * clean.max_lane_offset_m);
         assert!(clean.attacked == 0 && attacked.attacked == attacked.decisions && attacked.changes.is_empty());
     }

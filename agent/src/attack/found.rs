@@ -1,11 +1,12 @@
 //! What an attack found becomes a scenario: the file with its bounds, the recorded perturbation, and the trace of the drive.
 
 use crate::host::files::{check_writable, write_atomically};
+use crate::host::folder_lock::FolderLock;
 use anyhow::Context;
 use roadproof_sim::fault::Recorded;
 use roadproof_sim::outcome::score::Score;
 use roadproof_sim::scenario::{Expect, to_ron};
-use roadproof_sim::{Controls, Episode, Outcome, Scenario, Trace, parse};
+use roadproof_sim::{Controls, Episode, Outcome, Scenario, Trace, parse, text};
 use std::path::{Path, PathBuf};
 
 /// Share of the clean driving score that a driver who holds keeps.
@@ -36,6 +37,7 @@ pub struct Place {
     folder: PathBuf,
     name: String,
     command: String,
+    force: bool,
 }
 
 impl Place {
@@ -51,29 +53,40 @@ impl Place {
                 && name.len() <= 200,
             "--name = {name:?}, allowed are up to 200 letters, digits, _, - and ., the first a letter or a digit"
         );
-        Ok(Self { folder: folder.to_owned(), name, command })
+        Ok(Self { folder: folder.to_owned(), name, command, force: false })
+    }
+
+    /// Overwrites what another command found.
+    #[must_use]
+    pub fn forced(self, force: bool) -> Self {
+        Self { force, ..self }
     }
 
     /// Finds out, before the work, whether the files can be written and nothing else is lost by it. What the same command
     /// found before may be written again.
     ///
     /// # Errors
-    /// A file that is there already, unless `force`; a folder that cannot be written to.
-    pub fn check(&self, force: bool) -> anyhow::Result<()> {
-        let is_ours = || {
-            let text = std::fs::read_to_string(self.path("ron")).unwrap_or_default();
-            text.lines().any(|line| line == self.origin())
-        };
-        let there = ["ron", "perturbation", "trace"].map(|end| self.path(end)).into_iter().find(|path| path.exists());
-        if let Some(path) = there.filter(|_| !force && !is_ours()) {
-            anyhow::bail!("would overwrite {path:?}: give another --name or --out, or --force");
-        }
+    /// A file that is there already, unless [`Self::forced`]; a folder that cannot be written to.
+    pub fn check(&self) -> anyhow::Result<()> {
+        self.check_free()?;
         // The folder itself is made when there is something to put into it.
         let mut above =
             self.folder.ancestors().map(|above| if above == Path::new("") { Path::new(".") } else { above });
         let above = above.find(|above| above.exists()).unwrap_or(Path::new("."));
         anyhow::ensure!(above.is_dir(), "not a folder: {above:?}");
         Ok(check_writable(&above.join(format!("{}.ron", self.name)))?)
+    }
+
+    fn check_free(&self) -> anyhow::Result<()> {
+        let is_ours = || {
+            let text = text::read(&self.path("ron")).unwrap_or_default();
+            text.lines().any(|line| line == self.origin())
+        };
+        let there = ["ron", "perturbation", "trace"].map(|end| self.path(end)).into_iter().find(|path| path.exists());
+        if let Some(path) = there.filter(|_| !self.force && !is_ours()) {
+            anyhow::bail!("would overwrite {path:?}: give another --name or --out, or --force");
+        }
+        Ok(())
     }
 
     /// The name under which the recorded perturbation lies beside the scenario.
@@ -95,6 +108,10 @@ impl Place {
         broken: &Episode,
     ) -> anyhow::Result<Vec<PathBuf>> {
         std::fs::create_dir_all(&self.folder).with_context(|| format!("cannot create the folder {:?}", self.folder))?;
+        // The work took its time: somebody else may have kept a find of this name meanwhile, or be about to.
+        let _lock = FolderLock::wait_for(&self.folder)
+            .with_context(|| format!("cannot write into the folder {:?}", self.folder))?;
+        self.check_free()?;
         let mut paths = Vec::new();
         let mut write = |end: &str, bytes: &[u8]| -> anyhow::Result<()> {
             paths.push(self.path(end));

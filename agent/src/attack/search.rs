@@ -5,6 +5,7 @@
 
 use crate::attack::found::holds;
 use crate::driver::Driver;
+use crate::host::interrupt::{Interrupt, Stopped};
 use crate::host::progress::Stage;
 use roadproof_sim::fault::{Fault, FaultKind, Severity};
 use roadproof_sim::scenario::{Expect, Perturbation, Span};
@@ -68,6 +69,17 @@ impl Candidate {
     }
 }
 
+/// Why a search ended without an answer.
+#[derive(Debug, thiserror::Error)]
+pub enum SearchError {
+    /// A world cannot be built.
+    #[error(transparent)]
+    Fleet(#[from] FleetError),
+    /// Somebody stopped it.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+}
+
 /// What a search found.
 #[derive(Clone, Copy, Debug)]
 pub struct Found {
@@ -89,6 +101,8 @@ pub struct Search<'a> {
     pub decisions: usize,
     /// Threads of the simulator.
     pub threads: usize,
+    /// Tells whether the search is to end before it is done.
+    pub interrupt: &'a Interrupt,
 }
 
 impl Search<'_> {
@@ -96,12 +110,13 @@ impl Search<'_> {
     /// tries does; `None` if none broke it at all.
     ///
     /// # Errors
-    /// [`FleetError`] if a world cannot be built.
-    pub fn run(&mut self, count: usize, seed: u64) -> Result<Option<Found>, FleetError> {
+    /// [`SearchError`].
+    pub fn run(&mut self, count: usize, seed: u64) -> Result<Option<Found>, SearchError> {
         let mut stream = Seed(seed).stream(Purpose::Fault);
         let mut stage = Stage::start("search", count as u64, "faults");
         let (mut smallest, mut broken, mut drawn) = (None::<Candidate>, 0, 0);
         while drawn < count {
+            self.interrupt.check()?;
             let batch: Vec<Candidate> =
                 (drawn..count.min(drawn + BATCH)).map(|_| Candidate::draw(&mut stream, self.decisions)).collect();
             drawn += batch.len();
@@ -115,6 +130,7 @@ impl Search<'_> {
         let mut stage = Stage::start("shrink", 0, "faults");
         let mut tried = 0;
         loop {
+            self.interrupt.check()?;
             let smaller = smallest.smaller(self.decisions);
             tried += smaller.len() as u64;
             let next = if smaller.is_empty() {

@@ -1,18 +1,22 @@
 //! `roadproof attack`
 
+use super::Ended;
 use crate::attack::drive::{Drive, DriveAttack, Method, drive};
 use crate::attack::found::{self, Place};
 use crate::attack::goal::Goal;
-use crate::attack::search::Search;
+use crate::attack::search::{Search, SearchError};
 use crate::drive::replay::closed_loop;
 use crate::driver::{Driver, LearnedDriver};
+use crate::host::console::Console;
+use crate::host::interrupt::{self, Interrupt};
 use crate::host::progress::Stage;
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use roadproof_perception::attack::{Budget, Norm};
 use roadproof_sim::fault::{Recorded, Recording};
 use roadproof_sim::outcome::score::Score;
-use roadproof_sim::{CameraSettings, Episode, Scenario};
+use roadproof_sim::{CameraSettings, Episode, Scenario, text};
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -48,18 +52,18 @@ pub(super) struct Arguments {
     /// How the budget is measured.
     #[arg(long, value_enum, default_value_t = NormName::Linf)]
     norm: NormName,
-    /// Steps of a gradient method, tries of square and noise, for each decision.
-    #[arg(long, default_value_t = 20)]
-    steps: usize,
+    /// Steps of a gradient method, tries of square and noise, for each decision [default: 20].
+    #[arg(long)]
+    steps: Option<usize>,
     /// Attack at most this share of the decisions, those on which the most hangs of the drive so far.
     #[arg(long, default_value_t = 1.0)]
     share: f32,
-    /// What the attack wants.
-    #[arg(long, value_enum, default_value_t = Goal::Worst)]
-    goal: Goal,
-    /// Seed of the attack or of the search.
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
+    /// What the attack wants [default: worst, or other for methods that want another action whatever the goal].
+    #[arg(long, value_enum)]
+    goal: Option<Goal>,
+    /// Seed of the attack or of the search [default: 0].
+    #[arg(long)]
+    seed: Option<u64>,
     /// Draw so many faults instead and look for the smallest that breaks the drive.
     #[arg(long, value_name = "N", conflicts_with_all = ["method", "eps", "norm", "steps", "share", "goal"])]
     random_search: Option<usize>,
@@ -99,17 +103,23 @@ fn fraction(text: &str) -> Result<Fraction, String> {
     Ok(Fraction { text: text.to_owned(), value })
 }
 
+/// The most steps of an attack on a decision.
+const MAX_STEPS: usize = 1_000_000;
 /// The most faults that a search draws.
 const MAX_DRAWN: usize = 1_000_000;
 
-pub(super) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
-    match arguments.random_search {
-        None => attack(arguments),
-        Some(count) => search(arguments, count),
-    }
+/// What is taken where nothing is said.
+const DEFAULT_STEPS: usize = 20;
+
+pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Result<Ended> {
+    let held = match arguments.random_search {
+        None => attack(arguments, console),
+        Some(count) => search(arguments, count, console),
+    };
+    held.map(Ended::held)
 }
 
-fn attack(arguments: &Arguments) -> anyhow::Result<bool> {
+fn attack(arguments: &Arguments, console: &mut Console) -> anyhow::Result<bool> {
     let budget = arguments.budget()?;
     let (mut driver, settings) = Driver::named(&arguments.driver, None)?;
     let Driver::Learned(learned) = &mut driver else {
@@ -120,28 +130,30 @@ fn attack(arguments: &Arguments) -> anyhow::Result<bool> {
     };
     let (text, scenario) = arguments.source(Some(&settings.drive.camera))?;
     let place = arguments.place(&arguments.way())?;
-    let clean = drive(learned, scenario.clone(), None, &mut |_| {})?;
+    let interrupt = interrupt::install()?;
+    let clean = drive(learned, scenario.clone(), None, &mut |_| go_on(&interrupt))?;
+    interrupt.check()?;
     let attack = DriveAttack {
         method: arguments.method,
         budget,
-        steps: arguments.steps,
+        steps: arguments.steps(),
         share: arguments.share,
-        goal: arguments.goal,
-        seed: arguments.seed,
+        goal: arguments.goal(),
+        seed: arguments.seed(),
         keep_changes: true,
     };
-    let attacked = under_attack(learned, &scenario, &attack)?;
-    println!("{}", table(&clean, &attacked));
+    let attacked = under_attack(learned, &scenario, &attack, &interrupt)?;
+    console.line(table(&clean, &attacked));
     let (before, after) = (&clean.score, &attacked.score);
     let kept = if before.driving_score > 0.0 { after.driving_score / before.driving_score } else { 1.0 };
-    println!("The attacked drive keeps {:.0} % of the clean driving score.", 100.0 * kept);
+    console.line(format_args!("The attacked drive keeps {:.0} % of the clean driving score.", 100.0 * kept));
     let Some(outcome) = clean.outcome else { return Ok(true) };
     let bounds = found::bounds(outcome, before);
     if found::holds(&bounds, attacked.outcome, after) {
         return Ok(true);
     }
     if !found::breakable(Some(outcome)) {
-        println!("Nothing is kept: the clean drive ends {outcome:?} by itself.");
+        console.line(format_args!("Nothing is kept: the clean drive ends {outcome:?} by itself."));
         return Ok(false);
     }
     let CameraSettings { width_px, height_px, .. } = scenario.camera;
@@ -153,11 +165,11 @@ fn attack(arguments: &Arguments) -> anyhow::Result<bool> {
         found::same_way(repeated.trace(), &attacked.controls) && repeated.score() == after,
         "the recorded perturbation does not repeat the attacked drive; nothing was kept"
     );
-    keep(&place, &text, &scenario, before, &repeated)?;
+    keep(&place, &text, &scenario, before, &repeated, console)?;
     Ok(false)
 }
 
-fn search(arguments: &Arguments, count: usize) -> anyhow::Result<bool> {
+fn search(arguments: &Arguments, count: usize, console: &mut Console) -> anyhow::Result<bool> {
     anyhow::ensure!((1..=MAX_DRAWN).contains(&count), "--random-search = {count}, allowed is 1 to {MAX_DRAWN}");
     let (mut driver, settings) = Driver::named(&arguments.driver, None)?;
     let sees = matches!(driver, Driver::Learned(_) | Driver::Blind(_));
@@ -173,15 +185,21 @@ fn search(arguments: &Arguments, count: usize) -> anyhow::Result<bool> {
             arguments.scenario
         )
     })?;
+    let interrupt = interrupt::install()?;
     let mut search = Search {
         driver: &mut driver,
         scenario: &scenario,
         bounds: found::bounds(outcome, clean.score()),
         decisions: clean.trace().rows.len(),
         threads: settings.threads(),
+        interrupt: &interrupt,
     };
-    let Some(found) = search.run(count, arguments.seed)? else {
-        println!("None of {count} faults breaks the drive.");
+    let found = match search.run(count, arguments.seed()) {
+        Err(SearchError::Stopped(stopped)) => return Err(stopped.into()),
+        found => found?,
+    };
+    let Some(found) = found else {
+        console.line(format_args!("None of {count} faults breaks the drive."));
         return Ok(true);
     };
     let scenario = search.with(&found.candidate);
@@ -191,31 +209,49 @@ fn search(arguments: &Arguments, count: usize) -> anyhow::Result<bool> {
         "alone, the drive does not end as it did beside others; nothing was kept"
     );
     let fault = &found.candidate;
-    println!(
+    console.line(format_args!(
         "{} of {count} faults break the drive. The smallest: {:?} of severity {} on {} decisions from {} on.",
         found.broken,
         fault.kind,
         fault.severity.get(),
         fault.end - fault.first,
         fault.first
-    );
-    keep(&place, &text, &scenario, clean.score(), &broken)?;
+    ));
+    keep(&place, &text, &scenario, clean.score(), &broken, console)?;
     Ok(false)
 }
 
 /// Writes what broke the drive, and says so.
-fn keep(place: &Place, source: &str, found: &Scenario, clean: &Score, broken: &Episode) -> anyhow::Result<()> {
+fn keep(
+    place: &Place,
+    source: &str,
+    found: &Scenario,
+    clean: &Score,
+    broken: &Episode,
+    console: &mut Console,
+) -> anyhow::Result<()> {
     let paths = place.keep(source, found, clean, broken)?;
     let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
-    println!("Kept as {}.", names.join(", "));
+    console.line(format_args!("Kept as {}.", names.join(", ")));
     Ok(())
 }
 
-fn under_attack(driver: &mut LearnedDriver, scenario: &Scenario, attack: &DriveAttack) -> anyhow::Result<Drive> {
+fn go_on(interrupt: &Interrupt) -> ControlFlow<()> {
+    if interrupt.requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+}
+
+fn under_attack(
+    driver: &mut LearnedDriver,
+    scenario: &Scenario,
+    attack: &DriveAttack,
+    interrupt: &Interrupt,
+) -> anyhow::Result<Drive> {
     let mut stage = Stage::start("attack", 100, "% of the route");
     let attacked = drive(driver, scenario.clone(), Some(attack), &mut |completion| {
         stage.set((100.0 * completion) as u64, "");
+        go_on(interrupt)
     })?;
+    interrupt.check()?;
     stage.finish(format_args!("{} of {} decisions attacked", attacked.attacked, attacked.decisions));
     Ok(attacked)
 }
@@ -233,19 +269,51 @@ impl Arguments {
             "--eps = {}, a camera that delivers bytes shows nothing below 1/255",
             self.eps.value
         );
-        anyhow::ensure!(self.steps > 0, "--steps = 0, allowed is 1 or more");
+        anyhow::ensure!(
+            (1..=MAX_STEPS).contains(&self.steps()),
+            "--steps = {}, allowed is 1 to {MAX_STEPS}",
+            self.steps()
+        );
         let share = self.share;
         anyhow::ensure!(share > 0.0 && share <= 1.0, "--share = {share}, allowed is more than 0 and at most 1");
         let only = if norm == Norm::Linf { "l2" } else { "linf" };
         let method = named(self.method);
         anyhow::ensure!(self.method.takes(norm), "--method {method} takes --norm {only} only");
+        let without_effect = [
+            (self.steps.is_some() && !self.method.takes_steps(), "--steps: it makes one step"),
+            (
+                self.goal.is_some_and(|goal| goal != self.usual_goal()) && self.method.is_untargeted(),
+                "--goal: it wants another action",
+            ),
+            (self.seed.is_some() && !self.method.draws(), "--seed: it draws nothing at random"),
+        ];
+        if let Some((_, why)) = without_effect.iter().find(|(given, _)| *given) {
+            anyhow::bail!("--method {method} takes no {why}");
+        }
         Ok(budget)
+    }
+
+    fn steps(&self) -> usize {
+        self.steps.unwrap_or(DEFAULT_STEPS)
+    }
+
+    fn goal(&self) -> Goal {
+        self.goal.unwrap_or(self.usual_goal())
+    }
+
+    fn usual_goal(&self) -> Goal {
+        if self.method.is_untargeted() { Goal::Other } else { Goal::Worst }
+    }
+
+    fn seed(&self) -> u64 {
+        self.seed.unwrap_or(0)
     }
 
     /// The scenario and its text; its camera must be the one the driver was trained with, if any.
     fn source(&self, trained: Option<&CameraSettings>) -> anyhow::Result<(String, Scenario)> {
         let path = &self.scenario;
-        let scenario = roadproof_sim::read(path)?;
+        let text = text::read(path).with_context(|| format!("cannot read the scenario {path:?}"))?;
+        let scenario = roadproof_sim::parse(&text, path)?;
         if let Some(trained) = trained.filter(|trained| **trained != scenario.camera) {
             let camera = scenario.camera;
             anyhow::bail!("the scenario's camera is {camera:?}, the driver was trained with {trained:?}: {path:?}");
@@ -254,14 +322,14 @@ impl Arguments {
             scenario.recorded.is_none(),
             "the scenario has a recorded perturbation already: attack the one that it was found in: {path:?}"
         );
-        Ok((std::fs::read_to_string(path).with_context(|| format!("cannot read {path:?}"))?, scenario))
+        Ok((text, scenario))
     }
 
     /// Where a find is kept; nothing that another command found is lost by it.
     fn place(&self, how: &str) -> anyhow::Result<Place> {
         let usual = || found::name(&self.scenario, &self.driver, how);
-        let place = Place::new(&self.out, self.name.clone().unwrap_or_else(usual), self.command())?;
-        place.check(self.force)?;
+        let place = Place::new(&self.out, self.name.clone().unwrap_or_else(usual), self.command())?.forced(self.force);
+        place.check()?;
         Ok(place)
     }
 
@@ -279,19 +347,25 @@ impl Arguments {
     /// The command that finds the same again, whatever the defaults will be.
     fn command(&self) -> String {
         let (driver, scenario) = (found::quoted(&self.driver), found::quoted(&self.scenario.to_string_lossy()));
-        let how = match self.random_search {
+        let mut how = match self.random_search {
             Some(count) => format!("--random-search {count}"),
-            None => format!(
-                "--method {} --norm {} --eps {} --steps {} --share {} --goal {}",
-                named(self.method),
-                named(self.norm),
-                found::quoted(&self.eps.text),
-                self.steps,
-                self.share,
-                named(self.goal)
-            ),
+            None => {
+                let eps = found::quoted(&self.eps.text);
+                format!("--method {} --norm {} --eps {eps}", named(self.method), named(self.norm))
+            }
         };
-        format!("roadproof attack {driver} {scenario} {how} --seed {}", self.seed)
+        // What has no effect is refused, and so not said.
+        let gradients = self.random_search.is_none();
+        if gradients && self.method.takes_steps() {
+            how += &format!(" --steps {}", self.steps());
+        }
+        if gradients {
+            how += &format!(" --share {} --goal {}", self.share, named(self.goal()));
+        }
+        if !gradients || self.method.draws() {
+            how += &format!(" --seed {}", self.seed());
+        }
+        format!("roadproof attack {driver} {scenario} {how}")
     }
 }
 

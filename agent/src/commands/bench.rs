@@ -1,6 +1,8 @@
 //! `roadproof bench`
 
+use super::Ended;
 use crate::drive::bench::{Figure, Plan, measure};
+use crate::host::console::Console;
 use crate::host::files::{check_writable, write_atomically};
 use clap::Args;
 use std::path::PathBuf;
@@ -14,7 +16,7 @@ use std::path::PathBuf;
 Figures move with the machine and with what else runs on it: each is the median of five rounds over the whole table.
 Compare ratios within one table.")]
 pub(super) struct Arguments {
-    /// Write the figures there as JSON.
+    /// Write the figures there as JSON; - is standard output.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// Measure each figure only briefly.
@@ -22,7 +24,8 @@ pub(super) struct Arguments {
     quick: bool,
 }
 
-pub(super) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
+pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Result<Ended> {
+    console.give_way_to(arguments.json.as_deref());
     arguments.json.as_deref().map(check_writable).transpose()?;
     let figures = measure(&Plan::new(arguments.quick))?;
     let mut table = comfy_table::Table::new();
@@ -40,12 +43,12 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
             format!("{:.1} µs", 1e6 / per_second),
         ]);
     }
-    println!("{table}");
+    console.line(table);
     if let Some(megabytes) = crate::drive::bench::peak_memory_mb() {
-        println!("peak memory {megabytes} MB");
+        console.line(format_args!("peak memory {megabytes} MB"));
     }
     if let Some(path) = &arguments.json {
         write_atomically(path, &serde_json::to_vec_pretty(&figures)?)?;
     }
-    Ok(true)
+    Ok(Ended::Held)
 }

@@ -1,10 +1,14 @@
 //! `roadproof evaluate`
 
+use super::Ended;
+use crate::attack::found::quoted;
 use crate::drive::evaluate::{evaluate, table};
 use crate::driver::Driver;
+use crate::host::console::{Console, note};
 use crate::host::files::{check_writable, write_atomically};
+use crate::host::folder_lock::FolderLock;
 use crate::host::interrupt;
-use crate::host::run_folder::default_path;
+use crate::host::run_folder::new_folder;
 use crate::robustness::{self, Plan};
 use crate::train::settings::Settings;
 use anyhow::Context;
@@ -12,6 +16,7 @@ use clap::Args;
 use roadproof_sim::Split;
 use roadproof_sim::fault::FaultKind;
 use serde::Serialize;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 #[derive(Args, Debug)]
@@ -42,24 +47,28 @@ pub(super) struct Arguments {
     #[arg(long)]
     seed: Option<u64>,
     /// Whose frames the driver gets: the simulator's own, or those of bevy's renderer as well, which it has never seen.
-    #[arg(long, value_enum, default_value_t = Camera::Raster, conflicts_with = "robustness")]
+    #[arg(long, value_enum, default_value_t = Camera::Raster)]
     camera: Camera,
-    /// Write the result there as JSON.
+    /// Write the result there as JSON; - is standard output, and the table then goes to standard error.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// Write a report of what faults and attacks leave of a driver: shipped, hardened, or the folder of a run.
-    #[arg(long, value_name = "DRIVER", conflicts_with_all = ["driver", "blind_run", "split", "json"])]
+    #[arg(long, value_name = "DRIVER", conflicts_with_all = NOT_OF_THE_REPORT)]
     robustness: Option<String>,
     /// Folder of the report [default: robustness/<time>-<driver>].
-    #[arg(long, value_name = "FOLDER", requires = "robustness")]
+    #[arg(long, value_name = "FOLDER", requires = "robustness", conflicts_with_all = NOT_OF_THE_REPORT)]
     out: Option<PathBuf>,
     /// A small report, in less than a minute: held-out roads alone, fewer budgets and decisions.
-    #[arg(long, requires = "robustness")]
+    #[arg(long, requires = "robustness", conflicts_with_all = NOT_OF_THE_REPORT)]
     quick: bool,
     /// Faults of the report, with commas between them [default: all].
-    #[arg(long, value_name = "NAMES", requires = "robustness", value_delimiter = ',')]
+    #[arg(long, value_name = "NAMES", requires = "robustness", value_delimiter = ',', conflicts_with_all = NOT_OF_THE_REPORT)]
     kinds: Vec<String>,
 }
+
+/// Options that a report takes no notice of. Named with each option of the report too: where one of these is given, clap no longer
+/// asks for `--robustness`.
+const NOT_OF_THE_REPORT: [&str; 5] = ["driver", "blind_run", "split", "json", "camera"];
 
 /// Which roads to drive.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -87,10 +96,11 @@ struct Report<'a> {
     wall_clock_s: std::collections::BTreeMap<&'static str, f64>,
 }
 
-pub(super) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
+pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Result<Ended> {
     if let Some(name) = &arguments.robustness {
-        return report(arguments, name);
+        return report(arguments, name, console);
     }
+    console.give_way_to(arguments.json.as_deref());
     anyhow::ensure!(
         arguments.blind_run.is_none() || arguments.driver == "blind",
         "--blind-run goes with --driver blind, not with --driver {}",
@@ -111,35 +121,35 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     }
     let interrupt = interrupt::install()?;
     let mut results = Vec::new();
-    let mut note = None;
+    let mut words = None;
     if let Some(result) = evaluate(&mut driver, &settings, &interrupt)? {
         results.push(result);
         if arguments.camera == Camera::Bevy
-            && let Some((second, words)) = second_view(&mut driver, &settings, &interrupt)?
+            && let Some((second, cost)) = second_view(&mut driver, &settings, &interrupt)?
         {
             results.push(second);
-            note = Some(words);
+            words = Some(cost);
         }
     }
     if results.len() < if arguments.camera == Camera::Bevy { 2 } else { 1 } {
-        println!("Stopped before the last road.");
-        return Ok(false);
+        console.line("Stopped before the last road.");
+        return Ok(Ended::Stopped);
     }
-    println!("{}", table(&results));
-    if let (Some(note), [first, second]) = (note, &results[..]) {
+    console.line(table(&results));
+    if let (Some(words), [first, second]) = (words, &results[..]) {
         let gap = second.driving_score - first.driving_score;
-        println!("Sim-to-sim gap: {gap:+.1} of driving score. {note}");
+        console.line(format_args!("Sim-to-sim gap: {gap:+.1} of driving score. {words}"));
     }
     if let Some(path) = &arguments.json {
         let wall_clock_s = [("evaluate", start.elapsed().as_secs_f64())].into();
         let report = Report { seed: settings.evaluate.seed, drivers: &results, wall_clock_s };
         write_atomically(path, &serde_json::to_vec_pretty(&report)?)?;
     }
-    Ok(true)
+    Ok(Ended::Held)
 }
 
 /// Measures and writes a robustness report.
-fn report(arguments: &Arguments, name: &str) -> anyhow::Result<bool> {
+fn report(arguments: &Arguments, name: &str, console: &mut Console) -> anyhow::Result<Ended> {
     let mut plan = if arguments.quick { Plan::quick() } else { Plan::standard() };
     plan.seed = arguments.seed.unwrap_or(plan.seed);
     plan.roads = arguments.roads.unwrap_or(plan.roads);
@@ -151,40 +161,49 @@ fn report(arguments: &Arguments, name: &str) -> anyhow::Result<bool> {
     let Driver::Learned(driver) = Driver::named(name, None)?.0 else {
         anyhow::bail!("the driver {name:?} has no gradients to attack: allowed are shipped, hardened and run folders");
     };
-    let out = arguments.out.clone().unwrap_or_else(|| {
-        let last = Path::new(name).file_name().map_or_else(|| "run".into(), |last| last.to_string_lossy());
-        default_path(Path::new("robustness"), &last)
-    });
-    let made = make_folder(&out)?;
-    eprintln!("report folder {}, seed {}", out.display(), plan.seed);
-    let words: Vec<String> = std::env::args().skip(1).collect();
+    let (out, made, lock) = match &arguments.out {
+        Some(out) => own_folder(out)?,
+        None => {
+            let last = Path::new(name).file_name().map_or_else(|| "run".into(), |last| last.to_string_lossy());
+            own_folder(&new_folder(Path::new("robustness"), &last)?).map(|(out, _, lock)| (out, true, lock))?
+        }
+    };
+    let interrupt = interrupt::install()?;
+    note(format_args!("report folder {}, seed {}", out.display(), plan.seed));
+    let words: Vec<String> = std::env::args_os().skip(1).map(|word| quoted(&word.to_string_lossy())).collect();
     let command = format!("roadproof {}", words.join(" "));
-    let measured = robustness::measure(&driver, name, &plan, command, &interrupt::install()?);
+    let measured = robustness::measure(&driver, name, &plan, command, &interrupt);
     if made && !matches!(measured, Ok(Some(_))) {
         // Nothing has been written: an empty folder is no use to anybody.
+        drop(lock);
         let _ = std::fs::remove_dir(&out);
     }
     let Some(report) = measured? else {
-        println!("Stopped before the report was complete; nothing was written.");
-        return Ok(false);
+        console.line("Stopped before the report was complete; nothing was written.");
+        return Ok(Ended::Stopped);
     };
-    println!("{}", robustness::summary(&report));
+    console.line(robustness::summary(&report));
     let page = out.join("report.html");
     write_atomically(&out.join("robustness.json"), &serde_json::to_vec_pretty(&report)?)?;
     write_atomically(&page, robustness::page(&report).as_bytes())?;
-    println!("Report: {}", page.display());
-    Ok(report.headline.checks.1 == 0)
+    console.line(format_args!("Report: {}", page.display()));
+    Ok(Ended::held(report.headline.checks.1 == 0))
 }
 
-/// Makes the folder of a report, and tells whether it was not there before; a report never mixes with other files.
-fn make_folder(out: &Path) -> anyhow::Result<bool> {
-    let made = !out.exists();
-    anyhow::ensure!(made || out.is_dir(), "not a folder: {out:?}");
-    std::fs::create_dir_all(out).with_context(|| format!("cannot create the folder {out:?}"))?;
-    let mut entries = std::fs::read_dir(out).with_context(|| format!("cannot look into the folder {out:?}"))?;
-    anyhow::ensure!(entries.next().is_none(), "the folder of a report must be empty, choose another --out: {out:?}");
-    check_writable(&out.join("report.html"))?;
-    Ok(made)
+/// Makes the folder of a report and locks it, and tells whether it was not there before; a report never mixes with other files.
+fn own_folder(out: &Path) -> anyhow::Result<(PathBuf, bool, FolderLock)> {
+    if let Some(parent) = out.parent() {
+        std::fs::create_dir_all(parent).with_context(|| format!("cannot create the folder {out:?}"))?;
+    }
+    let made = match std::fs::create_dir(out) {
+        Ok(()) => true,
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => false,
+        Err(error) => return Err(error).with_context(|| format!("cannot create the folder {out:?}")),
+    };
+    anyhow::ensure!(out.is_dir(), "not a folder: {out:?}");
+    let lock = FolderLock::take_empty(out)
+        .with_context(|| format!("the folder of a report must be empty, choose another --out: {out:?}"))?;
+    Ok((out.to_owned(), made, lock))
 }
 
 /// Refuses the second camera where it cannot be.

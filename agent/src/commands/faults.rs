@@ -1,17 +1,20 @@
 //! `roadproof faults`
 
+use super::{Ended, scripted_drive_at};
 use crate::formats::contact_sheet::{Tile, draw};
 use crate::formats::pictures::{read_png, write_png};
+use crate::host::console::Console;
 use crate::host::files::check_writable;
 use anyhow::Context;
-use clap::Args;
-use roadproof_env::ScriptedDriver;
+use clap::{ArgGroup, Args};
 use roadproof_sim::fault::{FaultKind, FrameFault, Group, Severity};
-use roadproof_sim::{CameraSettings, Episode, Seed};
+use roadproof_sim::{CameraSettings, Seed};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+// What is required of an option is waived where it conflicts with another that is given, so each names both.
 #[derive(Args, Debug)]
+#[command(group = ArgGroup::new("drawn").args(["sheet", "image"]))]
 #[command(after_help = "Examples:
   roadproof faults                                     every fault, and what it costs for a frame of 84×84
   roadproof faults --sheet faults.png --scenario scenarios/cut_in/from_left.ron --at 7
@@ -24,40 +27,40 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE", requires = "scenario")]
     sheet: Option<PathBuf>,
     /// The scenario whose frame the contact sheet shows, driven by the scripted driver.
-    #[arg(long, value_name = "FILE", requires = "sheet")]
+    #[arg(long, value_name = "FILE", requires = "sheet", conflicts_with = "image")]
     scenario: Option<PathBuf>,
     /// Time of that drive.
-    #[arg(long, default_value_t = 0.0, value_name = "SECONDS", requires = "sheet")]
+    #[arg(long, default_value_t = 0.0, value_name = "SECONDS", requires = "sheet", conflicts_with = "image")]
     at: f32,
     /// A PNG picture to change.
     #[arg(long, value_name = "FILE", requires = "out", conflicts_with = "sheet")]
     image: Option<PathBuf>,
     /// The fault [default: all].
-    #[arg(long, value_name = "NAME", requires = "image")]
+    #[arg(long, value_name = "NAME", requires = "image", conflicts_with = "sheet")]
     kind: Option<String>,
     /// Its severity, 1 to 5 [default: all].
-    #[arg(long, requires = "image")]
+    #[arg(long, requires = "image", conflicts_with = "sheet")]
     severity: Option<u8>,
     /// Seed of what the faults draw at random.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, requires = "drawn")]
     seed: u64,
     /// Folder for the changed pictures.
-    #[arg(long, value_name = "FOLDER", requires = "image")]
+    #[arg(long, value_name = "FOLDER", requires = "image", conflicts_with = "sheet")]
     out: Option<PathBuf>,
 }
 
-pub(super) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
+pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Result<Ended> {
     if let (Some(sheet), Some(scenario)) = (&arguments.sheet, &arguments.scenario) {
         check_writable(sheet)?;
         let drawn = contact_sheet(scenario, arguments.at, Seed(arguments.seed))?;
         write_png(sheet, drawn.width, drawn.height, &drawn.rgb)?;
-        println!("{}", sheet.display());
+        console.line(sheet.display());
     } else if let (Some(image), Some(out)) = (&arguments.image, &arguments.out) {
-        change(arguments, image, out)?;
+        change(arguments, image, out, console)?;
     } else {
-        println!("{}", list());
+        console.line(list());
     }
-    Ok(true)
+    Ok(Ended::Held)
 }
 
 /// Faults that change a single picture.
@@ -65,7 +68,7 @@ fn of_pictures() -> impl Iterator<Item = FaultKind> {
     FaultKind::ALL.iter().copied().filter(|kind| !matches!(kind.group(), Group::Timing | Group::Vehicle))
 }
 
-fn change(arguments: &Arguments, image: &Path, out: &Path) -> anyhow::Result<()> {
+fn change(arguments: &Arguments, image: &Path, out: &Path, console: &mut Console) -> anyhow::Result<()> {
     let kinds: Vec<FaultKind> = match &arguments.kind {
         None => of_pictures().collect(),
         Some(name) => {
@@ -94,13 +97,18 @@ fn change(arguments: &Arguments, image: &Path, out: &Path) -> anyhow::Result<()>
             write_png(&path, width, height, &rgb)?;
         }
     }
-    println!("{} pictures in {}", kinds.len() * severities.len(), out.display());
+    console.line(format_args!("{} pictures in {}", kinds.len() * severities.len(), out.display()));
     Ok(())
 }
 
 /// A picture of all faults of pictures at severity 3, beside the clean frame.
 fn contact_sheet(scenario: &Path, at_s: f32, seed: Seed) -> anyhow::Result<crate::formats::pictures::Picture> {
-    let (camera, episode) = frame_of(scenario, at_s, CameraSettings::square(84))?;
+    let camera = CameraSettings::square(84);
+    let mut scenario = roadproof_sim::read(scenario)?;
+    scenario.camera = camera;
+    scenario.perturbations.clear();
+    scenario.recorded = None;
+    let episode = scripted_drive_at(scenario, at_s)?;
     let seen = episode.seen();
     let tile = |name: &str, rgb: Vec<u8>| Tile { name: name.to_owned(), rgb };
     let mut tiles = vec![tile("clean", seen.rgb.clone())];
@@ -110,19 +118,6 @@ fn contact_sheet(scenario: &Path, at_s: f32, seed: Seed) -> anyhow::Result<crate
         tiles.push(tile(kind.name(), rgb));
     }
     Ok(draw(usize::from(camera.width_px), usize::from(camera.height_px), 8, &tiles))
-}
-
-fn frame_of(scenario: &Path, at_s: f32, camera: CameraSettings) -> anyhow::Result<(CameraSettings, Episode)> {
-    anyhow::ensure!(at_s >= 0.0 && at_s.is_finite(), "--at = {at_s}, allowed are seconds from 0 on");
-    let mut scenario = roadproof_sim::read(scenario)?;
-    scenario.camera = camera;
-    scenario.perturbations.clear();
-    let driver = ScriptedDriver::new(scenario.ego.vehicle);
-    let mut episode = Episode::new(scenario)?;
-    while episode.measures().time_s < at_s && episode.verdict().outcome.is_none() {
-        episode.step(driver.act(episode.measures()));
-    }
-    Ok((camera, episode))
 }
 
 /// Frames over which the cost of a fault is measured, after those that build what stays for a drive.

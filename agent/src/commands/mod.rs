@@ -1,4 +1,5 @@
-//! The subcommands and their arguments. Each returns whether everything held.
+//! The subcommands and their arguments. Each says how it ended, and leaves its text on the [`Console`], which is shown once all
+//! files are written.
 
 mod attack;
 mod bench;
@@ -9,11 +10,18 @@ mod snapshot;
 mod train;
 mod watch;
 
+use crate::host::console::{Console, note};
+use crate::host::interrupt::Stopped;
 use clap::{Parser, Subcommand};
+use roadproof_env::ScriptedDriver;
+use roadproof_sim::{Episode, Scenario};
+
+const EXIT_CODES: &str =
+    "Exit codes: 0 all held, 1 something fell short, 2 bad input, 130 stopped by Ctrl-C or another signal.";
 
 /// An autonomous-driving simulator, a perception stack and a reinforcement-learning trainer in one program.
 #[derive(Parser, Debug)]
-#[command(name = "roadproof", version, after_help = "Exit codes: 0 all held, 1 something fell short, 2 bad input.")]
+#[command(name = "roadproof", version, after_help = EXIT_CODES)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -39,21 +47,73 @@ enum Command {
     Snapshot(snapshot::Arguments),
 }
 
-/// Runs a command line; `Ok(false)` if something fell short.
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// All that was asked for holds.
+    Held,
+    /// Something fell short.
+    FellShort,
+    /// Somebody stopped it.
+    Stopped,
+}
+
+impl Ended {
+    fn held(held: bool) -> Self {
+        if held { Self::Held } else { Self::FellShort }
+    }
+}
+
+/// Runs a command line.
 ///
 /// # Errors
 /// Bad input, in one message.
-pub fn run(cli: Cli) -> anyhow::Result<bool> {
-    match cli.command {
-        Command::Train(arguments) => train::run(&arguments),
-        Command::Watch(arguments) => watch::run(&arguments),
-        Command::Evaluate(arguments) => evaluate::run(&arguments),
-        Command::Replay(arguments) => replay::run(&arguments),
-        Command::Attack(arguments) => attack::run(&arguments),
-        Command::Faults(arguments) => faults::run(&arguments),
-        Command::Bench(arguments) => bench::run(&arguments),
-        Command::Snapshot(arguments) => snapshot::run(&arguments),
+pub fn run(cli: Cli) -> anyhow::Result<Ended> {
+    let mut console = Console::default();
+    let ended = command(cli, &mut console);
+    // Whatever went wrong: what was done before is told.
+    let shown = console.show();
+    match ended {
+        Err(error) if error.is::<Stopped>() => {
+            note(format_args!("{error}; nothing was kept"));
+            Ok(Ended::Stopped)
+        }
+        ended => {
+            let ended = ended?;
+            shown?;
+            Ok(ended)
+        }
     }
+}
+
+fn command(cli: Cli, console: &mut Console) -> anyhow::Result<Ended> {
+    match cli.command {
+        Command::Train(arguments) => train::run(&arguments, console),
+        Command::Watch(arguments) => watch::run(&arguments, console),
+        Command::Evaluate(arguments) => evaluate::run(&arguments, console),
+        Command::Replay(arguments) => replay::run(&arguments, console),
+        Command::Attack(arguments) => attack::run(&arguments, console),
+        Command::Faults(arguments) => faults::run(&arguments, console),
+        Command::Bench(arguments) => bench::run(&arguments, console),
+        Command::Snapshot(arguments) => snapshot::run(&arguments, console),
+    }
+}
+
+/// The scripted driver's drive of a scenario at a time.
+///
+/// # Errors
+/// A time that is none or comes after the drive's end, and a world that cannot be built.
+fn scripted_drive_at(scenario: Scenario, at_s: f32) -> anyhow::Result<Episode> {
+    anyhow::ensure!(at_s >= 0.0 && at_s.is_finite(), "--at = {at_s}, allowed are seconds from 0 on");
+    let driver = ScriptedDriver::new(scenario.ego.vehicle);
+    let mut episode = Episode::new(scenario)?;
+    while episode.measures().time_s < at_s {
+        if let Some(outcome) = episode.verdict().outcome {
+            anyhow::bail!("--at = {at_s}, the drive ended at {:.1} s: {outcome:?}", episode.measures().time_s);
+        }
+        episode.step(driver.act(&episode.seen().sensed[0]));
+    }
+    Ok(episode)
 }
 
 /// What a program without bevy's renderer says to whoever asks for it.

@@ -1,9 +1,12 @@
 //! `roadproof replay`
 
-use crate::drive::replay::{Case, CaseReport, bless, drive_case};
+use super::Ended;
+use crate::drive::replay::{Case, CaseReport, bless, drive_case, family, name, title};
 use crate::driver::Driver;
-use crate::formats::junit::{CaseResult, write_junit};
+use crate::formats::junit::{CaseOutcome, CaseResult, write_junit};
+use crate::host::console::Console;
 use crate::host::files::{check_writable, write_atomically};
+use crate::host::interrupt::{self, Interrupt};
 use crate::host::progress::Stage;
 use crate::watch::drive::{Hands, WatchedDrive, mcap};
 use anyhow::Context;
@@ -20,11 +23,14 @@ use std::path::{Path, PathBuf};
   roadproof replay --junit junit.xml --traces traces   for a CI server
   roadproof replay --driver runs/seven --film failures see what went wrong
   roadproof replay --driver shipped --mcap drives      drives to open in Foxglove or Lichtblick
-  roadproof replay scenarios/golden --bless            record actions and golden traces anew
+  roadproof replay scenarios/regression --bless        record actions and golden traces anew
 
 A file with a .trace beside it replays the recorded actions and must meet every digest of state and frame; with any
 other driver than scripted the trace is left aside. Files without a trace are driven in closed loop. What an attack found
-has a trace of the driver who broke, and bounds for those who hold: without --driver the trace alone is held to.")]
+has a trace of the driver who broke, and bounds for those who hold: without --driver the trace alone is held to.
+
+Files whose camera is not the driver's are skipped. A file that cannot be used is named, the others are driven, and the exit
+code is 2.")]
 pub(super) struct Arguments {
     /// Scenario files or folders.
     #[arg(default_value = "scenarios")]
@@ -32,7 +38,7 @@ pub(super) struct Arguments {
     /// scripted, random, shipped, hardened, blind, or the folder of a run.
     #[arg(long, default_value = "scripted")]
     driver: String,
-    /// Write a JUnit report there.
+    /// Write a JUnit report there; - is standard output.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
     /// Drives at the same time [default: one per core].
@@ -47,65 +53,163 @@ pub(super) struct Arguments {
     /// Write one trace file per case into this folder.
     #[arg(long, value_name = "FOLDER")]
     traces: Option<PathBuf>,
-    /// Drive in closed loop and record actions and trace beside each scenario.
+    /// Drive in closed loop and record actions and trace beside each scenario whose bounds the drive keeps.
     #[arg(long)]
     bless: bool,
 }
 
-pub(super) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
-    let cases: Vec<Case> = roadproof_sim::scenario::find(&arguments.paths)?
-        .iter()
-        .map(|path| Case::read(path, arguments.driver == "scripted" && !arguments.bless))
-        .collect::<anyhow::Result<_>>()?;
+pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Result<Ended> {
+    if let Some(jobs) = arguments.jobs.filter(|jobs| !(1..=MOST_JOBS).contains(jobs)) {
+        anyhow::bail!("--jobs = {jobs}, allowed is 1 to {MOST_JOBS}");
+    }
+    console.give_way_to(arguments.junit.as_deref());
+    let files = roadproof_sim::scenario::find(&arguments.paths)?;
     let (driver, _) = Driver::named(&arguments.driver, None)?;
-    for case in &cases {
-        driver.check_camera(&case.scenario).with_context(|| format!("{}", case.path.display()))?;
+    let with_golden = arguments.driver == "scripted" && !arguments.bless;
+    let (cases, mut left_out) = read(files, &driver, with_golden);
+    check_outputs(arguments, &cases)?;
+    let interrupt = interrupt::install()?;
+    let (cases, mut reports) = drive(arguments, cases, &interrupt, &mut left_out)?;
+    if interrupt.requested() {
+        told(console, &reports, &left_out);
+        console.line("Stopped before the last file; nothing was written.");
+        return Ok(Ended::Stopped);
     }
-    anyhow::ensure!(arguments.jobs != Some(0), "--jobs = 0, allowed is 1 or more");
-    arguments.junit.as_deref().map(check_writable).transpose()?;
-    if let Some(folder) = &arguments.traces {
-        check_files(folder, &cases, "trace")?;
-    }
-    if let Some(folder) = &arguments.mcap {
-        check_files(folder, &cases, "mcap")?;
-    }
-    if let Some(folder) = &arguments.film {
-        check_film()?;
-        check_files(folder, &cases, "mp4")?;
-    }
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(arguments.jobs.unwrap_or(0)).build()?;
-    let new_driver = || Driver::named(&arguments.driver, None).map(|(driver, _)| driver);
-    let mut reports: Vec<CaseReport> = pool.install(|| {
-        let drive = |case: &Case| -> anyhow::Result<CaseReport> {
-            let mut driver: Driver = new_driver()?;
-            drive_case(case, &mut driver).with_context(|| format!("{}", case.path.display()))
-        };
-        cases.par_iter().map(drive).collect::<anyhow::Result<_>>()
-    })?;
-    for (case, report) in cases.iter().zip(&mut reports) {
-        if arguments.bless {
-            bless(case, report)?;
-        }
-        println!("{}", report.line());
-        for failure in &report.failures {
-            println!("       {failure}");
-        }
-    }
+    let mut both = cases.iter().zip(&mut reports).filter(|_| arguments.bless);
+    let blessed = both.try_for_each(|(case, report)| bless(case, report));
+    told(console, &reports, &left_out);
+    blessed?;
     if let Some(folder) = &arguments.traces {
         write_traces(folder, &reports)?;
     }
-    if let Some(folder) = &arguments.mcap {
-        write_mcap(folder, &arguments.driver, &cases, &reports)?;
-    }
     if let Some(path) = &arguments.junit {
-        write_junit(path, "roadproof replay", &reports.iter().map(junit_case).collect::<Vec<_>>())?;
+        let driven = reports.iter().map(junit_case);
+        let all: Vec<CaseResult> = driven.chain(left_out.iter().map(LeftOut::junit_case)).collect();
+        write_junit(path, "roadproof replay", &all)?;
     }
-    let failed = reports.iter().filter(|report| !report.failures.is_empty()).count();
+    if let Some(folder) = &arguments.mcap {
+        write_mcap(folder, &arguments.driver, &cases, &reports, &interrupt)?;
+    }
     if let Some(folder) = &arguments.film {
-        film_failures(folder, &arguments.driver, &cases, &reports)?;
+        film_failures(folder, &arguments.driver, &cases, &reports, console)?;
     }
-    println!("{} passed, {failed} failed", reports.len() - failed);
-    Ok(failed == 0)
+    if let Some(error) = LeftOut::as_error(left_out, reports.is_empty()) {
+        return Err(error);
+    }
+    Ok(Ended::held(reports.iter().all(|report| report.failures.is_empty())))
+}
+
+/// More threads than any machine has cores for.
+const MOST_JOBS: usize = 4096;
+
+/// A file that is not driven. The others are.
+struct LeftOut {
+    path: PathBuf,
+    reason: anyhow::Error,
+    /// Whether the file is as it should be, but not for this driver.
+    unfit: bool,
+}
+
+impl LeftOut {
+    fn line(&self) -> String {
+        let verdict = if self.unfit { "skip " } else { "ERROR" };
+        format!("{verdict}  {:<36} {:#}", title(&self.path), self.reason)
+    }
+
+    fn junit_case(&self) -> CaseResult {
+        let reason = format!("{:#}", self.reason);
+        let outcome = if self.unfit { CaseOutcome::Skipped(reason) } else { CaseOutcome::Error(reason) };
+        CaseResult { family: family(&self.path), name: name(&self.path), seconds: 0.0, outcome }
+    }
+
+    /// What the exit code is to tell: files that cannot be used, or that none of them fits the driver.
+    fn as_error(left_out: Vec<Self>, nothing_driven: bool) -> Option<anyhow::Error> {
+        let broken = left_out.iter().filter(|left| !left.unfit).count();
+        let first = left_out.into_iter().find(|left| !left.unfit || (nothing_driven && broken == 0))?;
+        let reason = if first.unfit { first.reason.context(first.path.display().to_string()) } else { first.reason };
+        Some(if broken > 1 { reason.context(format!("{broken} files cannot be driven, the first")) } else { reason })
+    }
+}
+
+/// Reads the files; those that cannot be used, or do not fit the driver, are left out.
+fn read(files: Vec<PathBuf>, driver: &Driver, with_golden: bool) -> (Vec<Case>, Vec<LeftOut>) {
+    let (mut cases, mut left_out) = (Vec::new(), Vec::new());
+    for path in files {
+        match Case::read(&path, with_golden) {
+            Err(reason) => left_out.push(LeftOut { path, reason, unfit: false }),
+            Ok(case) => match driver.check_camera(&case.scenario) {
+                Err(reason) => left_out.push(LeftOut { path, reason, unfit: true }),
+                Ok(()) => cases.push(case),
+            },
+        }
+    }
+    (cases, left_out)
+}
+
+/// Finds out whether everything that was asked for can be written, before anything is driven.
+fn check_outputs(arguments: &Arguments, cases: &[Case]) -> anyhow::Result<()> {
+    arguments.junit.as_deref().map(check_writable).transpose()?;
+    if arguments.film.is_some() {
+        check_film()?;
+    }
+    for (folder, end) in [(&arguments.traces, "trace"), (&arguments.mcap, "mcap"), (&arguments.film, "mp4")] {
+        if let Some(folder) = folder {
+            check_files(folder, cases, end)?;
+        }
+    }
+    Ok(())
+}
+
+/// Drives the cases side by side, until somebody interrupts; returns those that were driven, with what became of them.
+fn drive(
+    arguments: &Arguments,
+    cases: Vec<Case>,
+    interrupt: &Interrupt,
+    left_out: &mut Vec<LeftOut>,
+) -> anyhow::Result<(Vec<Case>, Vec<CaseReport>)> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(arguments.jobs.unwrap_or(0)).build()?;
+    let drive_one = |case: Case| {
+        if interrupt.requested() {
+            return None;
+        }
+        let driven = Driver::named(&arguments.driver, None).and_then(|(mut driver, _)| drive_case(&case, &mut driver));
+        Some((case, driven))
+    };
+    let all: Vec<_> = pool.install(|| cases.into_par_iter().filter_map(drive_one).collect());
+    let (mut driven, mut reports) = (Vec::new(), Vec::new());
+    for (case, report) in all {
+        match report {
+            Ok(report) => {
+                driven.push(case);
+                reports.push(report);
+            }
+            Err(error) => {
+                let reason = error.context(case.path.display().to_string());
+                left_out.push(LeftOut { path: case.path, reason, unfit: false });
+            }
+        }
+    }
+    Ok((driven, reports))
+}
+
+/// Tells what became of every file, and how many went which way.
+fn told(console: &mut Console, reports: &[CaseReport], left_out: &[LeftOut]) {
+    for report in reports {
+        console.line(report.line());
+        for line in report.failures.iter().chain(&report.notes) {
+            console.line(format_args!("       {line}"));
+        }
+    }
+    left_out.iter().for_each(|left| console.line(left.line()));
+    let failed = reports.iter().filter(|report| !report.failures.is_empty()).count();
+    let mut counts = format!("{} passed, {failed} failed", reports.len() - failed);
+    let skipped = left_out.iter().filter(|left| left.unfit).count();
+    for (count, what) in [(skipped, "skipped: not for this driver"), (left_out.len() - skipped, "not to be used")] {
+        if count > 0 {
+            counts += &format!(", {count} {what}");
+        }
+    }
+    console.line(counts);
 }
 
 /// Finds out whether every case can have a file of its own, before anything is driven.
@@ -131,9 +235,16 @@ fn write_traces(folder: &Path, reports: &[CaseReport]) -> anyhow::Result<()> {
 }
 
 /// Drives what the traces recorded once more, with the driver thinking along, and writes it down.
-fn write_mcap(folder: &Path, name: &str, cases: &[Case], reports: &[CaseReport]) -> anyhow::Result<()> {
+fn write_mcap(
+    folder: &Path,
+    name: &str,
+    cases: &[Case],
+    reports: &[CaseReport],
+    interrupt: &Interrupt,
+) -> anyhow::Result<()> {
     let mut progress = Stage::start("mcap", cases.len() as u64, "drives");
     for (index, (case, report)) in cases.iter().zip(reports).enumerate() {
+        interrupt.check()?;
         let (driver, _) = Driver::named(name, None)?;
         let hands = Hands::Recorded(report.trace.controls().collect());
         let mut drive = WatchedDrive::new(case.scenario.clone(), driver, hands)?;
@@ -157,7 +268,10 @@ fn junit_case(report: &CaseReport) -> CaseResult {
         family: report.family.clone(),
         name: report.name.clone(),
         seconds: report.seconds,
-        failure: (!report.failures.is_empty()).then(|| report.failures.join("\n")),
+        outcome: match &report.failures[..] {
+            [] => CaseOutcome::Passed,
+            failures => CaseOutcome::Failed(failures.join("\n")),
+        },
     }
 }
 
@@ -174,7 +288,13 @@ fn check_film() -> anyhow::Result<()> {
 
 /// Films what the traces of failed cases recorded; the driver thinks along.
 #[cfg(feature = "watch")]
-fn film_failures(folder: &Path, driver: &str, cases: &[Case], reports: &[CaseReport]) -> anyhow::Result<()> {
+fn film_failures(
+    folder: &Path,
+    driver: &str,
+    cases: &[Case],
+    reports: &[CaseReport],
+    console: &mut Console,
+) -> anyhow::Result<()> {
     use crate::watch::film::{FilmSettings, film};
     use crate::watch::window::app::Quality;
     use crate::watch::window::session::{Choice, Session};
@@ -185,12 +305,12 @@ fn film_failures(folder: &Path, driver: &str, cases: &[Case], reports: &[CaseRep
         let seconds = f64::from(case.scenario.duration_s) + 1.0;
         let path = folder.join(file_name(&case.family(), &case.name(), "mp4"));
         film(session, &FilmSettings { size: (640, 360), fps: 10, seconds, quality }, &path)?;
-        println!("{}", path.display());
+        console.line(path.display());
     }
     Ok(())
 }
 
 #[cfg(not(feature = "watch"))]
-fn film_failures(_: &Path, _: &str, _: &[Case], _: &[CaseReport]) -> anyhow::Result<()> {
+fn film_failures(_: &Path, _: &str, _: &[Case], _: &[CaseReport], _: &mut Console) -> anyhow::Result<()> {
     Ok(())
 }

@@ -1,16 +1,19 @@
 //! `roadproof snapshot`
 
+use super::{Ended, scripted_drive_at};
 use crate::formats::pictures::{class_picture, depth_picture, instance_picture, write_png};
+use crate::host::console::Console;
 use anyhow::Context;
 use clap::Args;
-use roadproof_env::ScriptedDriver;
-use roadproof_sim::Episode;
 use std::path::PathBuf;
 
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   roadproof snapshot scenarios/following/slow_lead.ron
-  roadproof snapshot scenarios/following/slow_lead.ron --at 6 --width 640 --height 360 --out pictures")]
+  roadproof snapshot scenarios/following/slow_lead.ron --at 6 --width 640 --height 360 --out pictures
+
+Classes have the colours of Cityscapes, every car one of its own. Depth is grey, near is bright: grey g means
+1000^(1 - g/255) m, so 255 is 1 m or less and 0 is 1000 m or more.")]
 pub(super) struct Arguments {
     /// The scenario.
     scenario: PathBuf,
@@ -28,22 +31,13 @@ pub(super) struct Arguments {
     out: PathBuf,
 }
 
-pub(super) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
-    anyhow::ensure!(
-        arguments.at >= 0.0 && arguments.at.is_finite(),
-        "--at = {}, allowed are seconds from 0 on",
-        arguments.at
-    );
+pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Result<Ended> {
     let mut scenario = roadproof_sim::read(&arguments.scenario)?;
     scenario.camera.width_px = arguments.width.unwrap_or(scenario.camera.width_px);
     scenario.camera.height_px = arguments.height.unwrap_or(scenario.camera.height_px);
     scenario.check()?;
-    let driver = ScriptedDriver::new(scenario.ego.vehicle);
     let camera = scenario.camera;
-    let mut episode = Episode::new(scenario)?;
-    while episode.measures().time_s < arguments.at && episode.verdict().outcome.is_none() {
-        episode.step(driver.act(&episode.seen().sensed[0]));
-    }
+    let episode = scripted_drive_at(scenario, arguments.at)?;
     let (width, height) = (u32::from(camera.width_px), u32::from(camera.height_px));
     let seen = episode.seen();
     std::fs::create_dir_all(&arguments.out).with_context(|| format!("cannot create the folder {:?}", arguments.out))?;
@@ -56,7 +50,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     for (name, rgb) in pictures {
         let path = arguments.out.join(name);
         write_png(&path, width, height, &rgb)?;
-        println!("{}", path.display());
+        console.line(path.display());
     }
-    Ok(true)
+    Ok(Ended::Held)
 }

@@ -1,10 +1,13 @@
 //! `roadproof train`
 
+use super::Ended;
+use crate::attack::found::quoted;
 use crate::drive::evaluate::table;
 use crate::driver::{Driver, LearnedDriver};
 use crate::harden::harden;
+use crate::host::console::{Console, note};
 use crate::host::interrupt;
-use crate::host::run_folder::{RunFolder, SETTINGS_FILE, default_path};
+use crate::host::run_folder::{RunFolder, SETTINGS_FILE};
 use crate::train::settings::Settings;
 use crate::train::{Begin, RESULT_FILE, train};
 use clap::Args;
@@ -16,9 +19,11 @@ use std::path::{Path, PathBuf};
   roadproof train --seed 7 --out runs/seven
   roadproof train --minutes 2              a quick look: every stage gets less time
   roadproof train --config runs/seven/settings.ron --seed 8
-  roadproof train --resume runs/seven      goes on where Ctrl-C stopped it
+  roadproof train --resume runs/seven      goes on where Ctrl-C, or SIGTERM, stopped it
   roadproof train --harden                 a driver that holds under sensor faults and attacks; about a quarter of an hour
-  roadproof train --harden --from runs/seven --out runs/seven-hard")]
+  roadproof train --harden --from runs/seven --out runs/seven-hard
+
+A run that is stopped saves what was learnt, says how to go on, and exits with 130.")]
 pub(super) struct Arguments {
     /// Where all randomness starts [default: 1, or what --config or --from says].
     #[arg(long)]
@@ -43,7 +48,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "RUN", conflicts_with_all = ["resume", "config"])]
     from: Option<String>,
     /// With --harden: learn also on the scenarios in these folders or files, such as scenarios/found.
-    #[arg(long, value_name = "PATH", requires = "harden")]
+    #[arg(long, value_name = "PATH", requires = "harden", conflicts_with = "resume")]
     found: Vec<PathBuf>,
 }
 
@@ -57,12 +62,12 @@ fn start_from(name: &str) -> anyhow::Result<LearnedDriver> {
     }
 }
 
-pub(super) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
+pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Result<Ended> {
     let resumed = arguments.resume.is_some();
     let start = arguments.from.as_deref().map(start_from).transpose()?;
     let (mut settings, existing) = match (&arguments.resume, &arguments.config, &start) {
         (Some(folder), ..) => {
-            let run = RunFolder::open(folder)?;
+            let run = RunFolder::resume(folder)?;
             (Settings::read(&run.path(SETTINGS_FILE))?, Some(run))
         }
         (None, Some(file), _) => (Settings::read(file)?, None),
@@ -80,15 +85,18 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     settings.seed = arguments.seed.unwrap_or(settings.seed);
     settings.minutes = arguments.minutes.unwrap_or(settings.minutes);
     settings.check()?;
-    let run = match existing {
-        Some(run) => run,
-        None => {
-            let default = || default_path(Path::new("runs"), &settings.seed.to_string());
-            RunFolder::create(&arguments.out.clone().unwrap_or_else(default))?
-        }
+    let run = match (existing, &arguments.out) {
+        (Some(run), _) => run,
+        (None, Some(out)) => RunFolder::create(out)?,
+        (None, None) => RunFolder::create_in(Path::new("runs"), &settings.seed.to_string())?,
     };
-    eprintln!("run folder {}, seed {}, {} minutes at most", run.root().display(), settings.seed, settings.minutes);
     let interrupt = interrupt::install()?;
+    note(format_args!(
+        "run folder {}, seed {}, {} minutes at most",
+        run.root().display(),
+        settings.seed,
+        settings.minutes
+    ));
     let begin = match (resumed, &start) {
         (true, _) => Begin::Resumed,
         (false, Some(driver)) => Begin::From(driver),
@@ -96,14 +104,15 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     };
     let result = train(&settings, &run, begin, &interrupt)?;
     if interrupt.requested() {
-        println!("Stopped. What was learnt is saved; go on with: roadproof train --resume {}", run.root().display());
-        return Ok(true);
+        let run = quoted(&run.root().to_string_lossy());
+        console.line(format_args!("Stopped. What was learnt is saved; go on with: roadproof train --resume {run}"));
+        return Ok(Ended::Stopped);
     }
-    println!("{}", table(&result.drivers));
+    console.line(table(&result.drivers));
     let seconds: f64 = result.wall_clock_s.values().sum();
     let stages: Vec<String> =
         result.wall_clock_s.iter().map(|(stage, seconds)| format!("{stage} {seconds:.0} s")).collect();
-    println!("{seconds:.0} s in all: {}", stages.join(", "));
-    println!("Results: {}", run.path(RESULT_FILE).display());
-    Ok(true)
+    console.line(format_args!("{seconds:.0} s in all: {}", stages.join(", ")));
+    console.line(format_args!("Results: {}", run.path(RESULT_FILE).display()));
+    Ok(Ended::Held)
 }

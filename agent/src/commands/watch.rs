@@ -1,7 +1,9 @@
 //! `roadproof watch`
 
+use super::Ended;
+use crate::host::console::Console;
 use clap::Args;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
@@ -32,21 +34,23 @@ pub(super) struct Arguments {
     /// gets the last picture alone, one in .mcap the drive itself: frames, truth, what was perceived, Q-values, controls, rewards.
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
-    /// Length of the film, which ends a second after the drive does at the latest; a single picture is taken at its end.
-    #[arg(long, default_value_t = 15.0, requires = "record")]
-    seconds: f64,
+    /// Length of the film, which ends a second after the drive does at the latest; a single picture is taken at its end
+    /// [default: 15].
+    #[arg(long, requires = "record")]
+    seconds: Option<f64>,
     /// Pictures per second of the film [default: 20].
     #[arg(long, requires = "record")]
     fps: Option<u32>,
     /// Size of the window or film in pixels [default: 1280x720].
     #[arg(long, value_name = "WIDTHxHEIGHT")]
     size: Option<String>,
-    /// Full is bevy's own light, simple is faster; auto takes simple where the renderer runs on the processor.
-    #[arg(long, value_name = "NAME", default_value = "auto", value_parser = ["auto", "full", "simple"])]
-    quality: String,
-    /// The camera to begin with.
-    #[arg(long, value_name = "NAME", default_value = "chase", value_parser = ["chase", "seat", "free", "top", "sensor"])]
-    camera: String,
+    /// Full is bevy's own light, simple is faster; auto takes simple where the renderer runs on the processor
+    /// [default: auto].
+    #[arg(long, value_name = "NAME", value_parser = ["auto", "full", "simple"])]
+    quality: Option<String>,
+    /// The camera to begin with [default: chase].
+    #[arg(long, value_name = "NAME", value_parser = ["chase", "seat", "free", "top", "sensor"])]
+    camera: Option<String>,
     /// A sensor fault that is switched on from the start, with its severity: Fog:3. `roadproof faults` lists them.
     #[arg(long, value_name = "KIND:SEVERITY", conflicts_with = "replay")]
     fault: Vec<String>,
@@ -59,26 +63,54 @@ pub(super) struct Arguments {
 }
 
 #[cfg(not(feature = "watch"))]
-pub(super) fn run(_: &Arguments) -> anyhow::Result<bool> {
+pub(super) fn run(arguments: &Arguments, _: &mut Console) -> anyhow::Result<Ended> {
+    arguments.check()?;
     anyhow::bail!(super::without_renderer("watch"))
 }
 
 #[cfg(feature = "watch")]
-pub(super) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
-    windowed::run(arguments)
+pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Result<Ended> {
+    arguments.check()?;
+    windowed::run(arguments, console)
+}
+
+impl Arguments {
+    /// Refuses options that what is recorded takes no notice of.
+    fn check(&self) -> anyhow::Result<()> {
+        let Some(end) = self.record.as_deref().and_then(Path::extension) else { return Ok(()) };
+        let picture = self.size.is_some() || self.no_panel || self.saliency;
+        let without_effect = if end == "mcap" {
+            // A drive is written down, not a picture of it.
+            let looks = [
+                (self.fps.is_some(), "--fps"),
+                (picture, "--size, --no-panel and --saliency"),
+                (self.quality.is_some(), "--quality"),
+                (self.camera.is_some(), "--camera"),
+            ];
+            looks.into_iter().find_map(|(given, name)| given.then_some(name))
+        } else if end == "png" {
+            self.fps.is_some().then_some("--fps")
+        } else {
+            None
+        };
+        match without_effect {
+            Some(name) => anyhow::bail!("--record {:?}: {name} has no effect on such a file", self.record),
+            None => Ok(()),
+        }
+    }
 }
 
 #[cfg(feature = "watch")]
 mod windowed {
-    use super::Arguments;
+    use super::{Arguments, Ended};
     use crate::drive::replay::Case;
     use crate::driver::Driver;
+    use crate::host::console::{Console, note};
     use crate::host::files::write_atomically;
     use crate::host::progress::Stage;
-    use crate::watch::drive::LiveFault;
-    use crate::watch::drive::mcap;
     use crate::watch::film::{FilmSettings, Format, film};
     use crate::watch::window::app::{self, Quality, Screen};
+    use crate::watch::window::display::{Graphics, caught, check_display, check_graphics};
     use crate::watch::window::display::{Graphics, caught, check_display, check_graphics};
     use crate::watch::window::orders::{CameraMode, Order};
     use crate::watch::window::session::{Choice, Session};
@@ -95,10 +127,11 @@ mod windowed {
     const EVERYDAY: (&str, &str) = ("cut_in/from_left", include_str!("../../../scenarios/cut_in/from_left.ron"));
     const DEFAULT_SIZE: (u32, u32) = (1280, 720);
     const DEFAULT_FPS: u32 = 20;
+    const DEFAULT_SECONDS: f64 = 15.0;
     /// Sides of windows and films.
     const SIDES: std::ops::RangeInclusive<u32> = 64..=3840;
 
-    pub(super) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
+    pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Result<Ended> {
         let session = session(arguments)?;
         let size = arguments.size.as_deref().map_or(Ok(DEFAULT_SIZE), parse_size)?;
         let Some(path) = &arguments.record else {
@@ -115,19 +148,21 @@ mod windowed {
             let closed = app.run();
             let (count, seconds) = (pictures.load(Ordering::Relaxed), opened.elapsed().as_secs_f64());
             let rate = f64::from(count) / seconds;
-            eprintln!("watched: {count} pictures of {} x {} in {seconds:.0} s ({rate:.1} pictures/s)", size.0, size.1);
-            return Ok(closed == AppExit::Success);
+            let of = format!("of {} x {}", size.0, size.1);
+            note(format_args!("watched: {count} pictures {of} in {seconds:.0} s ({rate:.1} pictures/s)"));
+            return Ok(Ended::held(closed == AppExit::Success));
         };
-        let seconds = arguments.seconds;
+        let seconds = arguments.seconds.unwrap_or(DEFAULT_SECONDS);
         anyhow::ensure!((0.1..=3600.0).contains(&seconds), "--seconds = {seconds}, allowed is 0.1 to 3600");
         if path.extension().is_some_and(|end| end == "mcap") {
             anyhow::ensure!(
                 arguments.train.is_none(),
                 "--train follows one drive with another, an .mcap file holds one"
             );
-            let made = record_mcap(session, seconds, path)?;
-            println!("{}: {made} moments of the drive", path.display());
-            return Ok(true);
+            let (made, made_s) = record_mcap(session, seconds, path)?;
+            console.line(format_args!("{}: {made} moments of the drive", path.display()));
+            tell_end(arguments, made_s, console);
+            return Ok(Ended::Held);
         }
         let format = Format::of(path)?;
         let fps = arguments.fps.unwrap_or(DEFAULT_FPS);
@@ -136,22 +171,34 @@ mod windowed {
         let made = film(session, &settings, path)?;
         let of = format!("of {} x {}", size.0, size.1);
         match format {
-            Format::Picture => println!("{}: a picture {of}", path.display()),
-            _ => println!("{}: {made} pictures {of}, {fps} per second", path.display()),
+            Format::Picture => console.line(format_args!("{}: a picture {of}", path.display())),
+            _ => {
+                console.line(format_args!("{}: {made} pictures {of}, {fps} per second", path.display()));
+                tell_end(arguments, made as f64 / f64::from(fps), console);
+            }
         }
-        Ok(true)
+        Ok(Ended::Held)
+    }
+
+    /// Says so where the drive was over before the time that was asked for.
+    fn tell_end(arguments: &Arguments, made_s: f64, console: &mut Console) {
+        // What is made is whole decisions and pictures, of a second at most.
+        if let Some(asked_s) = arguments.seconds.filter(|asked_s| made_s + 1.0 < *asked_s) {
+            console
+                .line(format_args!("--seconds = {asked_s}, the drive ended before that: {made_s:.1} s were recorded"));
+        }
     }
 
     fn quality(arguments: &Arguments, graphics: Graphics) -> Quality {
-        match arguments.quality.as_str() {
-            "full" => Quality::Full,
-            "simple" => Quality::Simple,
+        match arguments.quality.as_deref() {
+            Some("full") => Quality::Full,
+            Some("simple") => Quality::Simple,
             _ => Quality::for_graphics(graphics),
         }
     }
 
-    /// Drives to the end, or for so long, and writes what happened; returns the number of moments.
-    fn record_mcap(mut session: Session, seconds: f64, path: &Path) -> anyhow::Result<usize> {
+    /// Drives to the end, or for so long, and writes what happened; returns the number of moments, and the seconds.
+    fn record_mcap(mut session: Session, seconds: f64, path: &Path) -> anyhow::Result<(usize, f64)> {
         crate::host::files::check_writable(path)?;
         let hz = f64::from(session.drive().scenario().decision_hz);
         let seconds = seconds.min(f64::from(session.drive().scenario().duration_s));
@@ -166,7 +213,7 @@ mod windowed {
         write_atomically(path, &mcap::log(session.drive(), &drivers[chosen], &session.title())?)?;
         let made = session.drive().moments().len();
         progress.finish(format_args!("{made} moments"));
-        Ok(made)
+        Ok((made, session.drive().last() as f64 / hz))
     }
 
     fn session(arguments: &Arguments) -> anyhow::Result<Session> {
@@ -189,7 +236,8 @@ mod windowed {
         session.shows.panel = !arguments.no_panel;
         session.shows.bare = arguments.no_panel && arguments.record.is_some();
         session.shows.saliency = arguments.saliency;
-        let camera = CameraMode::ALL.into_iter().find(|camera| camera.name() == arguments.camera);
+        let named = |camera: &CameraMode| Some(camera.name()) == arguments.camera.as_deref();
+        let camera = CameraMode::ALL.into_iter().find(named);
         session.shows.camera = camera.unwrap_or_default();
         let faults: Vec<LiveFault> = arguments.fault.iter().map(|text| fault(text)).collect::<anyhow::Result<_>>()?;
         if !faults.is_empty() {

@@ -3,7 +3,8 @@
 use crate::driver::Driver;
 use crate::host::files::write_atomically;
 use anyhow::Context;
-use roadproof_sim::{Episode, FleetError, Scenario, Trace};
+use roadproof_sim::{Episode, FleetError, Scenario, Trace, text};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -25,6 +26,8 @@ pub struct CaseReport {
     pub name: String,
     /// What broke; empty if the case passed.
     pub failures: Vec<String>,
+    /// What else is to be said, such as what was recorded.
+    pub notes: Vec<String>,
     /// The measure that came closest to its bound, or what the trace says.
     pub closest: String,
     /// The drive.
@@ -41,11 +44,13 @@ impl Case {
     pub fn read(path: &Path, with_golden: bool) -> anyhow::Result<Self> {
         let scenario = roadproof_sim::read(path)?;
         let trace_path = trace_path(path);
-        let golden = (with_golden && trace_path.exists()).then(|| {
-            let text = std::fs::read_to_string(&trace_path).with_context(|| format!("cannot read {trace_path:?}"))?;
-            Trace::parse(&text).with_context(|| format!("{}", trace_path.display()))
-        });
-        Ok(Self { path: path.to_owned(), scenario, golden: golden.transpose()? })
+        let text = match with_golden.then(|| text::read(&trace_path)) {
+            None => None,
+            Some(Err(error)) if error.kind() == ErrorKind::NotFound => None,
+            Some(text) => Some(text.with_context(|| format!("cannot read {trace_path:?}"))?),
+        };
+        let parse = |text: String| Trace::parse(&text).with_context(|| format!("{}", trace_path.display()));
+        Ok(Self { path: path.to_owned(), scenario, golden: text.map(parse).transpose()? })
     }
 
     /// Whether it is a find of an attack: the trace is then of a driver who broke, the bounds are for those who hold.
@@ -57,23 +62,41 @@ impl Case {
     /// The folder it lies in, by its last name.
     #[must_use]
     pub fn family(&self) -> String {
-        last_name(self.path.parent())
+        family(&self.path)
     }
 
     /// Its file's name without the extension.
     #[must_use]
     pub fn name(&self) -> String {
-        last_name(Some(&self.path.with_extension("")))
+        name(&self.path)
     }
 
     /// Both, as people read them.
     #[must_use]
     pub fn title(&self) -> String {
-        title(&self.family(), &self.name())
+        title(&self.path)
     }
 }
 
-fn title(family: &str, name: &str) -> String {
+/// The folder that a scenario file lies in, by its last name.
+#[must_use]
+pub fn family(path: &Path) -> String {
+    last_name(path.parent())
+}
+
+/// A scenario file's name without the extension.
+#[must_use]
+pub fn name(path: &Path) -> String {
+    last_name(Some(&path.with_extension("")))
+}
+
+/// Both, as people read them.
+#[must_use]
+pub fn title(path: &Path) -> String {
+    joined(&family(path), &name(path))
+}
+
+fn joined(family: &str, name: &str) -> String {
     if family.is_empty() { name.to_owned() } else { format!("{family}/{name}") }
 }
 
@@ -86,7 +109,7 @@ impl CaseReport {
     #[must_use]
     pub fn line(&self) -> String {
         let verdict = if self.failures.is_empty() { "ok  " } else { "FAIL" };
-        format!("{verdict}   {:<36} {}", title(&self.family, &self.name), self.closest)
+        format!("{verdict}   {:<36} {}", joined(&self.family, &self.name), self.closest)
     }
 }
 
@@ -137,6 +160,7 @@ pub fn drive_case(case: &Case, driver: &mut Driver) -> anyhow::Result<CaseReport
         family: case.family(),
         name: case.name(),
         failures,
+        notes: Vec::new(),
         closest,
         trace: episode.trace().clone(),
         seconds: start.elapsed().as_secs_f64(),
@@ -158,12 +182,13 @@ pub fn closed_loop(scenario: Scenario, driver: &mut Driver) -> Result<Episode, F
     Ok(episode)
 }
 
-/// Writes a drive's trace beside its scenario. What an attack found is a drive that broke: of a driver who holds it there is
-/// nothing to record, and that he broke is no failure.
+/// Writes a drive's trace beside its scenario, if the drive keeps the scenario's bounds. What an attack found is a drive that
+/// broke: of a driver who holds it there is nothing to record, and that he broke is no failure.
 ///
 /// # Errors
 /// If the file cannot be written.
 pub fn bless(case: &Case, report: &mut CaseReport) -> anyhow::Result<()> {
+    let path = trace_path(&case.path);
     if case.found() {
         if report.failures.is_empty() {
             let holds = "this driver holds what broke another: name that one with --driver; nothing was recorded";
@@ -171,8 +196,13 @@ pub fn bless(case: &Case, report: &mut CaseReport) -> anyhow::Result<()> {
             return Ok(());
         }
         report.failures.clear();
+    } else if !report.failures.is_empty() {
+        report.failures.push(format!("the drive misses its bounds, so it was not recorded as {}", path.display()));
+        return Ok(());
     }
-    Ok(write_atomically(&trace_path(&case.path), report.trace.to_text().as_bytes())?)
+    write_atomically(&path, report.trace.to_text().as_bytes())?;
+    report.notes.push(format!("recorded as {}", path.display()));
+    Ok(())
 }
 
 fn trace_path(scenario: &Path) -> PathBuf {

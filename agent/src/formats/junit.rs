@@ -43,8 +43,21 @@ pub struct CaseResult {
     pub name: String,
     /// How long it took on the wall clock.
     pub seconds: f64,
-    /// What was expected and not met; `None` if all was met. Its first line becomes the headline.
-    pub failure: Option<String>,
+    /// What became of it.
+    pub outcome: CaseOutcome,
+}
+
+/// What became of a case. The first line of a reason becomes its headline.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CaseOutcome {
+    /// All was met.
+    Passed,
+    /// What was expected and not met.
+    Failed(String),
+    /// Why it could not be run, though it should have been.
+    Error(String),
+    /// Why it was left out.
+    Skipped(String),
 }
 
 /// Writes a report with one suite, whose cases stand in the order given.
@@ -63,7 +76,7 @@ pub fn write_junit(path: &Path, suite_name: &str, cases: &[CaseResult]) -> Resul
             seconds: case.seconds,
         })?;
         total = total.saturating_add(time);
-        let mut test_case = TestCase::new(case.name.as_str(), status(case.failure.as_deref()));
+        let mut test_case = TestCase::new(case.name.as_str(), status(&case.outcome));
         test_case.set_classname(case.family.as_str()).set_time(time);
         suite.add_test_case(test_case);
     }
@@ -74,12 +87,14 @@ pub fn write_junit(path: &Path, suite_name: &str, cases: &[CaseResult]) -> Resul
     Ok(files::write_atomically(path, xml.as_bytes())?)
 }
 
-fn status(failure: Option<&str>) -> TestCaseStatus {
-    let Some(failure) = failure else {
-        return TestCaseStatus::success();
+fn status(outcome: &CaseOutcome) -> TestCaseStatus {
+    let (mut status, reason) = match outcome {
+        CaseOutcome::Passed => return TestCaseStatus::success(),
+        CaseOutcome::Failed(reason) => (TestCaseStatus::non_success(NonSuccessKind::Failure), reason),
+        CaseOutcome::Error(reason) => (TestCaseStatus::non_success(NonSuccessKind::Error), reason),
+        CaseOutcome::Skipped(reason) => (TestCaseStatus::skipped(), reason),
     };
-    let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-    status.set_message(failure.lines().next().unwrap_or_default()).set_description(failure);
+    status.set_message(reason.lines().next().unwrap_or_default()).set_description(reason.as_str());
     status
 }
 
@@ -87,25 +102,36 @@ fn status(failure: Option<&str>) -> TestCaseStatus {
 mod tests {
     use super::*;
 
-    fn case(name: &str, seconds: f64, failure: Option<&str>) -> CaseResult {
-        CaseResult { family: "cut_in".into(), name: name.into(), seconds, failure: failure.map(String::from) }
+    fn case(name: &str, seconds: f64, outcome: CaseOutcome) -> CaseResult {
+        CaseResult { family: "cut_in".into(), name: name.into(), seconds, outcome }
     }
 
     #[test]
     fn the_report_counts_and_quotes() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("report.xml");
-        let cases =
-            [case("smeared_lens", 1.5, None), case("night", 0.25, Some("min_ttc_s 0.9 < 1.5\nat step <204>\u{1b}"))];
+        let failed = CaseOutcome::Failed("min_ttc_s 0.9 < 1.5\nat step <204>\u{1b}".into());
+        let cases = [
+            case("smeared_lens", 1.5, CaseOutcome::Passed),
+            case("night", 0.25, failed),
+            case("bend", 0.0, CaseOutcome::Error("bend.ron:3:1: no lane".into())),
+            case("wide", 0.0, CaseOutcome::Skipped("another camera".into())),
+        ];
         write_junit(&path, "roadproof", &cases).unwrap();
         let expected = r#"<?xml version="1.0" encoding="UTF-8"?>
-<testsuites name="roadproof" tests="2" failures="1" errors="0" time="1.750">
-    <testsuite name="roadproof" tests="2" disabled="0" errors="0" failures="1" time="1.750">
+<testsuites name="roadproof" tests="4" failures="1" errors="1" time="1.750">
+    <testsuite name="roadproof" tests="4" disabled="1" errors="1" failures="1" time="1.750">
         <testcase name="smeared_lens" classname="cut_in" time="1.500">
         </testcase>
         <testcase name="night" classname="cut_in" time="0.250">
             <failure message="min_ttc_s 0.9 &lt; 1.5">min_ttc_s 0.9 &lt; 1.5
 at step &lt;204&gt;</failure>
+        </testcase>
+        <testcase name="bend" classname="cut_in" time="0.000">
+            <error message="bend.ron:3:1: no lane">bend.ron:3:1: no lane</error>
+        </testcase>
+        <testcase name="wide" classname="cut_in" time="0.000">
+            <skipped message="another camera">another camera</skipped>
         </testcase>
     </testsuite>
 </testsuites>
@@ -118,7 +144,7 @@ at step &lt;204&gt;</failure>
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("report.xml");
         for seconds in [-1.0, f64::NAN, f64::INFINITY] {
-            let error = write_junit(&path, "roadproof", &[case("a", seconds, None)]).unwrap_err();
+            let error = write_junit(&path, "roadproof", &[case("a", seconds, CaseOutcome::Passed)]).unwrap_err();
             assert!(matches!(error, JunitError::Seconds { .. }), "{error}");
         }
         assert!(!path.exists());

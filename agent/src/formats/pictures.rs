@@ -94,7 +94,7 @@ pub fn png_bytes(width: u32, height: u32, rgb: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Depth as grey, near is bright; logarithmic, so that both a bumper and the horizon show.
+/// Depth as grey, near is bright; logarithmic, so that both a bumper and the horizon show: grey `g` means `1000^(1 − g/255)` m.
 #[must_use]
 pub fn depth_picture(depth_m: &[f32]) -> Vec<u8> {
     let grey = |depth_m: &f32| (255.0 * (1.0 - (depth_m.max(1.0).ln() / 1000.0_f32.ln()).min(1.0))) as u8;
@@ -159,6 +159,17 @@ pub fn base64(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn depth_is_read_back_from_grey() {
+        for depth_m in [1.0_f32, 2.5, 10.0, 73.0, 400.0, 1000.0] {
+            let grey = depth_picture(&[depth_m])[0];
+            let read_m = 1000.0_f32.powf(1.0 - f32::from(grey) / 255.0);
+            // A level is 2.7 % of the depth.
+            assert!((read_m / depth_m - 1.0).abs() < 0.028, "{depth_m} m, grey {grey}: {read_m} m");
+        }
+        assert_eq!(depth_picture(&[0.3, 5000.0]), [255, 255, 255, 0, 0, 0]);
+    }
 
     #[test]
     fn base64_is_that_of_the_rfc() {

@@ -1,8 +1,10 @@
-//! Whole files in one step: a reader sees the old content or the new one, never half of either.
+//! Whole files in one step: a reader sees the old content or the new one, never half of either. Everything that the program
+//! writes comes through here, so that nothing but a regular file is ever replaced.
 //!
 //! What the files mean and where they lie is the business of [`run_folder`](crate::host::run_folder) and of those who
 //! call it.
 
+use crate::host::console;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -45,6 +47,14 @@ pub enum FileError {
         /// The file that was to be written.
         path: PathBuf,
     },
+    /// What lies at the path is no regular file and cannot be opened, or links lead nowhere.
+    #[error("cannot open for writing ({cause}) what lies at {path:?}")]
+    Follow {
+        /// What the operating system said.
+        cause: io::Error,
+        /// The file that was to be written.
+        path: PathBuf,
+    },
     /// The file could not be read.
     #[error("cannot read ({cause}) {path:?}")]
     Read {
@@ -55,41 +65,121 @@ pub enum FileError {
     },
 }
 
+/// Whether a path means standard output: `-`, or one of the names that systems have for it.
+#[must_use]
+pub fn is_standard_output(path: &Path) -> bool {
+    ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"].iter().any(|name| path == Path::new(name))
+}
+
+/// Where the content of a path goes.
+enum Target {
+    /// To whoever reads the program's text.
+    StandardOutput,
+    /// Into what is there and is no regular file, a pipe or a device: nothing may take its place.
+    There(fs::File),
+    /// Into a regular file, new or not, which no link stands for any more.
+    File(PathBuf),
+}
+
 /// Replaces the content of a file, or creates it, in one step.
 ///
 /// The content goes to a new file in the same folder, is brought to the disk, and takes the name over. A file that
-/// was there before keeps its old content until then, whatever fails. A symbolic link is replaced, not followed.
+/// was there before keeps its old content until then, whatever fails, and its permissions for good. A symbolic link is followed,
+/// also to where nothing lies yet. Pipes, devices and standard output (`-`) are written to as they are.
 ///
 /// # Errors
 /// Every variant of [`FileError`] but [`FileError::Read`]; the folder is left as it was.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    if path.file_name().is_none() {
-        return Err(FileError::NoName { path: path.into() });
+    let not_written = |cause| FileError::Write { length: bytes.len(), cause, path: path.into() };
+    match target(path)? {
+        Target::StandardOutput => console::write_out(bytes).map_err(|error| not_written(error.cause)),
+        Target::There(mut file) => console::heard(file.write_all(bytes)).map_err(|error| not_written(error.cause)),
+        Target::File(file) => replace(&file, bytes, path),
     }
-    let folder = folder_of(path);
-    let mut file = new_file_in(folder).map_err(|cause| FileError::Create { cause, path: path.into() })?;
-    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(|cause| FileError::Write {
-        length: bytes.len(),
-        cause,
-        path: path.into(),
-    })?;
-    file.persist(path).map_err(|failed| FileError::Replace { cause: failed.error, path: path.into() })?;
+}
+
+/// Puts the content in the place of a regular file; errors name the path as it was typed.
+fn replace(file: &Path, bytes: &[u8], typed: &Path) -> Result<(), FileError> {
+    let folder = folder_of(file);
+    let mut new = new_file_in(folder).map_err(|cause| FileError::Create { cause, path: typed.into() })?;
+    let not_written = |cause| FileError::Write { length: bytes.len(), cause, path: typed.into() };
+    new.write_all(bytes).and_then(|()| as_shared_as(file, new.as_file())).map_err(not_written)?;
+    new.as_file().sync_all().map_err(not_written)?;
+    new.persist(file).map_err(|failed| FileError::Replace { cause: failed.error, path: typed.into() })?;
     // The content is safe already; this makes the name outlive a power cut. Some file systems refuse it.
     #[cfg(unix)]
     let _ = fs::File::open(folder).and_then(|folder| folder.sync_all());
     Ok(())
 }
 
+/// Gives a new file the owner and the permissions of the one whose place it takes, if there is one.
+fn as_shared_as(old: &Path, new: &fs::File) -> io::Result<()> {
+    let Ok(old) = fs::metadata(old) else { return Ok(()) };
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{MetadataExt, fchown};
+        // Only who may give files away can keep the owner.
+        let _ = fchown(new, Some(old.uid()), Some(old.gid()));
+    }
+    new.set_permissions(old.permissions())
+}
+
 /// Finds out whether a file can be written, before the work whose result it is to hold; leaves nothing behind.
 ///
 /// # Errors
-/// [`FileError::NoName`] and [`FileError::Create`].
+/// [`FileError::NoName`], [`FileError::Create`] and [`FileError::Follow`].
 pub fn check_writable(path: &Path) -> Result<(), FileError> {
-    if path.file_name().is_none() || path.is_dir() {
+    if is_standard_output(path) || is_there_and_no_file(path) {
+        // Opening a pipe would wait for its reader.
+        return Ok(());
+    }
+    if path.is_dir() {
         return Err(FileError::NoName { path: path.into() });
     }
-    new_file_in(folder_of(path)).map_err(|cause| FileError::Create { cause, path: path.into() })?;
+    if let Target::File(file) = target(path)? {
+        new_file_in(folder_of(&file)).map_err(|cause| FileError::Create { cause, path: path.into() })?;
+    }
     Ok(())
+}
+
+/// Whether a pipe, a device or the like lies there.
+fn is_there_and_no_file(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir())
+}
+
+/// Links that are followed before a path is given up; as many as Linux follows.
+const MOST_LINKS: usize = 40;
+
+fn target(path: &Path) -> Result<Target, FileError> {
+    if path.file_name().is_none() {
+        return Err(FileError::NoName { path: path.into() });
+    }
+    if is_standard_output(path) {
+        return Ok(Target::StandardOutput);
+    }
+    let not_followed = |cause| FileError::Follow { cause, path: path.into() };
+    let mut file = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        // What a link among the system's own descriptors says is for people: only the system can follow it.
+        let descriptor = is_descriptor(&file);
+        if descriptor || is_there_and_no_file(&file) {
+            // A file that somebody else writes to as well keeps what is in it.
+            let opened = fs::OpenOptions::new().write(true).append(descriptor).open(&file);
+            return opened.map(Target::There).map_err(not_followed);
+        }
+        match fs::read_link(&file) {
+            Ok(next) => file = folder_of(&file).join(next),
+            // No link, or nothing at all.
+            Err(_) => return Ok(Target::File(file)),
+        }
+    }
+    Err(not_followed(io::Error::other("links lead to links without an end")))
+}
+
+/// Whether a path names an open file of this or another process.
+fn is_descriptor(path: &Path) -> bool {
+    let folder = fs::canonicalize(folder_of(path));
+    cfg!(unix) && folder.is_ok_and(|folder| folder.starts_with("/proc") || folder.starts_with("/dev/fd"))
 }
 
 fn folder_of(path: &Path) -> &Path {
@@ -181,5 +271,80 @@ mod tests {
         write_atomically(&folder.path().join("ours"), b"").unwrap();
         fs::write(folder.path().join("usual"), b"").unwrap();
         assert_eq!(mode("ours"), mode("usual"));
+    }
+
+    #[test]
+    fn names_of_standard_output_are_known() {
+        assert!(["-", "/dev/stdout"].iter().all(|name| is_standard_output(Path::new(name))));
+        assert!(["./-", "a/-", "stdout"].iter().all(|name| !is_standard_output(Path::new(name))));
+        assert!(check_writable(Path::new("-")).is_ok());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed_also_to_what_is_not_there_yet() {
+        use std::os::unix::fs::symlink;
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("far")).unwrap();
+        fs::write(at("far/old"), "old").unwrap();
+        for (to, name) in [("far/old", "to_old"), ("far/new", "to_new"), ("to_old", "to_link"), ("round", "round")] {
+            symlink(to, at(name)).unwrap();
+        }
+        for (link, file) in [("to_old", "far/old"), ("to_new", "far/new"), ("to_link", "far/old")] {
+            check_writable(&at(link)).unwrap();
+            write_atomically(&at(link), link.as_bytes()).unwrap();
+            assert!(fs::symlink_metadata(at(link)).unwrap().is_symlink(), "{link} was replaced");
+            assert_eq!(fs::read(at(file)).unwrap(), link.as_bytes());
+        }
+        assert_eq!(names_in(&at("far")), ["new", "old"]);
+        let error = write_atomically(&at("round"), b"").unwrap_err();
+        assert!(matches!(error, FileError::Follow { .. }), "{error}");
+        symlink("nowhere/file", at("lost")).unwrap();
+        assert!(matches!(check_writable(&at("lost")), Err(FileError::Create { .. })));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_is_written_to_and_stays_one() {
+        use std::os::unix::fs::{FileTypeExt, symlink};
+        let folder = tempfile::tempdir().unwrap();
+        let (pipe, link) = (folder.path().join("pipe"), folder.path().join("link"));
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        symlink("pipe", &link).unwrap();
+        for path in [&pipe, &link] {
+            check_writable(path).expect("a pipe without a reader is not waited for");
+            let reading = pipe.clone();
+            let reader = std::thread::spawn(move || fs::read(reading).unwrap());
+            write_atomically(path, b"through").unwrap();
+            assert_eq!(reader.join().unwrap(), b"through");
+            assert!(fs::symlink_metadata(&pipe).unwrap().file_type().is_fifo(), "the pipe was replaced");
+        }
+        assert_eq!(names_in(folder.path()), ["link", "pipe"]);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn an_open_file_is_added_to() {
+        use std::os::fd::AsRawFd;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let mut log = fs::File::create(&path).unwrap();
+        log.write_all(b"first, ").unwrap();
+        write_atomically(Path::new(&format!("/proc/self/fd/{}", log.as_raw_fd())), b"second").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"first, second");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_keeps_its_permissions() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("shared");
+        fs::write(&path, b"old").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o664)).unwrap();
+        write_atomically(&path, b"new").unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o664);
+        assert_eq!(fs::read(&path).unwrap(), b"new");
     }
 }

@@ -1,27 +1,35 @@
-//! Ctrl-C: the first asks the running stage to end at a clean point, the second ends the process.
+//! Signals that ask the program to end: the first asks the running stage to end at a clean point, the second ends the process.
 //!
-//! Stages poll [`Interrupt::requested`] between units of work; what they save then is theirs.
+//! Ctrl-C, and what a cluster, a container or a terminal that closes sends. Stages poll [`Interrupt::requested`] between units of
+//! work; what they save then is theirs.
 
-use std::io::{self, Write};
-use std::process;
+use crate::host::console;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use thiserror::Error;
 
 /// What shells report for a process ended by Ctrl-C: 128 and the number of the signal.
-const EXIT_CODE: i32 = 130;
+pub const EXIT_CODE: u8 = 130;
 
-/// Why Ctrl-C cannot be handled.
+/// Why signals cannot be handled.
 #[derive(Debug, Error)]
 pub enum InterruptError {
-    /// The operating system refused, or this process handles Ctrl-C already.
+    /// The operating system refused.
     #[error("cannot handle ctrl-c: {cause}")]
     Install {
         /// What went wrong.
-        cause: ctrlc::Error,
+        cause: io::Error,
     },
 }
+
+/// Work that ended because somebody asked for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("stopped before it was done")]
+pub struct Stopped;
 
 /// Tells whether the user wants the work to end; clones share the answer.
 #[derive(Clone, Debug)]
@@ -32,26 +40,41 @@ pub struct Interrupt {
 #[derive(Clone, Debug)]
 enum Source {
     Never,
-    CtrlC(Arc<AtomicBool>),
+    Signals { requested: Arc<AtomicBool>, noted: Arc<AtomicBool> },
     Polls { left: Arc<AtomicU64> },
 }
 
-/// Handles Ctrl-C from now on: the first sets [`Interrupt::requested`], the second exits at once with code 130.
+/// Handles the signals from now on: the first sets [`Interrupt::requested`], the second exits at once with [`EXIT_CODE`].
 ///
 /// # Errors
-/// [`InterruptError::Install`], also for a second call in one process.
+/// [`InterruptError::Install`].
 pub fn install() -> Result<Interrupt, InterruptError> {
     let requested = Arc::new(AtomicBool::new(false));
-    let seen_by_handler = Arc::clone(&requested);
-    ctrlc::set_handler(move || {
-        if seen_by_handler.swap(true, Ordering::Relaxed) {
-            process::exit(EXIT_CODE);
-        }
-        // A closed stderr must not keep the second Ctrl-C from being heard.
-        let _ = writeln!(io::stderr(), "\nending at the next clean point; ctrl-c again quits at once");
-    })
-    .map_err(|cause| InterruptError::Install { cause })?;
-    Ok(Interrupt { source: Source::CtrlC(requested) })
+    for signal in signals() {
+        // In this order: the first signal must not find the flag set by itself.
+        flag::register_conditional_shutdown(signal, EXIT_CODE.into(), Arc::clone(&requested))
+            .and_then(|_| flag::register(signal, Arc::clone(&requested)))
+            .map_err(|cause| InterruptError::Install { cause })?;
+    }
+    Ok(Interrupt { source: Source::Signals { requested, noted: Arc::default() } })
+}
+
+fn signals() -> Vec<i32> {
+    let mut signals = vec![SIGINT, SIGTERM];
+    // Whoever starts the program with `nohup` wants it to outlive the terminal.
+    #[cfg(unix)]
+    if !is_ignored(signal_hook::consts::SIGHUP, &std::fs::read_to_string("/proc/self/status").unwrap_or_default()) {
+        signals.push(signal_hook::consts::SIGHUP);
+    }
+    signals
+}
+
+/// Whether a process, whose state this is in the words of Linux, ignores a signal.
+#[cfg(unix)]
+fn is_ignored(signal: i32, status: &str) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }
 
 impl Interrupt {
@@ -66,11 +89,25 @@ impl Interrupt {
         Self { source: Source::Polls { left: Arc::new(AtomicU64::new(polls)) } }
     }
 
+    /// Ends work that leaves nothing behind.
+    ///
+    /// # Errors
+    /// [`Stopped`] if it is [`Self::requested`].
+    pub fn check(&self) -> Result<(), Stopped> {
+        if self.requested() { Err(Stopped) } else { Ok(()) }
+    }
+
     /// Whether the work should end at the next clean point. Cheap enough for every step.
     pub fn requested(&self) -> bool {
         match &self.source {
             Source::Never => false,
-            Source::CtrlC(requested) => requested.load(Ordering::Relaxed),
+            Source::Signals { requested, noted } => {
+                let requested = requested.load(Ordering::Relaxed);
+                if requested && !noted.swap(true, Ordering::Relaxed) {
+                    console::note("\nending at the next clean point; ctrl-c again quits at once");
+                }
+                requested
+            }
             Source::Polls { left } => {
                 left.try_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_err()
             }
@@ -96,25 +133,42 @@ mod tests {
         assert_eq!(answers, [false, false, false, true, true]);
     }
 
-    /// Set for the child process of [`the_second_ctrl_c_exits_at_once`].
+    /// Set for the child process of [`the_first_signal_asks_and_the_second_exits_at_once`].
     #[cfg(unix)]
     const CHILD: &str = "ROADPROOF_TEST_INTERRUPT_CHILD";
+
+    #[cfg(unix)]
+    #[test]
+    fn what_nohup_ignores_stays_ignored() {
+        let status = |mask: &str| format!("SigBlk:\t0000000000000000\nSigIgn:\t{mask}\nSigCgt:\t0000000000000440\n");
+        assert!(is_ignored(1, &status("0000000000001001")));
+        assert!(!is_ignored(1, &status("0000000000001000")));
+        assert!(!is_ignored(1, "") && !is_ignored(1, &status("no mask")));
+    }
 
     /// Signals reach a whole process, so the test drives a second copy of itself.
     #[cfg(unix)]
     #[test]
-    fn the_second_ctrl_c_exits_at_once() {
-        use std::io::{BufRead, BufReader};
-        use std::process::{Command, Stdio};
-
+    fn the_first_signal_asks_and_the_second_exits_at_once() {
         if std::env::var_os(CHILD).is_some() {
             wait_for_two_signals();
         }
+        for signals in [["INT", "INT"], ["TERM", "TERM"], ["TERM", "INT"]] {
+            check_signals(signals);
+        }
+    }
+
+    /// Sends one signal and then the other to a copy of this program.
+    #[cfg(unix)]
+    fn check_signals([first, second]: [&str; 2]) {
+        use std::io::{BufRead, BufReader};
+        use std::process::{Command, Stdio};
+
         let module = module_path!();
         let module = module.split_once("::").map_or(module, |(_, inner)| inner);
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "--nocapture"])
-            .arg(format!("{module}::the_second_ctrl_c_exits_at_once"))
+            .arg(format!("{module}::the_first_signal_asks_and_the_second_exits_at_once"))
             .env(CHILD, "1")
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -124,20 +178,18 @@ mod tests {
         let mut wait_for = |word: &str| {
             assert!(lines.any(|line| line.unwrap().ends_with(word)), "no {word}");
         };
-        let interrupt = format!("kill -INT {}", child.id());
-        for word in ["installed", "requested"] {
+        for (word, signal) in [("installed", first), ("requested", second)] {
             wait_for(word);
-            let status = Command::new("sh").args(["-c", &interrupt]).status();
+            let status = Command::new("kill").args(["-s", signal, &child.id().to_string()]).status();
             assert!(status.unwrap().success());
         }
-        assert_eq!(child.wait().unwrap().code(), Some(EXIT_CODE));
+        assert_eq!(child.wait().unwrap().code(), Some(EXIT_CODE.into()));
     }
 
     #[cfg(unix)]
     fn wait_for_two_signals() -> ! {
         use std::time::{Duration, Instant};
         let interrupt = install().unwrap();
-        assert!(install().is_err());
         assert!(!interrupt.requested());
         println!("installed");
         // Only a failure meets the deadline: a handler that does not work must not hang the tests.
@@ -150,6 +202,6 @@ mod tests {
             }
             std::thread::yield_now();
         }
-        process::exit(1);
+        std::process::exit(1);
     }
 }

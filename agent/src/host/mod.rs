@@ -2,6 +2,10 @@
 
 pub mod files;
 
+pub mod console;
+
+pub mod folder_lock;
+
 pub mod run_folder;
 
 pub mod interrupt;

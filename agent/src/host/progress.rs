@@ -3,9 +3,9 @@
 //! The wall clock is read for display only. Results go to stdout and into files, and are not this module's business.
 
 use std::fmt::Display;
-use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
+use crate::host::console::note;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Between two lines in a log, unless [`Stage::with_line_every`] says otherwise.
@@ -40,7 +40,7 @@ impl Stage {
             bar,
         };
         if stage.bar.is_none() {
-            print_line(&stage.amount.first_line());
+            note(stage.amount.first_line());
             stage.shown_at = Some(Duration::ZERO);
         }
         stage
@@ -80,15 +80,15 @@ impl Stage {
                 bar.set_position(done);
                 bar.set_message(figures);
             }
-            None => print_line(&format!("{}: {figures}", self.amount.stage)),
+            None => note(format_args!("{}: {figures}", self.amount.stage)),
         }
     }
 
     /// Prints a line of its own above the bar, or among the lines.
     pub fn note(&self, text: impl Display) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| print_line(&text.to_string())),
-            None => print_line(&text.to_string()),
+            Some(bar) => bar.suspend(|| note(text)),
+            None => note(text),
         }
     }
 
@@ -99,7 +99,7 @@ impl Stage {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
-        print_line(&self.amount.last_line(elapsed, summary));
+        note(self.amount.last_line(elapsed, summary));
         elapsed
     }
 
@@ -133,11 +133,6 @@ fn bar_on_terminal(name: &str, total_units: u64) -> Option<ProgressBar> {
     // The clock in the bar runs on while a unit takes long.
     bar.enable_steady_tick(Duration::from_millis(500));
     Some(bar)
-}
-
-/// Progress is a courtesy: a closed stderr must not end an hour of training.
-fn print_line(line: &str) {
-    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// How much of what is done, and the words for it; reads no clock.

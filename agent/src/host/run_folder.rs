@@ -6,11 +6,13 @@
 use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use thiserror::Error;
 
 use crate::host::files::{self, FileError};
+use crate::host::folder_lock::{FolderLock, NotOurs};
 
 /// The file that makes a folder a run: the settings it was started with.
 pub const SETTINGS_FILE: &str = "settings.ron";
@@ -28,6 +30,12 @@ pub enum RunFolderError {
     #[error("not a folder: {path:?}")]
     NotAFolder {
         /// The path as it was given.
+        path: PathBuf,
+    },
+    /// Another process trains it.
+    #[error("another process is writing into this folder of a run, wait for it to end: {path:?}")]
+    Busy {
+        /// The folder as it was given.
         path: PathBuf,
     },
     /// The folder cannot be made, or nothing can be written in it.
@@ -63,33 +71,49 @@ pub enum RunFolderError {
     File(#[from] FileError),
 }
 
-/// A folder that holds one run, or is about to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A folder that holds one run, or is about to. Clones share what the folder was opened for.
+#[derive(Clone, Debug)]
 pub struct RunFolder {
     root: PathBuf,
+    /// Held while the run is trained.
+    _lock: Option<Arc<FolderLock>>,
 }
 
 impl RunFolder {
-    /// Makes the folder of a new run, with its parents. An empty folder that is there already will do.
+    /// Makes the folder of a new run, with its parents, and locks it. An empty folder that is there already will do.
     ///
     /// # Errors
-    /// [`RunFolderError::NotEmpty`], [`RunFolderError::NotAFolder`], and [`RunFolderError::Create`] also where the
-    /// folder is there but read-only: better now than after an hour of driving.
+    /// [`RunFolderError::NotEmpty`], [`RunFolderError::NotAFolder`], [`RunFolderError::Busy`], and [`RunFolderError::Create`] also
+    /// where the folder is there but read-only: better now than after an hour of driving.
     pub fn create(path: &Path) -> Result<Self, RunFolderError> {
         if path.exists() && !path.is_dir() {
             return Err(RunFolderError::NotAFolder { path: path.into() });
         }
-        let not_created = |cause| RunFolderError::Create { cause, path: path.into() };
-        fs::create_dir_all(path).map_err(not_created)?;
-        let mut entries = fs::read_dir(path).map_err(|cause| RunFolderError::Inspect { cause, path: path.into() })?;
-        if entries.next().is_some() {
-            return Err(RunFolderError::NotEmpty { path: path.into() });
-        }
-        tempfile::tempfile_in(path).map_err(not_created)?;
-        Ok(Self { root: path.into() })
+        fs::create_dir_all(path).map_err(|cause| RunFolderError::Create { cause, path: path.into() })?;
+        let lock = FolderLock::take_empty(path).map_err(|reason| RunFolderError::not_ours(reason, path))?;
+        Ok(Self { root: path.into(), _lock: Some(Arc::new(lock)) })
     }
 
-    /// Opens the folder of a run that was started earlier.
+    /// Makes the folder of a new run in `runs_dir`, under a name that nothing has yet: `<UTC date>T<UTC time>Z-<name_hint>`.
+    ///
+    /// # Errors
+    /// As [`RunFolder::create`].
+    pub fn create_in(runs_dir: &Path, name_hint: &str) -> Result<Self, RunFolderError> {
+        Self::create(&new_folder(runs_dir, name_hint)?)
+    }
+
+    /// Opens the folder of a run to go on with it, and locks it.
+    ///
+    /// # Errors
+    /// As [`RunFolder::open`], and [`RunFolderError::Busy`] where it is being trained already.
+    pub fn resume(path: &Path) -> Result<Self, RunFolderError> {
+        let run = Self::open(path)?;
+        let lock = FolderLock::take(path).map_err(NotOurs::from).and_then(|lock| lock.ok_or(NotOurs::Busy));
+        let lock = lock.map_err(|reason| RunFolderError::not_ours(reason, path))?;
+        Ok(Self { _lock: Some(Arc::new(lock)), ..run })
+    }
+
+    /// Opens the folder of a run that was started earlier, to read it; it may be in training.
     ///
     /// # Errors
     /// [`RunFolderError::Missing`], [`RunFolderError::NotAFolder`], [`RunFolderError::NotARun`], and
@@ -106,7 +130,7 @@ impl RunFolder {
         if !settings.try_exists().map_err(not_inspected)? {
             return Err(RunFolderError::NotARun { path: path.into() });
         }
-        Ok(Self { root: path.into() })
+        Ok(Self { root: path.into(), _lock: None })
     }
 
     /// The folder itself.
@@ -152,17 +176,31 @@ impl RunFolder {
     }
 }
 
-/// A path for a new run that is not taken yet: `<runs_dir>/<UTC date>T<UTC time>Z-<name_hint>`.
-///
-/// `name_hint` tells the runs apart for people, the seed for instance; all but letters, digits, `_` and `.` in it
-/// becomes `-`. Two runs of one second get the endings `-2`, `-3` and so on. The clock names the folder and nothing
-/// else.
-pub fn default_path(runs_dir: &Path, name_hint: &str) -> PathBuf {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    free_path(runs_dir, since_epoch.as_secs(), name_hint)
+impl RunFolderError {
+    fn not_ours(reason: NotOurs, path: &Path) -> Self {
+        let path = path.to_owned();
+        match reason {
+            NotOurs::NotEmpty => Self::NotEmpty { path },
+            NotOurs::Busy => Self::Busy { path },
+            NotOurs::Io(cause) => Self::Create { cause, path },
+        }
+    }
 }
 
-fn free_path(runs_dir: &Path, unix_s: u64, name_hint: &str) -> PathBuf {
+/// Makes a new folder in `parent`, which it makes as well if need be: `<UTC date>T<UTC time>Z-<name_hint>`.
+///
+/// `name_hint` tells such folders apart for people, by the seed for instance; all but letters, digits, `_` and `.` in it
+/// becomes `-`. Two folders of one second get the endings `-2`, `-3` and so on, whichever processes make them. The clock names the
+/// folder and nothing else.
+///
+/// # Errors
+/// [`RunFolderError::Create`].
+pub fn new_folder(parent: &Path, name_hint: &str) -> Result<PathBuf, RunFolderError> {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    new_folder_of(parent, since_epoch.as_secs(), name_hint)
+}
+
+fn new_folder_of(parent: &Path, unix_s: u64, name_hint: &str) -> Result<PathBuf, RunFolderError> {
     let hint: String = name_hint
         .chars()
         .map(|c| match c {
@@ -172,9 +210,17 @@ fn free_path(runs_dir: &Path, unix_s: u64, name_hint: &str) -> PathBuf {
         })
         .collect();
     let name = format!("{}-{hint}", utc_date_time(unix_s));
-    let first = runs_dir.join(&name);
-    let others = (2u64..).map(|count| runs_dir.join(format!("{name}-{count}")));
-    std::iter::once(first).chain(others).find(|path| !path.exists()).expect("some number is free")
+    fs::create_dir_all(parent).map_err(|cause| RunFolderError::Create { cause, path: parent.into() })?;
+    let mut count = 1_u64;
+    loop {
+        let path = parent.join(if count == 1 { name.clone() } else { format!("{name}-{count}") });
+        // Made rather than looked for: whoever looks first and makes then shares it with who did so at the same time.
+        match fs::create_dir(&path) {
+            Ok(()) => return Ok(path),
+            Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => count += 1,
+            Err(cause) => return Err(RunFolderError::Create { cause, path }),
+        }
+    }
 }
 
 /// `20260131T235959Z`: ISO 8601 in its basic form, which every file system accepts and sorts by time.
@@ -208,7 +254,7 @@ mod tests {
         run.write(SETTINGS_FILE, b"(seed: 7)").unwrap();
         run.write("policies/best.bin", &[1, 2, 3]).unwrap();
         let opened = RunFolder::open(&path).unwrap();
-        assert_eq!(opened, run);
+        assert_eq!(opened.root(), run.root());
         assert_eq!(opened.read("policies/best.bin").unwrap(), [1, 2, 3]);
         assert_eq!(opened.path("policies/best.bin"), path.join("policies").join("best.bin"));
         let error = opened.read("absent.bin").unwrap_err();
@@ -269,13 +315,39 @@ mod tests {
     }
 
     #[test]
-    fn runs_of_one_second_have_names_of_their_own() {
-        let folder = tempfile::tempdir().unwrap();
+    fn folders_of_one_second_have_names_of_their_own() {
+        let parent = tempfile::tempdir().unwrap();
         let expected = ["", "-2", "-3"].map(|ending| format!("19700101T000000Z-cut-in-41{ending}"));
         for name in expected {
-            let path = free_path(folder.path(), 0, "cut/in 41");
-            assert_eq!(path, folder.path().join(name));
-            RunFolder::create(&path).unwrap();
+            assert_eq!(new_folder_of(parent.path(), 0, "cut/in 41").unwrap(), parent.path().join(name));
         }
+    }
+
+    #[test]
+    fn many_that_start_at_once_share_no_folder() {
+        let parent = tempfile::tempdir().unwrap();
+        let made: Vec<PathBuf> = std::thread::scope(|scope| {
+            let make = || (0..20).map(|_| new_folder_of(parent.path(), 0, "seed").unwrap()).collect::<Vec<_>>();
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(make)).collect();
+            threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+        });
+        let different: std::collections::BTreeSet<_> = made.iter().collect();
+        assert_eq!((made.len(), different.len()), (160, 160));
+    }
+
+    #[test]
+    fn a_run_is_trained_by_one_at_a_time_and_read_by_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder::create(folder.path()).unwrap();
+        let error = RunFolder::create(folder.path()).unwrap_err();
+        assert!(matches!(error, RunFolderError::Busy { .. }), "{error}");
+        run.write(SETTINGS_FILE, b"()").unwrap();
+        RunFolder::open(folder.path()).expect("whoever reads may");
+        let shared = run.clone();
+        drop(run);
+        let error = RunFolder::resume(folder.path()).unwrap_err();
+        assert!(matches!(&error, RunFolderError::Busy { path } if path == folder.path()), "{error}");
+        drop(shared);
+        RunFolder::resume(folder.path()).expect("nobody trains it any more");
     }
 }

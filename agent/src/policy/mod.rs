@@ -8,7 +8,7 @@ use burn::tensor::activation::relu;
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use roadproof_env::action::{ACCELERATION_MPS2, Action, STEER_RAD};
-use roadproof_perception::weights::{WeightsError, load_module, load_module_bytes, save_module};
+use roadproof_perception::weights::{WeightsError, load_module, load_module_bytes, module_bytes};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -91,12 +91,12 @@ impl QNetwork {
         self.forward(input).into_data().try_to_vec().expect("the network computes in f32")
     }
 
-    /// Writes the weights as safetensors, beside the file and renamed.
+    /// The weights as the bytes of a safetensors file.
     ///
     /// # Errors
-    /// [`WeightsError::Write`].
-    pub fn save(&self, path: &Path) -> Result<(), WeightsError> {
-        save_module(self, path)
+    /// [`WeightsError::Encode`].
+    pub fn to_bytes(&self) -> Result<Vec<u8>, WeightsError> {
+        module_bytes(self)
     }
 
     /// Reads weights of the same settings.

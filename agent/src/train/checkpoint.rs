@@ -5,6 +5,7 @@ use crate::host::run_folder::{RunFolder, RunFolderError};
 use crate::policy::{PolicySettings, QNetwork};
 use roadproof_perception::weights::WeightsError;
 use roadproof_perception::{Perception, PerceptionSettings};
+use roadproof_sim::text;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -101,8 +102,8 @@ impl Checkpoint {
     /// # Errors
     /// [`CheckpointError`] if they cannot be written.
     pub fn from_driver(run: RunFolder, driver: &LearnedDriver) -> Result<Self, CheckpointError> {
-        driver.perception().save(run.path(START_PERCEPTION_FILE))?;
-        driver.policy().save(&run.path(START_POLICY_FILE))?;
+        run.write(START_PERCEPTION_FILE, &driver.perception().to_bytes()?)?;
+        run.write(START_POLICY_FILE, &driver.policy().to_bytes()?)?;
         Ok(Self::fresh(run))
     }
 
@@ -113,7 +114,7 @@ impl Checkpoint {
     pub fn resume(run: RunFolder) -> Result<Self, CheckpointError> {
         let bytes = run.read(PROGRESS_FILE)?;
         let bad = |reason: String| CheckpointError::Progress { reason, path: run.path(PROGRESS_FILE) };
-        let text = String::from_utf8(bytes).map_err(|error| bad(error.to_string()))?;
+        let text = text::from_bytes(bytes).map_err(|error| bad(error.to_string()))?;
         let mut progress: Progress = ron::from_str(&text).map_err(|error| bad(error.to_string()))?;
         progress.check().map_err(bad)?;
         // Whoever goes on in the middle of a stage begins with a fresh optimiser and other random numbers.
@@ -138,7 +139,7 @@ impl Checkpoint {
     /// # Errors
     /// [`CheckpointError`]; the earlier checkpoint is then still whole.
     pub fn save_perception(&mut self, perception: &Perception, steps: usize) -> Result<(), CheckpointError> {
-        perception.save(self.run.path(PERCEPTION_FILE))?;
+        self.run.write(PERCEPTION_FILE, &perception.to_bytes()?)?;
         self.progress.perceive_steps = steps;
         self.save()
     }
@@ -148,7 +149,7 @@ impl Checkpoint {
     /// # Errors
     /// [`CheckpointError`]; the earlier checkpoint is then still whole.
     pub fn save_policy(&mut self, policy: &QNetwork, updates: usize, roads: u64) -> Result<(), CheckpointError> {
-        policy.save(&self.run.path(POLICY_FILE))?;
+        self.run.write(POLICY_FILE, &policy.to_bytes()?)?;
         (self.progress.learn_updates, self.progress.roads) = (updates, roads);
         self.save()
     }

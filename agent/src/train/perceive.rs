@@ -68,6 +68,7 @@ pub fn perceive(
     let mut smooth_loss = None;
     let mut hurried = false;
     let mut watch = Watch::default();
+    let mut saving = Saving::default();
     let own_steps = settings.harden.map_or(1, |harden| harden.perceive.steps);
     let mut attack_steps = checkpoint.progress.attack_steps.unwrap_or(own_steps);
     // However little time there is, something is learnt.
@@ -89,6 +90,9 @@ pub fn perceive(
             events.scalar("perceive/loss", step as u64, loss.total)?;
             events.scalar("perceive/loss_percept", step as u64, loss.percept)?;
             events.scalar("perceive/loss_segmentation", step as u64, loss.segmentation)?;
+        }
+        if saving.is_due(start.elapsed()) {
+            checkpoint.save_perception(&trainer.perception(), step)?;
         }
         if step % 500 == 0 {
             let report = report(&trainer.perception(), &data.validation);
@@ -133,6 +137,26 @@ fn one_batch(
     let hard = HardBatch { eps: harden.perceive.eps * growth, steps: attack_steps, ..harden.perceive };
     let put = |seed, rgb: &mut [u8]| faulty_frame(&settings.drive.camera, growth, seed, rgb);
     trainer.train_hard_batch(&data.train, rate, &hard, &put)
+}
+
+/// Between two checkpoints, which are all that is left of a process that is killed.
+const SAVE_EVERY: Duration = Duration::from_secs(60);
+
+/// When the next checkpoint is due.
+#[derive(Default)]
+struct Saving {
+    saved_at: Duration,
+}
+
+impl Saving {
+    /// Whether it is, so long after the beginning; if so, it is saved now.
+    fn is_due(&mut self, elapsed: Duration) -> bool {
+        let due = elapsed >= self.saved_at + SAVE_EVERY;
+        if due {
+            self.saved_at = elapsed;
+        }
+        due
+    }
 }
 
 /// Frames on which PGD checks a hardening now and then.
@@ -203,4 +227,16 @@ fn log(report: &PerceptionReport, step: usize, events: &mut EventWriter) -> Resu
         }
     }
     events.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checkpoint_is_due_every_minute() {
+        let mut saving = Saving::default();
+        let due = [0, 30, 59, 61, 62, 119, 121, 400, 401].map(|s| saving.is_due(Duration::from_secs(s)));
+        assert_eq!(due, [false, false, false, true, false, false, true, true, false]);
+    }
 }

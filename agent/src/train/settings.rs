@@ -9,7 +9,7 @@ use crate::policy::PolicySettings;
 use roadproof_env::reward::RewardSettings;
 use roadproof_perception::{AdversarialLoss, PerceptionSettings, TrainingSettings};
 use roadproof_sim::scenario::{CheckError, check_camera};
-use roadproof_sim::{DriveStyle, Split};
+use roadproof_sim::{DriveStyle, Split, text};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -43,7 +43,7 @@ pub struct Settings {
     pub reward: RewardSettings,
     /// What makes the driver hold under faults and attacks; nothing for a nominal one.
     pub harden: Option<HardenSettings>,
-    /// Scenario files that broke a driver; a hardening learns on them as well.
+    /// Scenario files that broke a driver; a hardening learns on them as well. They count from the folder of the settings.
     pub found: Vec<PathBuf>,
     /// The final evaluation.
     pub evaluate: EvaluateSettings,
@@ -185,14 +185,20 @@ pub enum SettingsError {
 }
 
 impl Settings {
-    /// Reads settings; what the file leaves out keeps its default.
+    /// Reads settings; what the file leaves out keeps its default, and paths in it count from its folder.
     ///
     /// # Errors
     /// [`SettingsError`] with line and column.
     pub fn read(path: &Path) -> Result<Self, SettingsError> {
-        let text =
-            std::fs::read_to_string(path).map_err(|cause| SettingsError::Read { cause, path: path.to_owned() })?;
-        Self::parse(&text, path)
+        let not_read = |cause| SettingsError::Read { cause, path: path.to_owned() };
+        let text = text::read(path).map_err(not_read)?;
+        let mut settings = Self::parse(&text, path)?;
+        // Whoever goes on with the run may stand in another folder than the one who wrote the file.
+        let folder = path.parent().unwrap_or(Path::new(""));
+        for found in &mut settings.found {
+            *found = std::path::absolute(folder.join(&found)).map_err(not_read)?;
+        }
+        Ok(settings)
     }
 
     /// Parses settings; `path` is only named in errors.
@@ -200,7 +206,7 @@ impl Settings {
     /// # Errors
     /// [`SettingsError`] with line and column.
     pub fn parse(text: &str, path: &Path) -> Result<Self, SettingsError> {
-        let settings: Self = options().from_str(text).map_err(|error| SettingsError::Syntax {
+        let settings: Self = options().from_str(text::without_mark(text)).map_err(|error| SettingsError::Syntax {
             message: error.code.to_string(),
             line: error.span.start.line,
             column: error.span.start.col,
@@ -332,6 +338,9 @@ impl Settings {
                 return value(field, number.to_string(), format!("{low} to {high}"));
             }
         }
+        if let Some(path) = self.found.iter().find(|path| path.to_str().is_none()) {
+            return value("found", format!("{path:?}"), "paths in UTF-8, or the settings could not be kept".to_owned());
+        }
         let camera = &self.drive.camera;
         check_camera(camera).map_err(|cause| SettingsError::Camera { cause })?;
         let (frames, frame_bytes) = (self.collect.frames + self.collect.validation_frames, 3 * camera.pixels());
@@ -371,6 +380,26 @@ mod tests {
     fn settings_survive_being_written() {
         let settings = Settings { seed: 7, minutes: 3.5, ..Settings::default() };
         assert_eq!(read(&settings.to_ron()).expect("own text"), settings);
+    }
+
+    #[test]
+    fn paths_count_from_the_folder_of_the_file() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("settings.ron");
+        let far = std::path::absolute("far/away.ron").expect("a path");
+        let text = format!("\u{feff}(found: [\"cases/near.ron\", \"../beside.ron\", {far:?}])");
+        std::fs::write(&path, text).expect("a temporary file");
+        let found = Settings::read(&path).expect("checked").found;
+        assert_eq!(found, [folder.path().join("cases/near.ron"), folder.path().join("../beside.ron"), far]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_path_that_no_text_holds_is_refused_before_it_is_written() {
+        use std::os::unix::ffi::OsStrExt;
+        let found = vec![PathBuf::from(std::ffi::OsStr::from_bytes(b"cases/\xff.ron"))];
+        let error = Settings { found, ..Settings::default() }.check().expect_err("must be refused").to_string();
+        assert!(error.starts_with("found = ") && error.contains("UTF-8"), "{error}");
     }
 
     #[test]

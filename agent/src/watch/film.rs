@@ -5,6 +5,7 @@ use super::session::Session;
 use super::theatre::{self, Quality, Screen, Step, Target};
 use crate::formats::pictures::png_bytes;
 use crate::host::files::write_atomically;
+use crate::host::folder_lock::FolderLock;
 use crate::host::progress::Stage as Progress;
 use anyhow::Context;
 use bevy::prelude::App;
@@ -162,7 +163,7 @@ impl Studio {
 enum Writer {
     Mp4 { path: PathBuf, film: Box<super::mp4::Mp4> },
     Gif { path: PathBuf, film: super::gif::Gif },
-    Folder { path: PathBuf, size: (u32, u32), count: usize },
+    Folder { path: PathBuf, size: (u32, u32), count: usize, _lock: FolderLock },
     Picture { path: PathBuf, size: (u32, u32), last: Vec<u8> },
 }
 
@@ -178,10 +179,10 @@ impl Writer {
             Format::Picture => Self::Picture { path, size: settings.size, last: Vec::new() },
             Format::Folder => {
                 std::fs::create_dir_all(&path).with_context(|| format!("cannot create the folder {path:?}"))?;
-                let entries = std::fs::read_dir(&path).with_context(|| format!("cannot read the folder {path:?}"))?;
                 // Pictures of an earlier, longer film would go on after this one.
-                anyhow::ensure!(entries.count() == 0, "the folder of a film must be empty, choose another: {path:?}");
-                Self::Folder { path, size: settings.size, count: 0 }
+                let _lock = FolderLock::take_empty(&path)
+                    .with_context(|| format!("the folder of a film must be empty, choose another: {path:?}"))?;
+                Self::Folder { path, size: settings.size, count: 0, _lock }
             }
         })
     }
@@ -194,7 +195,7 @@ impl Writer {
                 rgb.clone_into(last);
                 Ok(())
             }
-            Self::Folder { path, size, count } => {
+            Self::Folder { path, size, count, .. } => {
                 let file = path.join(format!("{count:05}.png"));
                 *count += 1;
                 Ok(write_atomically(&file, &png_bytes(size.0, size.1, rgb))?)

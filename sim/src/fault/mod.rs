@@ -35,8 +35,8 @@ pub use recorded::{Recorded, RecordedError, Recording};
 
 use crate::camera::CameraSettings;
 use crate::outcome::measures::Measures;
-use crate::road::Road;
 use crate::range;
+use crate::road::Road;
 use crate::scenario::{Perturbation, Trigger};
 use crate::seed::{Purpose, Seed, Stream};
 use crate::vehicle::Controls;

@@ -2,6 +2,7 @@
 
 use crate::fault::{RecordedError, did_you_mean};
 use crate::scenario::{CheckError, Scenario};
+use crate::text::without_mark;
 use ron::extensions::Extensions;
 use std::path::{Path, PathBuf};
 
@@ -59,7 +60,7 @@ pub enum ReadError {
 /// # Errors
 /// [`ReadError`] with file, line and column where there is one.
 pub fn read(path: &Path) -> Result<Scenario, ReadError> {
-    let text = std::fs::read_to_string(path).map_err(|cause| ReadError::Io { cause, path: path.to_owned() })?;
+    let text = crate::text::read(path).map_err(|cause| ReadError::Io { cause, path: path.to_owned() })?;
     parse(&text, path)
 }
 
@@ -68,9 +69,7 @@ pub fn read(path: &Path) -> Result<Scenario, ReadError> {
 /// # Errors
 /// [`ReadError::Syntax`], [`ReadError::Recorded`] and [`ReadError::Check`].
 pub fn parse(text: &str, path: &Path) -> Result<Scenario, ReadError> {
-    // Some editors begin a file with a byte order mark.
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut scenario: Scenario = options().from_str(text).map_err(|error| ReadError::Syntax {
+    let mut scenario: Scenario = options().from_str(without_mark(text)).map_err(|error| ReadError::Syntax {
         message: message(&error.code),
         line: error.span.start.line,
         column: error.span.start.col,

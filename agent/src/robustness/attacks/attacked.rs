@@ -1,6 +1,6 @@
 //! Every call to an attack that the report makes, so that methods are named and set up in one place.
 
-use crate::attack::drive::{DriveAttack, Method, drive_all};
+use crate::attack::drive::{DriveAttack, Method, drive_all, to_the_end};
 use crate::attack::end_to_end::{self, EndToEnd, Situation};
 use crate::attack::goal::{DecisionLoss, Goal};
 use crate::driver::LearnedDriver;
@@ -159,7 +159,7 @@ pub(in crate::robustness) fn drive_attacked(
         keep_changes: false,
     });
     let seeds = vec![seed; scenarios.len()];
-    let drives = drive_all(&mut twin(driver), scenarios.to_vec(), attack.as_ref(), &seeds, &mut |_| {})?;
+    let drives = drive_all(&mut twin(driver), scenarios.to_vec(), attack.as_ref(), &seeds, &mut to_the_end)?;
     let driven = |drive: crate::attack::drive::Drive| Driven {
         outcome: drive.outcome.unwrap_or(Outcome::TimeUp),
         driving_score: drive.score.driving_score,

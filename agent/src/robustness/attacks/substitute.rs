@@ -15,11 +15,11 @@ const SHARE: f32 = 0.3;
 /// # Errors
 /// If the weights cannot be written into a temporary folder and read back.
 pub(in crate::robustness) fn substitute(driver: &LearnedDriver, seed: u64) -> anyhow::Result<(Perception, String)> {
-    let own = bytes_of(driver.perception())?;
+    let own = driver.perception().to_bytes()?;
     let shipped = LearnedDriver::shipped()?;
     if shipped.settings().drive.camera == driver.settings().drive.camera
         && shipped.settings().perception == driver.settings().perception
-        && bytes_of(shipped.perception())? != own
+        && shipped.perception().to_bytes()? != own
     {
         return Ok((shipped.perception().clone(), "the shipped driver's perception".to_owned()));
     }
@@ -37,13 +37,6 @@ pub(in crate::robustness) fn substitute(driver: &LearnedDriver, seed: u64) -> an
     let path = std::path::Path::new("the perception's copy");
     let perception = Perception::from_bytes(&bytes, path, *driver.perception().settings())?;
     Ok((perception, format!("a copy of its perception with up to {:.0} % noise on every weight", 100.0 * SHARE)))
-}
-
-fn bytes_of(perception: &Perception) -> anyhow::Result<Vec<u8>> {
-    let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
-    let path = folder.path().join("perception.safetensors");
-    perception.save(&path)?;
-    Ok(crate::host::files::read(&path)?)
 }
 
 #[cfg(test)]

@@ -276,7 +276,7 @@ pub fn read(bytes: &[u8], path: &Path) -> anyhow::Result<(Scenario, Vec<Controls
         "the MCAP file {path:?} holds no drive of this program: it has no attachments {SCENARIO:?} and {TRACE:?}"
     );
     // Errors name the recording, not a folder that is gone by then.
-    let text = std::fs::read_to_string(folder.path().join(TRACE))
+    let text = roadproof_sim::text::read(&folder.path().join(TRACE))
         .with_context(|| format!("{TRACE} in {} is no text", path.display()))?;
     let trace = Trace::parse(&text).with_context(|| format!("{TRACE} in {}", path.display()))?;
     let scenario = roadproof_sim::read(&folder.path().join(SCENARIO)).map_err(|error| {

@@ -1,0 +1,52 @@
+//! Text files as people and their editors leave them: the one reader of scenarios, traces and settings.
+
+use std::io::{self, ErrorKind};
+use std::path::Path;
+
+/// What some editors begin a UTF-8 file with.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
+/// Reads a text file in UTF-8, without the byte order mark that it may begin with.
+///
+/// # Errors
+/// What the system says, or that the file is no such text.
+pub fn read(path: &Path) -> io::Result<String> {
+    from_bytes(std::fs::read(path)?)
+}
+
+/// The same of the bytes of a file.
+///
+/// # Errors
+/// That they are no such text.
+pub fn from_bytes(bytes: Vec<u8>) -> io::Result<String> {
+    let invalid = |reason: String| io::Error::new(ErrorKind::InvalidData, reason);
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        return Err(invalid("the text is in UTF-16, save it as UTF-8".to_owned()));
+    }
+    let text =
+        String::from_utf8(bytes).map_err(|error| invalid(format!("not a text in UTF-8: {}", error.utf8_error())))?;
+    let plain = without_mark(&text);
+    Ok(if plain.len() == text.len() { text } else { plain.to_owned() })
+}
+
+/// A text without the byte order mark that it may begin with.
+#[must_use]
+pub fn without_mark(text: &str) -> &str {
+    text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_byte_order_mark_is_left_out() {
+        let text = |bytes: &[u8]| from_bytes(bytes.to_vec()).map_err(|error| error.to_string());
+        assert_eq!(text(b"\xef\xbb\xbf(seed: 1)"), Ok("(seed: 1)".to_owned()));
+        assert_eq!(text(b"(seed: 1)"), Ok("(seed: 1)".to_owned()));
+        assert_eq!(text("a\u{feff}".as_bytes()), Ok("a\u{feff}".to_owned()), "only at the start");
+        assert_eq!(text(b""), Ok(String::new()));
+        assert_eq!(text(b"\xff\xfe(\0"), Err("the text is in UTF-16, save it as UTF-8".to_owned()));
+        assert!(text(b"(\x80").expect_err("no text").starts_with("not a text in UTF-8"));
+    }
+}
