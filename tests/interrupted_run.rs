@@ -1,9 +1,11 @@
-//! Ctrl-C in the middle of a stage: what was learnt is saved, and the run goes on from there.
+//! Ctrl-C in the middle of a stage, or a clock that ends it: what was learnt is saved, and the run goes on from there.
 #![cfg(unix)]
 
 use crate::program::{Ended, ended, roadproof, run_well};
-use crate::tiny_run::{SETTINGS, files_in, json};
+use crate::tiny_run::{SETTINGS, files_in, json, laid_out};
 use roadproof_agent::driver::LearnedDriver;
+use roadproof_agent::host::run_folder::RunFolder;
+use roadproof_agent::train::checkpoint::Checkpoint;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -132,4 +134,96 @@ fn a_run_interrupted_in_learn_goes_on_and_keeps_perception() {
     let after = files_in(&run);
     assert!(before["perception.safetensors"] == after["perception.safetensors"], "perception was trained again");
     assert!(before["policy.safetensors"] != after["policy.safetensors"], "the policy did not learn on");
+}
+
+/// What a run has saved.
+fn checkpoint(run: &Path) -> Checkpoint {
+    Checkpoint::resume(RunFolder::open(run).expect("a run")).expect("own record")
+}
+
+/// Replaces text in a file of a run.
+fn edit(run: &Path, name: &str, from: &str, to: &str) {
+    let path = run.join(name);
+    let text = std::fs::read_to_string(&path).expect("the file is there");
+    assert_eq!(text.matches(from).count(), 1, "{from:?} in {text}");
+    std::fs::write(&path, text.replace(from, to)).expect("the file can be written");
+}
+
+/// A run whose clock ends perception and policy.
+fn cut_short() -> (TempDir, String) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let config = folder.path().join("config.ron");
+    let text = SETTINGS.replace("steps: 20", "steps: 10000000").replace("updates: 6", "updates: 10000000");
+    std::fs::write(&config, text).expect("a file in a temporary folder");
+    let mut command = roadproof();
+    command.arg("train").arg("--config").arg(&config).arg("--out").arg(folder.path().join("run"));
+    let said = run_well(command.args(["--minutes", "0.05"]));
+    (folder, said)
+}
+
+#[test]
+fn a_run_that_its_clock_cut_short_says_so_and_goes_on_with_more_minutes() {
+    let (folder, said) = cut_short();
+    let run = folder.path().join("run");
+    let files = files_in(&run);
+    let done = checkpoint(&run).progress;
+    assert!(!done.perceived && !done.learned && done.perceive_steps > 0 && done.learn_updates > 0, "{done:?}");
+    let cut = format!("perceive ({} of 10000000)", done.perceive_steps);
+    let last = said.trim_end().lines().last().expect("some lines");
+    assert!(last.starts_with("note: the clock cut ") && last.contains(&cut), "{said}");
+    let go_on = format!("go on: roadproof train --resume {} --minutes ", run.display());
+    assert!(last.contains(&go_on), "{last}");
+    assert!(said.contains("Of a run that was cut short: ") && said.matches(&cut).count() == 2, "{said}");
+    let result = json(&files, "result.json");
+    assert_eq!(result["repeatable"], false);
+    assert_eq!(result["cut"]["perceive"]["done"], done.perceive_steps);
+    assert_eq!(result["cut"]["learn"]["done"], 32 * done.learn_updates);
+    assert_eq!(result["cut"]["learn"]["planned"], 320_000_000);
+
+    // With the minutes it had, nothing is done again.
+    let said = run_well(roadproof().arg("train").arg("--resume").arg(&run));
+    assert!(said.starts_with("Nothing left to do") && said.contains(&go_on), "{said}");
+    assert!(files_in(&run) == files, "the folder has changed");
+
+    // With more it goes on; so that it ends soon, it is told to end soon.
+    let (steps, updates) = (done.perceive_steps + 2, done.learn_updates + 3);
+    edit(&run, "settings.ron", "steps: 10000000", &format!("steps: {steps}"));
+    edit(&run, "settings.ron", "updates: 10000000", &format!("updates: {updates}"));
+    let said = run_well(roadproof().arg("train").arg("--resume").arg(&run).args(["--minutes", "1000"]));
+    assert!(!said.contains("cut short") && said.contains("note: a session that was broken off or a clock"), "{said}");
+    let after = files_in(&run);
+    let done = checkpoint(&run).progress;
+    assert_eq!((done.perceived, done.perceive_steps, done.learned, done.learn_updates), (true, steps, true, updates));
+    for name in ["perception.safetensors", "policy.safetensors"] {
+        assert!(after[name] != files[name], "{name} did not learn on");
+    }
+    let result = json(&after, "result.json");
+    assert_eq!(result["cut"], serde_json::json!({}));
+    assert_eq!(result["repeatable"], false);
+    assert_eq!(result["drivers"].as_array().map(Vec::len), Some(4), "{result}");
+}
+
+#[test]
+fn a_finished_run_is_left_alone() {
+    let folder = laid_out();
+    let before = files_in(folder.path());
+    for minutes in [&[][..], &["--minutes", "1000"]] {
+        let said = run_well(roadproof().arg("train").arg("--resume").arg(folder.path()).args(minutes));
+        assert!(said.starts_with("Nothing left to do"), "{said}");
+        assert!(files_in(folder.path()) == before, "the folder has changed");
+    }
+}
+
+#[test]
+fn minutes_are_those_of_all_sessions() {
+    let (folder, _) = interrupted_in("learn", "updates: 6", "updates: 10000000");
+    let run = folder.path().join("run");
+    let mut saved = checkpoint(&run);
+    saved.progress.wall_clock_s.insert("learn".to_owned(), 3600.0);
+    saved.save().expect("the record can be written");
+    let before = saved.progress;
+    let said = run_well(roadproof().arg("train").arg("--resume").arg(&run).args(["--minutes", "59"]));
+    let after = checkpoint(&run).progress;
+    assert_eq!(after.learn_updates, before.learn_updates + 1, "the hour that was spent does not count: {said}");
+    assert!(after.wall_clock_s.values().sum::<f64>() > 3600.0, "{:?}", after.wall_clock_s);
 }

@@ -1,7 +1,7 @@
 //! The main job, all stages of it, on a tiny scale: what a run leaves behind.
 
 use crate::program::{roadproof, run_well};
-use crate::tiny_run::{json, laid_out, tiny_run, train, weights};
+use crate::tiny_run::{SETTINGS, json, laid_out, tiny_run, train, weights};
 use roadproof_agent::driver::LearnedDriver;
 use roadproof_agent::train::settings::Settings;
 use serde_json::Value;
@@ -33,6 +33,20 @@ fn the_result_names_every_driver_with_its_figures() {
     // Who knows the truth arrives; who throws dice does not.
     let score = |driver: usize| drivers[driver]["driving_score"].as_f64().unwrap_or(f64::NAN);
     assert!(score(3) > 60.0 && score(3) > score(2) + 30.0, "scripted {}, random {}", score(3), score(2));
+}
+
+#[test]
+fn minutes_that_suffice_change_no_bit() {
+    let wish = "    minutes: 30.0,\n";
+    assert!(SETTINGS.contains(wish));
+    let without = train(&SETTINGS.replace(wish, ""), 2);
+    for name in ["perception.safetensors", "policy.safetensors"] {
+        assert!(weights(&without, name) == weights(tiny_run(), name), "{name}");
+    }
+    for run in [&without, tiny_run()] {
+        let result = json(run, "result.json");
+        assert_eq!((&result["repeatable"], &result["cut"]), (&Value::Bool(true), &serde_json::json!({})));
+    }
 }
 
 #[test]

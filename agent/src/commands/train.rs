@@ -8,6 +8,7 @@ use crate::harden::harden;
 use crate::host::console::{Console, note};
 use crate::host::interrupt;
 use crate::host::run_folder::{RunFolder, SETTINGS_FILE};
+use crate::train::checkpoint::{COLLECT, EVALUATE, LEARN, PERCEIVE, cut_in_words};
 use crate::train::settings::Settings;
 use crate::train::{Begin, RESULT_FILE, train};
 use clap::Args;
@@ -15,11 +16,12 @@ use std::path::{Path, PathBuf};
 
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
-  roadproof train                          the whole chain, within ten minutes on two cores
+  roadproof train                          the whole chain, within ten minutes on two idle cores; it says how long here
   roadproof train --seed 7 --out runs/seven
-  roadproof train --minutes 2              a quick look: every stage gets less time
+  roadproof train --minutes 2              a quick look: every stage does less work
   roadproof train --config runs/seven/settings.ron --seed 8
   roadproof train --resume runs/seven      goes on where Ctrl-C, or SIGTERM, stopped it
+  roadproof train --resume runs/seven --minutes 20   goes on where fewer minutes cut it short
   roadproof train --harden                 a driver that holds under sensor faults and attacks; about a quarter of an hour
   roadproof train --harden --from runs/seven --out runs/seven-hard
 
@@ -28,7 +30,8 @@ pub(super) struct Arguments {
     /// Where all randomness starts [default: 1, or what --config or --from says].
     #[arg(long)]
     seed: Option<u64>,
-    /// Wall-clock budget of the run, the evaluation at its end not counted [default: 9, at least 25 with --harden].
+    /// Minutes that the run may take in all, over its sessions; work that does not fit is cut, and what was cut is said at the end
+    /// [default: as long as the work takes].
     #[arg(long)]
     minutes: Option<f64>,
     /// Run folder, which must not exist yet [default: runs/<time>-<seed>].
@@ -71,7 +74,8 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
             (Settings::read(&run.path(SETTINGS_FILE))?, Some(run))
         }
         (None, Some(file), _) => (Settings::read(file)?, None),
-        (None, None, Some(driver)) => (driver.settings().clone(), None),
+        // How long the other run was wished to take is no matter of this one.
+        (None, None, Some(driver)) => (Settings { minutes: None, ..driver.settings().clone() }, None),
         (None, None, None) => (Settings::default(), None),
     };
     if arguments.harden {
@@ -83,7 +87,7 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
         }
     }
     settings.seed = arguments.seed.unwrap_or(settings.seed);
-    settings.minutes = arguments.minutes.unwrap_or(settings.minutes);
+    settings.minutes = arguments.minutes.or(settings.minutes);
     settings.check()?;
     let run = match (existing, &arguments.out) {
         (Some(run), _) => run,
@@ -91,28 +95,35 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
         (None, None) => RunFolder::create_in(Path::new("runs"), &settings.seed.to_string())?,
     };
     let interrupt = interrupt::install()?;
-    note(format_args!(
-        "run folder {}, seed {}, {} minutes at most",
-        run.root().display(),
-        settings.seed,
-        settings.minutes
-    ));
+    let wish = settings.minutes.map(|minutes| format!(", {minutes} minutes in all")).unwrap_or_default();
+    note(format_args!("run folder {}, seed {}{wish}", run.root().display(), settings.seed));
     let begin = match (resumed, &start) {
         (true, _) => Begin::Resumed,
         (false, Some(driver)) => Begin::From(driver),
         (false, None) => Begin::Fresh,
     };
-    let result = train(&settings, &run, begin, &interrupt)?;
+    let trained = train(&settings, &run, begin, &interrupt)?;
+    let Some(result) = trained.result else {
+        console.line(format_args!("Nothing left to do. Results: {}", run.path(RESULT_FILE).display()));
+        trained.note.iter().for_each(|note| console.line(note));
+        return Ok(Ended::Held);
+    };
     if interrupt.requested() {
         let run = quoted(&run.root().to_string_lossy());
         console.line(format_args!("Stopped. What was learnt is saved; go on with: roadproof train --resume {run}"));
         return Ok(Ended::Stopped);
     }
     console.line(table(&result.drivers));
+    if !result.cut.is_empty() {
+        console.line(format_args!("Of a run that was cut short: {}", cut_in_words(&result.cut)));
+    }
     let seconds: f64 = result.wall_clock_s.values().sum();
-    let stages: Vec<String> =
-        result.wall_clock_s.iter().map(|(stage, seconds)| format!("{stage} {seconds:.0} s")).collect();
+    let stages: Vec<String> = [COLLECT, PERCEIVE, LEARN, EVALUATE]
+        .iter()
+        .filter_map(|&stage| Some(format!("{stage} {:.0} s", result.wall_clock_s.get(stage)?)))
+        .collect();
     console.line(format_args!("{seconds:.0} s in all: {}", stages.join(", ")));
     console.line(format_args!("Results: {}", run.path(RESULT_FILE).display()));
+    trained.note.iter().for_each(|note| console.line(note));
     Ok(Ended::Held)
 }

@@ -2,6 +2,7 @@
 //!
 //! The wall clock is read for display only. Results go to stdout and into files, and are not this module's business.
 
+use crate::train::pace::Allotment;
 use std::fmt::Display;
 use std::time::{Duration, Instant};
 
@@ -32,7 +33,14 @@ impl Stage {
     pub fn start(name: &str, total_units: u64, unit_name: &str) -> Self {
         let bar = bar_on_terminal(name, total_units);
         let mut stage = Self {
-            amount: Amount { stage: name.into(), unit_name: unit_name.into(), total: total_units, before: 0, done: 0 },
+            amount: Amount {
+                stage: name.into(),
+                unit_name: unit_name.into(),
+                total: total_units,
+                before: 0,
+                done: 0,
+                later: Duration::ZERO,
+            },
             limit: None,
             started: Instant::now(),
             shown_at: None,
@@ -46,10 +54,11 @@ impl Stage {
         stage
     }
 
-    /// Says that the stage ends after `limit` even if units are left, which shortens the time left. Ending it is up
-    /// to the caller.
-    pub fn with_limit(mut self, limit: Duration) -> Self {
-        self.limit = Some(limit);
+    /// Says that the stage ends after a limit, if it has one, even if units are left, which shortens the time left, and
+    /// that others come after it, whose time is shown with it. Ending it is up to the caller.
+    pub fn with_allotment(mut self, allotment: Allotment) -> Self {
+        self.limit = allotment.limit;
+        self.amount.later = allotment.later;
         self
     }
 
@@ -143,6 +152,8 @@ struct Amount {
     total: u64,
     before: u64,
     done: u64,
+    /// Time that the stages after this one will take.
+    later: Duration,
 }
 
 impl Amount {
@@ -162,7 +173,10 @@ impl Amount {
         let mut parts = vec![format!("{}{percent}", self.counted())];
         parts.extend(self.rate(elapsed).map(|rate| self.rate_in_words(rate)));
         let left = self.time_left(elapsed, limit);
-        parts.extend(left.map(|left| format!("{} left", in_words(left))));
+        parts.extend(left.map(|left| match self.later {
+            Duration::ZERO => format!("{} left", in_words(left)),
+            later => format!("{} left, {} of the run", in_words(left), in_words(left.saturating_add(later))),
+        }));
         joined(parts, message)
     }
 
@@ -213,7 +227,8 @@ fn joined(mut parts: Vec<String>, last: impl Display) -> String {
     parts.join(", ")
 }
 
-fn in_words(duration: Duration) -> String {
+/// A length of time for people.
+pub(crate) fn in_words(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match seconds {
         0..10 => format!("{:.1} s", duration.as_secs_f64()),
@@ -232,7 +247,7 @@ mod tests {
     }
 
     fn amount(total: u64, before: u64, done: u64) -> Amount {
-        Amount { stage: "collect".into(), unit_name: "frames".into(), total, before, done }
+        Amount { stage: "collect".into(), unit_name: "frames".into(), total, before, done, later: s(0) }
     }
 
     fn stage_without_terminal() -> Stage {
@@ -257,6 +272,14 @@ mod tests {
     fn what_was_done_before_does_not_count_as_speed() {
         let line = amount(1000, 900, 950).figures(s(10), None, "");
         assert_eq!(line, "950 of 1000 frames (95 %), 5.0 frames/s, 10 s left");
+    }
+
+    #[test]
+    fn what_comes_after_the_stage_is_added() {
+        let line = Amount { later: s(50), ..amount(1000, 0, 250) }.figures(s(100), None, "");
+        assert_eq!(line, "250 of 1000 frames (25 %), 2.5 frames/s, 5 min 00 s left, 5 min 50 s of the run");
+        let line = Amount { later: s(50), ..amount(1000, 0, 250) }.figures(s(100), Some(s(108)), "");
+        assert_eq!(line, "250 of 1000 frames (25 %), 2.5 frames/s, 8.0 s left, 58 s of the run");
     }
 
     #[test]

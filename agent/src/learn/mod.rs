@@ -20,6 +20,8 @@ use crate::learn::environment::{Environment, Transition};
 use crate::memory::FEATURES;
 use crate::policy::{OUTPUTS, PolicySettings, QNetwork, QValues, q_gradient};
 use crate::train::checkpoint::{Checkpoint, CheckpointError};
+use crate::train::forecast::seconds_of;
+use crate::train::pace::{Allotment, Pace};
 use crate::train::settings::Settings;
 use burn::module::Module;
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
@@ -30,7 +32,6 @@ use rand_pcg::Pcg64Mcg;
 use roadproof_env::action::{ACCELERATION_MPS2, Action, STEER_RAD};
 use roadproof_sim::{FleetError, Outcome, Score};
 use serde::{Deserialize, Serialize};
-use std::time::{Duration, Instant};
 
 /// Settings of PQN.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -107,11 +108,11 @@ pub struct Learned {
     pub policy: QNetwork,
     /// Updates made, from the beginning of the run.
     pub updates: usize,
-    /// Whether the clock was ahead of the work, so that step and exploration followed it: such a run is not repeatable.
+    /// Whether the clock had a say in step and exploration, see [`Pace::hurried`].
     pub hurried: bool,
 }
 
-/// How often what was learnt is saved, so that a crash costs half a minute.
+/// How often what was learnt is saved, if a checkpoint is not due before.
 const UPDATES_PER_CHECKPOINT: usize = 20;
 
 /// Learns until the updates are made, the time is spent, or somebody interrupts.
@@ -122,29 +123,23 @@ pub fn learn(
     settings: &Settings,
     environment: &mut Environment,
     from: Option<(QNetwork, usize)>,
-    limit: Duration,
+    time: Allotment,
     interrupt: &Interrupt,
     events: &mut EventWriter,
     checkpoint: &mut Checkpoint,
 ) -> Result<Learned, LearnError> {
-    let start = Instant::now();
     let pqn = settings.learn;
     let first = from.as_ref().map_or(0, |(_, updates)| *updates);
     let mut learner = Pqn::new(pqn, settings.policy, settings.seed, from);
     let per_update = (pqn.worlds * pqn.rollout) as u64;
     let mut stage = Stage::start("learn", pqn.updates as u64 * per_update, "decisions")
         .with_done(first as u64 * per_update)
-        .with_limit(limit);
+        .with_allotment(time);
+    let mut pace = Pace::new(first, pqn.updates, time.limit);
     let mut update = first;
     let mut recent = Recent::default();
-    let mut hurried = false;
-    // However little time there is, something is learnt.
-    while update < pqn.updates && (update == first || start.elapsed() < limit) && !interrupt.requested() {
-        let by_time = start.elapsed().as_secs_f64() / limit.as_secs_f64();
-        let by_time = (first as f64 + (pqn.updates - first) as f64 * by_time) / pqn.updates as f64;
-        let by_work = update as f64 / pqn.updates as f64;
-        let progress = by_work.max(if update > first + 2 { by_time.min(1.0) } else { 0.0 });
-        hurried |= progress > by_work;
+    while pace.goes_on(update) && !interrupt.requested() {
+        let progress = pace.progress(update);
         environment.grow(progress);
         learner.robust = environment.robust_q();
         let rollout = learner.drive(environment, progress as f32, &mut recent)?;
@@ -158,7 +153,7 @@ pub fn learn(
         events.scalar("learn/td_loss", step, loss)?;
         events.scalar("learn/reward_per_decision", step, rollout.mean_reward())?;
         recent.log(step, events)?;
-        if update.is_multiple_of(UPDATES_PER_CHECKPOINT) {
+        if update.is_multiple_of(UPDATES_PER_CHECKPOINT) || checkpoint.is_due() {
             checkpoint.save_policy(&learner.network.valid(), update, environment.roads())?;
         }
     }
@@ -168,7 +163,28 @@ pub fn learn(
         checkpoint.save_policy(&policy, update, environment.roads())?;
     }
     stage.finish(recent.summary());
-    Ok(Learned { policy, updates: update, hurried })
+    Ok(Learned { policy, updates: update, hurried: pace.hurried() })
+}
+
+/// Seconds that an update takes here, and that each of its decisions takes all drives: measured on the part of an update that fills
+/// one minibatch, with a network of its own.
+///
+/// # Errors
+/// [`FleetError`] if a new drive cannot be built.
+pub(crate) fn sample(settings: &Settings, environment: &mut Environment) -> Result<(f64, f64), FleetError> {
+    let pqn = settings.learn;
+    let rollout = pqn.rollout.div_ceil(pqn.minibatches);
+    let part = PqnSettings { rollout, minibatches: 1, epochs: 1, ..pqn };
+    let mut learner = Pqn::new(part, settings.policy, settings.seed, None);
+    let mut last = learner.drive(environment, 1.0, &mut Recent::default());
+    let decision_s = seconds_of(|| last = learner.drive(environment, 1.0, &mut Recent::default())) / rollout as f64;
+    let last = last?;
+    let regularise_s = seconds_of(|| learner.robust = environment.robust_q());
+    let minibatch_s = seconds_of(|| {
+        learner.update(&last, pqn.learning_rate);
+    });
+    let update_s = decision_s * pqn.rollout as f64 + regularise_s + minibatch_s * (pqn.epochs * pqn.minibatches) as f64;
+    Ok((update_s, decision_s))
 }
 
 /// Decisions of all worlds between two updates.

@@ -9,12 +9,41 @@ use roadproof_sim::text;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 /// File that says how far a run has come.
 const PROGRESS_FILE: &str = "progress.ron";
 /// Weights that a run begins with, if it does not begin afresh.
 const START_PERCEPTION_FILE: &str = "start_perception.safetensors";
 const START_POLICY_FILE: &str = "start_policy.safetensors";
+
+/// Name of stage 1.
+pub const COLLECT: &str = "collect";
+/// Name of stage 2.
+pub const PERCEIVE: &str = "perceive";
+/// Name of stage 3.
+pub const LEARN: &str = "learn";
+/// Name of stage 4.
+pub const EVALUATE: &str = "evaluate";
+/// Name of what is done beside the stages: measuring how long they will take.
+pub const PLAN: &str = "plan";
+
+/// Minutes that are recommended, over those that are expected.
+const TO_SPARE: f64 = 1.25;
+/// Between two checkpoints of a stage, so that a crash costs a minute.
+const SAVED_EVERY: Duration = Duration::from_secs(60);
+
+/// A stage that the clock ended before its work was done.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cut {
+    /// Units done.
+    pub done: u64,
+    /// Units that the settings ask for.
+    pub planned: u64,
+    /// Minutes that the whole run was given.
+    pub minutes: f64,
+}
 
 /// How far a run has come.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -25,16 +54,22 @@ pub struct Progress {
     /// Steps of the attack that perception learns from, once they are more than the settings say.
     #[serde(default)]
     pub attack_steps: Option<usize>,
-    /// Whether perception is done.
+    /// Whether all work of perception is done.
     pub perceived: bool,
     /// Updates of the policy.
     pub learn_updates: usize,
-    /// Whether the policy is done.
+    /// Whether all work of the policy is done.
     pub learned: bool,
     /// Roads the policy has learnt on.
     pub roads: u64,
-    /// Seconds spent in each stage.
+    /// Whether the driver was evaluated as it is now.
+    #[serde(default)]
+    pub evaluated: bool,
+    /// Seconds spent in each stage, all sessions together.
     pub wall_clock_s: BTreeMap<String, f64>,
+    /// Stages that the clock ended, by name; more minutes take them up again.
+    #[serde(default)]
+    pub cut: BTreeMap<String, Cut>,
     /// Whether the clock had a say in what was learnt, or a stage was broken off: the run is then not repeatable.
     pub cut_short: bool,
     /// How well perception sees, as JSON; `None` until it is trained.
@@ -49,7 +84,7 @@ impl Progress {
         if *perceived && *perceive_steps == 0 {
             return Err("perceived = true with perceive_steps = 0".to_owned());
         }
-        if *learned && (!*perceived || *learn_updates == 0) {
+        if *learned && (!self.perception_has_ended() || *learn_updates == 0) {
             return Err(format!("learned = true with perceived = {perceived} and learn_updates = {learn_updates}"));
         }
         if let Some((stage, seconds)) =
@@ -62,6 +97,77 @@ impl Progress {
             _ => Ok(()),
         }
     }
+
+    /// Seconds spent in all stages and sessions.
+    #[must_use]
+    pub fn spent_s(&self) -> f64 {
+        self.wall_clock_s.values().sum()
+    }
+
+    /// Whether perception has ended, by its work or by the clock.
+    #[must_use]
+    pub fn perception_has_ended(&self) -> bool {
+        self.perceived || self.cut.contains_key(PERCEIVE)
+    }
+
+    /// Whether the policy has ended, by its work or by the clock.
+    #[must_use]
+    pub fn policy_has_ended(&self) -> bool {
+        self.learned || self.cut.contains_key(LEARN)
+    }
+
+    /// Whether nothing is left to do.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.perception_has_ended() && self.policy_has_ended() && self.evaluated
+    }
+
+    /// Takes up the stages that the clock of an earlier session ended, if the run has more minutes now and has not spent them.
+    pub fn take_up(&mut self, minutes: Option<f64>) {
+        let spent = self.spent_s() / 60.0;
+        let mut takes_up = |stage: &str| {
+            let cut = self.cut.get(stage);
+            let more = cut.is_some_and(|cut| minutes.is_none_or(|minutes| minutes > cut.minutes.max(spent)));
+            more && self.cut.remove(stage).is_some()
+        };
+        let (perceives, learns) = (takes_up(PERCEIVE), takes_up(LEARN));
+        if perceives {
+            // Frames are collected anew, and whatever comes later was made for the perception that there was.
+            self.cut.remove(COLLECT);
+            self.learned = false;
+        }
+        self.evaluated &= !perceives && !learns;
+    }
+
+    /// Whole minutes, with some to spare, that the run needs in all for the work that the clock left; `None` if more time
+    /// would not take up anything.
+    #[must_use]
+    pub fn minutes_needed(&self) -> Option<u64> {
+        let left_s = |stage: &str| {
+            let cut = self.cut.get(stage)?;
+            let spent_s = self.wall_clock_s.get(stage).copied().unwrap_or(0.0);
+            Some(spent_s / cut.done.max(1) as f64 * cut.planned.saturating_sub(cut.done) as f64)
+        };
+        let perceive_s = left_s(PERCEIVE);
+        // Frames are not kept, so all of them are collected again.
+        let collect_s = |_| left_s(COLLECT).unwrap_or(0.0) + self.wall_clock_s.get(COLLECT).copied().unwrap_or(0.0);
+        let again_s = perceive_s.map(collect_s).into_iter().chain(perceive_s).chain(left_s(LEARN));
+        let evaluate_s = self.wall_clock_s.get(EVALUATE).copied().unwrap_or(0.0);
+        let all_s = again_s.reduce(|sum, seconds| sum + seconds)? + self.spent_s() + evaluate_s;
+        // No stage is taken up for less than it had.
+        let had = self.cut.values().map(|cut| cut.minutes.floor() as u64 + 1).max().unwrap_or(0);
+        Some(had.max((TO_SPARE * all_s / 60.0).ceil() as u64))
+    }
+}
+
+/// What the clock cut short, stage by stage: `perceive (33 of 120) and learn (5888 of 10240)`.
+#[must_use]
+pub fn cut_in_words(cut: &BTreeMap<String, Cut>) -> String {
+    let stages = [COLLECT, PERCEIVE, LEARN].into_iter().filter_map(|stage| Some((stage, cut.get(stage)?)));
+    let mut each: Vec<String> =
+        stages.map(|(stage, Cut { done, planned, .. })| format!("{stage} ({done} of {planned})")).collect();
+    let last = each.pop().unwrap_or_default();
+    if each.is_empty() { last } else { format!("{} and {last}", each.join(", ")) }
 }
 
 /// A checkpoint that cannot be written or read.
@@ -88,13 +194,16 @@ pub struct Checkpoint {
     run: RunFolder,
     /// How far the run has come.
     pub progress: Progress,
+    /// The stage under way, and until when its time is noted.
+    stage: (&'static str, Instant),
+    saved: Instant,
 }
 
 impl Checkpoint {
     /// The checkpoint of a run that begins.
     #[must_use]
     pub fn fresh(run: RunFolder) -> Self {
-        Self { run, progress: Progress::default() }
+        Self::with_progress(run, Progress::default())
     }
 
     /// The checkpoint of a run that begins with the weights of another driver; they are copied into the run.
@@ -121,17 +230,50 @@ impl Checkpoint {
         let within = |amount: usize, done: bool| amount > 0 && !done;
         progress.cut_short |= within(progress.perceive_steps, progress.perceived);
         progress.cut_short |= within(progress.learn_updates, progress.learned);
-        Ok(Self { run, progress })
+        Ok(Self::with_progress(run, progress))
+    }
+
+    fn with_progress(run: RunFolder, progress: Progress) -> Self {
+        let now = Instant::now();
+        Self { run, progress, stage: (PLAN, now), saved: now }
+    }
+
+    /// From now on time is that of another stage.
+    pub fn enter(&mut self, stage: &'static str) {
+        self.note_time();
+        self.stage.0 = stage;
+    }
+
+    fn note_time(&mut self) {
+        let (stage, since) = self.stage;
+        let now = Instant::now();
+        *self.progress.wall_clock_s.entry(stage.to_owned()).or_insert(0.0) += (now - since).as_secs_f64();
+        self.stage.1 = now;
+    }
+
+    /// Seconds spent in all stages and sessions, until now.
+    pub fn spent_s(&mut self) -> f64 {
+        self.note_time();
+        self.progress.spent_s()
+    }
+
+    /// Whether a stage under way should be saved by now.
+    #[must_use]
+    pub fn is_due(&self) -> bool {
+        self.saved.elapsed() >= SAVED_EVERY
     }
 
     /// Writes the record of progress.
     ///
     /// # Errors
     /// [`CheckpointError::Folder`].
-    pub fn save(&self) -> Result<(), CheckpointError> {
+    pub fn save(&mut self) -> Result<(), CheckpointError> {
+        self.note_time();
         let text = ron::ser::to_string_pretty(&self.progress, ron::ser::PrettyConfig::new())
             .expect("progress is plain numbers and text");
-        Ok(self.run.write(PROGRESS_FILE, text.as_bytes())?)
+        self.run.write(PROGRESS_FILE, text.as_bytes())?;
+        self.saved = Instant::now();
+        Ok(())
     }
 
     /// Writes perception as it is after so many steps.
@@ -175,9 +317,77 @@ impl Checkpoint {
         let load = || Ok((QNetwork::load(&path, settings)?, updates));
         (updates > 0 || path.exists()).then(load).transpose()
     }
+}
 
-    /// Adds to a stage's wall-clock time.
-    pub fn note_time(&mut self, stage: &str, seconds: f64) {
-        *self.progress.wall_clock_s.entry(stage.to_owned()).or_insert(0.0) += seconds;
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A run that was given two minutes and ended perception at 30 of 120 steps and learning at 40 of 100 decisions.
+    fn cut_run() -> Progress {
+        let cut = |done, planned| Cut { done, planned, minutes: 2.0 };
+        Progress {
+            perceive_steps: 30,
+            learn_updates: 4,
+            evaluated: true,
+            cut_short: true,
+            cut: [(COLLECT, cut(50, 100)), (PERCEIVE, cut(30, 120)), (LEARN, cut(40, 100))]
+                .map(|(stage, cut)| (stage.to_owned(), cut))
+                .into(),
+            wall_clock_s: [(COLLECT, 10.0), (PERCEIVE, 60.0), (LEARN, 40.0), (EVALUATE, 5.0), (PLAN, 1.0)]
+                .map(|(stage, seconds)| (stage.to_owned(), seconds))
+                .into(),
+            ..Progress::default()
+        }
+    }
+
+    #[test]
+    fn stages_that_the_clock_ended_are_taken_up_with_more_minutes_only() {
+        for minutes in [0.1, 1.0, 2.0] {
+            let mut run = cut_run();
+            run.take_up(Some(minutes));
+            assert!(run == cut_run() && run.is_finished(), "{minutes}");
+        }
+        // More than it was given, and yet no more than it took.
+        let mut slow = cut_run();
+        slow.wall_clock_s.insert(LEARN.to_owned(), 600.0);
+        slow.take_up(Some(3.0));
+        assert!(slow.is_finished());
+        for minutes in [Some(2.5), None] {
+            let mut run = cut_run();
+            run.take_up(minutes);
+            assert!(run.cut.is_empty() && !run.evaluated && !run.is_finished());
+            assert!(!run.perception_has_ended() && !run.policy_has_ended() && run.cut_short);
+            run.check().expect("a run that can be");
+        }
+    }
+
+    #[test]
+    fn a_policy_on_perception_that_goes_on_has_not_ended() {
+        let mut run = cut_run();
+        run.cut.remove(LEARN);
+        run.learned = true;
+        run.check().expect("a run that can be");
+        run.take_up(Some(10.0));
+        assert!(!run.learned && !run.evaluated);
+        run.check().expect("a run that can be");
+    }
+
+    #[test]
+    fn cuts_and_what_mends_them_are_put_in_words_and_minutes() {
+        let mut run = cut_run();
+        assert_eq!(cut_in_words(&run.cut), "collect (50 of 100), perceive (30 of 120) and learn (40 of 100)");
+        // 116 s spent; frames again 20 s, 90 steps 180 s, 60 decisions 60 s, the evaluation 5 s; a quarter more is 476 s.
+        assert_eq!(run.minutes_needed(), Some(8));
+        run.cut.remove(PERCEIVE);
+        assert_eq!(cut_in_words(&run.cut), "collect (50 of 100) and learn (40 of 100)");
+        // 116, 60 and 5 s; a quarter more is 226 s.
+        assert_eq!(run.minutes_needed(), Some(4));
+        run.cut.remove(LEARN);
+        assert_eq!(cut_in_words(&run.cut), "collect (50 of 100)");
+        assert_eq!(run.minutes_needed(), None);
+        let mut wished = cut_run();
+        wished.cut.values_mut().for_each(|cut| cut.minutes = 20.5);
+        assert_eq!(wished.minutes_needed(), Some(21));
     }
 }

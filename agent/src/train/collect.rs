@@ -2,13 +2,14 @@
 
 use crate::host::interrupt::Interrupt;
 use crate::host::progress::Stage;
+use crate::train::pace::Allotment;
 use crate::train::settings::Settings;
 use roadproof_env::scripted_controls;
 use roadproof_perception::{CLASSES, Class as Seen, Dataset, PerceptLabel};
 use roadproof_sim::seed::Stream;
 use roadproof_sim::vehicle::VehicleSettings;
 use roadproof_sim::{Class, Fleet, FleetError, Measures, Observations, Purpose, Scenario, Seed, Split, generate_drive};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Frames of training and of validation roads.
 pub struct Collected {
@@ -18,32 +19,57 @@ pub struct Collected {
     pub validation: Dataset,
 }
 
-/// Collects both sets; stops early, with what there is, when interrupted or when `limit` is spent.
+/// Share of the time given that validation frames may take, unless they are more of all frames than that.
+const VALIDATION_SHARE: f64 = 0.2;
+
+/// Collects both sets; stops early, with what there is, when interrupted or when the time given is spent. However little time
+/// there is, both have frames.
 ///
 /// # Errors
 /// [`FleetError`] if the settings describe drives that cannot be built.
-pub fn collect(settings: &Settings, limit: Duration, interrupt: &Interrupt) -> Result<Collected, FleetError> {
+pub fn collect(settings: &Settings, time: Allotment, interrupt: &Interrupt) -> Result<Collected, FleetError> {
     let start = Instant::now();
-    let total = settings.collect.frames + settings.collect.validation_frames;
-    let mut stage = Stage::start("collect", total as u64, "frames").with_limit(limit);
+    let validation_frames = settings.collect.validation_frames;
+    let total = settings.collect.frames + validation_frames;
+    let mut stage = Stage::start("collect", total as u64, "frames").with_allotment(time);
     let mut gather = |split: Split, frames: usize, done: usize, share: f64| {
-        let end = start + limit.mul_f64(share);
+        let end = time.limit.map(|limit| start + limit.mul_f64(share));
         gather(settings, split, frames, end, interrupt, &mut |frames, megabytes| {
             stage.set((done + frames) as u64, format_args!("{megabytes} MB"));
         })
     };
-    let validation = gather(Split::Validation, settings.collect.validation_frames, 0, 0.2)?;
+    let share = (validation_frames as f64 / total as f64).max(VALIDATION_SHARE);
+    let validation = gather(Split::Validation, validation_frames, 0, share)?;
     let train = gather(Split::Train, settings.collect.frames, validation.len(), 1.0)?;
     let megabytes = (train.memory_bytes() + validation.memory_bytes()) / 1_000_000;
     stage.finish(format_args!("{} + {} frames, {megabytes} MB", train.len(), validation.len()));
     Ok(Collected { train, validation })
 }
 
+/// A few frames, and the seconds that each of them takes here once the drives are under way; none if somebody interrupts.
+///
+/// # Errors
+/// As [`collect`].
+pub(crate) fn sample(settings: &Settings, interrupt: &Interrupt) -> Result<(Dataset, f64), FleetError> {
+    let worlds = settings.collect.worlds.min(settings.collect.frames);
+    let mut first = None;
+    let mut frame_s = 0.0;
+    let dataset = gather(settings, Split::Train, 2 * worlds, None, interrupt, &mut |frames, _| {
+        if frames > 0 {
+            let (before, since) = *first.get_or_insert_with(|| (frames, Instant::now()));
+            if frames > before {
+                frame_s = since.elapsed().as_secs_f64() / (frames - before) as f64;
+            }
+        }
+    })?;
+    Ok((dataset, frame_s))
+}
+
 fn gather(
     settings: &Settings,
     split: Split,
     frames: usize,
-    end: Instant,
+    end: Option<Instant>,
     interrupt: &Interrupt,
     report: &mut impl FnMut(usize, usize),
 ) -> Result<Dataset, FleetError> {
@@ -63,7 +89,8 @@ fn gather(
     let mut seen = fleet.observe();
     let vehicle = VehicleSettings::default();
     let mut decision = 0;
-    while dataset.len() < frames && !interrupt.requested() && Instant::now() < end {
+    let in_time = || end.is_none_or(|end| Instant::now() < end);
+    while dataset.len() < frames && !interrupt.requested() && (dataset.is_empty() || in_time()) {
         let controls: Vec<_> = seen
             .measures
             .iter()
@@ -150,3 +177,26 @@ fn seen_class(class: u8) -> Seen {
 }
 
 const _: () = assert!(CLASSES == 6, "every class of perception is named above");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+    use std::time::Duration;
+
+    #[test]
+    fn without_time_there_are_few_frames_and_not_none() {
+        let text = "(drive: (camera: (width_px: 32, height_px: 16)), perception: (width: 32, height: 16, patch: 8),
+            collect: (frames: 30, validation_frames: 10, worlds: 2, every: 3))";
+        let settings = Settings::parse(text, Path::new("settings")).expect("settings that can be");
+        let counts = |limit| {
+            let time = Allotment { limit, later: Duration::ZERO };
+            let data = collect(&settings, time, &Interrupt::never()).expect("drives that can be");
+            (data.train.len(), data.validation.len())
+        };
+        assert_eq!(counts(Some(Duration::ZERO)), (2, 2));
+        assert_eq!(counts(None), (30, 10));
+        let (frames, _) = sample(&settings, &Interrupt::never()).expect("drives that can be");
+        assert_eq!(frames.len(), 4);
+    }
+}

@@ -5,6 +5,8 @@
 
 pub mod checkpoint;
 pub mod collect;
+pub mod forecast;
+pub mod pace;
 pub mod perceive;
 pub mod settings;
 
@@ -16,8 +18,10 @@ use crate::host::run_folder::{RunFolder, SETTINGS_FILE};
 use crate::learn::environment::Environment;
 use crate::learn::learn;
 use crate::policy::QNetwork;
-use crate::train::checkpoint::Checkpoint;
+use crate::train::checkpoint::{COLLECT, Checkpoint, Cut, EVALUATE, LEARN, PERCEIVE, PLAN, cut_in_words};
 use crate::train::collect::collect;
+use crate::train::forecast::{Forecast, UnitTimes};
+use crate::train::pace::Allotment;
 use crate::train::perceive::perceive;
 use crate::train::settings::Settings;
 use roadproof_env::ScriptedDriver;
@@ -25,7 +29,6 @@ use roadproof_perception::Perception;
 use roadproof_sim::{Scenario, generate_drive};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
 
 /// File with the figures of a run.
 pub const RESULT_FILE: &str = "result.json";
@@ -37,19 +40,25 @@ pub struct TrainResult {
     pub seed: u64,
     /// Wall-clock seconds of each stage, all sessions together.
     pub wall_clock_s: BTreeMap<String, f64>,
-    /// Whether every stage ended by work done, so that the same settings give the same bits; where a run began with the weights of
-    /// another or learnt on found scenarios, the same of these as well.
+    /// Whether all work was done in one go and the clock had no say, so that the same settings give the same bits; where a run began
+    /// with the weights of another or learnt on found scenarios, the same of these as well.
     pub repeatable: bool,
+    /// Stages that the clock ended before their work was done.
+    pub cut: BTreeMap<String, Cut>,
     /// How well perception sees validation roads, a [`roadproof_perception::PerceptionReport`].
     pub perception: Option<serde_json::Value>,
     /// The drivers on held-out roads; empty if the run was interrupted before.
     pub drivers: Vec<DriverResult>,
 }
 
-/// Shares of the wall-clock budget at which each stage ends at the latest; what one leaves over is the next one's.
-const COLLECT_END: f64 = 0.12;
-const PERCEIVE_END: f64 = 0.52;
-const LEARN_END: f64 = 0.88;
+/// How a call of [`train`] ended.
+#[derive(Debug)]
+pub struct Trained {
+    /// The run's figures; `None` if nothing was left to do.
+    pub result: Option<TrainResult>,
+    /// What keeps the run from being all that its settings ask for, and how to go on, in a sentence.
+    pub note: Option<String>,
+}
 
 /// Where a run begins.
 pub enum Begin<'a> {
@@ -79,14 +88,13 @@ fn read_found(settings: &Settings) -> anyhow::Result<Vec<Scenario>> {
 struct Run<'a> {
     settings: &'a Settings,
     found: Vec<Scenario>,
-    started: Instant,
-    budget: Duration,
+    times: UnitTimes,
     interrupt: &'a Interrupt,
     checkpoint: Checkpoint,
     events: EventWriter,
 }
 
-/// Runs or resumes a training; returns its result.
+/// Runs or resumes a training.
 ///
 /// # Errors
 /// Anything that keeps the run from going on; what was learnt before is saved.
@@ -95,10 +103,10 @@ pub fn train(
     folder: &RunFolder,
     begin: Begin<'_>,
     interrupt: &Interrupt,
-) -> anyhow::Result<TrainResult> {
+) -> anyhow::Result<Trained> {
     let resumed = matches!(begin, Begin::Resumed);
     let found = read_found(settings)?;
-    let checkpoint = match begin {
+    let mut checkpoint = match begin {
         Begin::Fresh => Checkpoint::fresh(folder.clone()),
         Begin::From(driver) => Checkpoint::from_driver(folder.clone(), driver)?,
         Begin::Resumed => Checkpoint::resume(folder.clone())?,
@@ -106,6 +114,10 @@ pub fn train(
     // A damaged checkpoint is refused before anything in the folder is touched.
     checkpoint.perception(settings.perception)?;
     checkpoint.policy(settings.policy)?;
+    checkpoint.progress.take_up(settings.minutes);
+    if checkpoint.progress.is_finished() && folder.path(RESULT_FILE).exists() {
+        return Ok(Trained { result: None, note: note(&checkpoint, folder) });
+    }
     folder.write(SETTINGS_FILE, settings.to_ron().as_bytes())?;
     checkpoint.save()?;
     let done = &checkpoint.progress;
@@ -113,8 +125,7 @@ pub fn train(
     let mut events =
         if resumed { EventWriter::resume(folder.root(), step)? } else { EventWriter::create(folder.root())? };
     events.text("settings", step, &format!("```\n{}\n```", settings.to_ron()))?;
-    let budget = Duration::from_secs_f64(60.0 * settings.minutes);
-    let mut run = Run { settings, found, started: Instant::now(), budget, interrupt, checkpoint, events };
+    let mut run = Run { settings, found, times: UnitTimes::default(), interrupt, checkpoint, events };
     let drivers = run.stages()?;
     run.events.flush()?;
     run.checkpoint.save()?;
@@ -123,11 +134,25 @@ pub fn train(
         seed: settings.seed,
         wall_clock_s: progress.wall_clock_s.clone(),
         repeatable: progress.learned && !progress.cut_short,
+        cut: progress.cut.clone(),
         perception: progress.perception_report.as_deref().map(serde_json::from_str).transpose()?,
         drivers,
     };
     folder.write(RESULT_FILE, &serde_json::to_vec_pretty(&result)?)?;
-    Ok(result)
+    Ok(Trained { result: Some(result), note: note(&run.checkpoint, folder) })
+}
+
+/// What the clock cut short and how to go on, or whatever else keeps the run from being repeatable.
+fn note(checkpoint: &Checkpoint, folder: &RunFolder) -> Option<String> {
+    let progress = &checkpoint.progress;
+    if progress.cut.is_empty() {
+        let text = "note: a session that was broken off or a clock had a say, so that the same settings do not give the same bits";
+        return progress.cut_short.then(|| text.to_owned());
+    }
+    let go_on = progress
+        .minutes_needed()
+        .map(|minutes| format!("; go on: roadproof train --resume {} --minutes {minutes}", folder.root().display()));
+    Some(format!("note: the clock cut {} short{}", cut_in_words(&progress.cut), go_on.unwrap_or_default()))
 }
 
 /// Decisions of all worlds together in so many updates, the unit of time of everything about the policy.
@@ -136,21 +161,18 @@ fn decisions(settings: &Settings, updates: usize) -> u64 {
 }
 
 impl Run<'_> {
-    /// Time left until so much of the budget is spent.
-    fn left_until(&self, share: f64) -> Duration {
-        self.budget.mul_f64(share).saturating_sub(self.started.elapsed())
-    }
-
     /// All stages that are left; the drivers' results are empty if somebody interrupts.
     fn stages(&mut self) -> anyhow::Result<Vec<DriverResult>> {
+        self.plan()?;
         let Some(perception) = self.perceive()? else { return Ok(Vec::new()) };
         let policy = self.learn(&perception)?;
-        if !self.checkpoint.progress.learned {
+        if !self.checkpoint.progress.policy_has_ended() {
             return Ok(Vec::new());
         }
-        let start = Instant::now();
+        self.checkpoint.enter(EVALUATE);
         let results = evaluate_all(self.settings, &perception, &policy, self.interrupt)?;
-        self.checkpoint.note_time("evaluate", start.elapsed().as_secs_f64());
+        self.checkpoint.enter(PLAN);
+        self.checkpoint.progress.evaluated = !self.interrupt.requested();
         let step = decisions(self.settings, self.checkpoint.progress.learn_updates);
         for result in &results {
             let tag = format!("evaluate/driving_score_{}", result.driver);
@@ -159,58 +181,93 @@ impl Run<'_> {
         Ok(results)
     }
 
+    /// Measures how long what is left will take, and tells.
+    fn plan(&mut self) -> anyhow::Result<()> {
+        let progress = &self.checkpoint.progress;
+        if progress.perception_has_ended() && progress.policy_has_ended() {
+            return Ok(());
+        }
+        self.times = UnitTimes::measure(self.settings, &self.found, self.interrupt)?;
+        if self.interrupt.requested() {
+            return Ok(());
+        }
+        let forecast = self.forecast();
+        let left_s = self.settings.minutes.map(|minutes| 60.0 * minutes - self.checkpoint.spent_s());
+        match (left_s, self.settings.minutes) {
+            (Some(left_s), Some(minutes)) if left_s < forecast.all_s() => {
+                eprintln!("{forecast}; cut to fit into what is left of {minutes} minutes");
+            }
+            _ => eprintln!("{forecast}"),
+        }
+        Ok(())
+    }
+
+    fn forecast(&self) -> Forecast {
+        Forecast::new(&self.times, self.settings, &self.checkpoint.progress)
+    }
+
+    /// Begins a stage: its time counts from now on, and is limited if minutes are.
+    fn begin(&mut self, stage: &'static str) -> Allotment {
+        self.checkpoint.enter(stage);
+        let forecast = self.forecast();
+        forecast.allot(stage, self.settings.minutes, self.checkpoint.spent_s())
+    }
+
+    /// Ends a stage: notes whether the clock had a say in it.
+    fn end(&mut self, stage: &'static str, done: u64, planned: u64, hurried: bool) {
+        self.checkpoint.enter(PLAN);
+        let progress = &mut self.checkpoint.progress;
+        progress.cut_short |= hurried || done < planned;
+        // Who interrupts means to go on.
+        if let (Some(minutes), true, false) = (self.settings.minutes, done < planned, self.interrupt.requested()) {
+            progress.cut.insert(stage.to_owned(), Cut { done, planned, minutes });
+        }
+    }
+
     /// Stages 1 and 2; `None` if interrupted before perception was done.
     fn perceive(&mut self) -> anyhow::Result<Option<Perception>> {
         let settings = self.settings;
         let earlier = self.checkpoint.perception(settings.perception)?;
-        if self.checkpoint.progress.perceived {
+        if self.checkpoint.progress.perception_has_ended() {
             return Ok(earlier.map(|(perception, _)| perception));
         }
-        let start = Instant::now();
-        let data = collect(settings, self.left_until(COLLECT_END), self.interrupt)?;
-        self.checkpoint.note_time("collect", start.elapsed().as_secs_f64());
+        let time = self.begin(COLLECT);
+        let data = collect(settings, time, self.interrupt)?;
         if self.interrupt.requested() {
             // Nothing is lost but time: whoever goes on collects the same frames.
             return Ok(None);
         }
         let asked = settings.collect.frames + settings.collect.validation_frames;
-        self.checkpoint.progress.cut_short |= data.train.len() + data.validation.len() < asked;
-        anyhow::ensure!(
-            !data.train.is_empty() && !data.validation.is_empty(),
-            "no frames were collected in the time given: raise `--minutes`"
-        );
-        let start = Instant::now();
-        let limit = self.left_until(PERCEIVE_END);
+        self.end(COLLECT, (data.train.len() + data.validation.len()) as u64, asked as u64, false);
+        let time = self.begin(PERCEIVE);
         let perceived =
-            perceive(settings, &data, earlier, limit, self.interrupt, &mut self.events, &mut self.checkpoint)?;
-        self.checkpoint.note_time("perceive", start.elapsed().as_secs_f64());
+            perceive(settings, &data, earlier, time, self.interrupt, &mut self.events, &mut self.checkpoint)?;
+        let (done, planned) = (perceived.steps, settings.perceive.steps);
+        self.end(PERCEIVE, done as u64, planned as u64, perceived.hurried);
         let report = serde_json::to_string(&perceived.report)?;
         let progress = &mut self.checkpoint.progress;
-        progress.perceived = !self.interrupt.requested();
+        progress.perceived = done >= planned;
         progress.perception_report = Some(report);
-        progress.cut_short |= perceived.hurried || perceived.steps < settings.perceive.steps;
         self.checkpoint.save()?;
-        Ok(self.checkpoint.progress.perceived.then_some(perceived.perception))
+        Ok((!self.interrupt.requested()).then_some(perceived.perception))
     }
 
     /// Stage 3.
     fn learn(&mut self, perception: &Perception) -> anyhow::Result<QNetwork> {
         let settings = self.settings;
         let earlier = self.checkpoint.policy(settings.policy)?;
-        if let (true, Some((policy, _))) = (self.checkpoint.progress.learned, &earlier) {
+        if let (true, Some((policy, _))) = (self.checkpoint.progress.policy_has_ended(), &earlier) {
             return Ok(policy.clone());
         }
-        let start = Instant::now();
+        let time = self.begin(LEARN);
         let done = &self.checkpoint.progress;
         let progress = done.learn_updates as f64 / settings.learn.updates as f64;
         let mut environment = Environment::new(settings, self.found.clone(), perception.clone(), done.roads, progress)?;
-        let limit = self.left_until(LEARN_END);
         let learned =
-            learn(settings, &mut environment, earlier, limit, self.interrupt, &mut self.events, &mut self.checkpoint)?;
-        self.checkpoint.note_time("learn", start.elapsed().as_secs_f64());
-        let progress = &mut self.checkpoint.progress;
-        progress.learned = !self.interrupt.requested();
-        progress.cut_short |= learned.hurried || learned.updates < settings.learn.updates;
+            learn(settings, &mut environment, earlier, time, self.interrupt, &mut self.events, &mut self.checkpoint)?;
+        let (done, planned) = (learned.updates, settings.learn.updates);
+        self.end(LEARN, decisions(settings, done), decisions(settings, planned), learned.hurried);
+        self.checkpoint.progress.learned = done >= planned;
         self.checkpoint.save()?;
         Ok(learned.policy)
     }

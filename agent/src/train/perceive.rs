@@ -6,11 +6,12 @@ use crate::host::interrupt::Interrupt;
 use crate::host::progress::Stage;
 use crate::train::checkpoint::{Checkpoint, CheckpointError};
 use crate::train::collect::Collected;
+use crate::train::forecast::seconds_of;
+use crate::train::pace::{Allotment, Pace};
 use crate::train::settings::{PerceiveSettings, Settings};
 use roadproof_perception::{
-    HardBatch, Perception, PerceptionReport, SettingsError, TrainLoss, Trainer, loss_under_attack, report,
+    Dataset, HardBatch, Perception, PerceptionReport, SettingsError, TrainLoss, Trainer, loss_under_attack, report,
 };
-use std::time::{Duration, Instant};
 
 /// Perception that cannot be trained.
 #[derive(Debug, thiserror::Error)]
@@ -40,9 +41,12 @@ pub struct Perceived {
     pub report: PerceptionReport,
     /// Optimiser steps made, from the beginning of the run.
     pub steps: usize,
-    /// Whether the clock was ahead of the work, so that the learning rate followed it: such a run is not repeatable.
+    /// Whether the clock had a say in the learning rate, see [`Pace::hurried`].
     pub hurried: bool,
 }
+
+/// Between two looks at validation frames.
+const STEPS_PER_REPORT: usize = 500;
 
 /// Trains until the steps are made, the time is spent, or somebody interrupts.
 ///
@@ -52,33 +56,26 @@ pub fn perceive(
     settings: &Settings,
     data: &Collected,
     from: Option<(Perception, usize)>,
-    limit: Duration,
+    time: Allotment,
     interrupt: &Interrupt,
     events: &mut EventWriter,
     checkpoint: &mut Checkpoint,
 ) -> Result<Perceived, PerceiveError> {
-    let start = Instant::now();
     let PerceiveSettings { steps, training } = settings.perceive;
     let (mut trainer, first) = match from {
         Some((perception, done)) => (Trainer::resume_from(&perception, training, settings.seed + done as u64)?, done),
         None => (Trainer::new(settings.perception, training, settings.seed)?, 0),
     };
-    let mut stage = Stage::start("perceive", steps as u64, "steps").with_done(first as u64).with_limit(limit);
+    let mut stage = Stage::start("perceive", steps as u64, "steps").with_done(first as u64).with_allotment(time);
     let mut step = first;
     let mut smooth_loss = None;
-    let mut hurried = false;
+    let mut pace = Pace::new(first, steps, time.limit);
     let mut watch = Watch::default();
-    let mut saving = Saving::default();
     let own_steps = settings.harden.map_or(1, |harden| harden.perceive.steps);
     let mut attack_steps = checkpoint.progress.attack_steps.unwrap_or(own_steps);
-    // However little time there is, something is learnt.
-    while step < steps && (step == first || start.elapsed() < limit) && !interrupt.requested() {
-        let by_time = (first as f64 + (steps - first) as f64 * start.elapsed().as_secs_f64() / limit.as_secs_f64())
-            / steps as f64;
-        let by_work = step as f64 / steps as f64;
-        let progress = by_work.max(if step > 50 { by_time.min(1.0) } else { 0.0 });
-        hurried |= progress > by_work;
-        let loss = one_batch(settings, &mut trainer, data, progress, attack_steps);
+    while pace.goes_on(step) && !interrupt.requested() {
+        let progress = pace.progress(step);
+        let loss = one_batch(settings, &mut trainer, &data.train, progress, attack_steps);
         step += 1;
         if !loss.total.is_finite() {
             return Err(PerceiveError::Diverged { step });
@@ -91,10 +88,10 @@ pub fn perceive(
             events.scalar("perceive/loss_percept", step as u64, loss.percept)?;
             events.scalar("perceive/loss_segmentation", step as u64, loss.segmentation)?;
         }
-        if saving.is_due(start.elapsed()) {
+        if checkpoint.is_due() {
             checkpoint.save_perception(&trainer.perception(), step)?;
         }
-        if step % 500 == 0 {
+        if step % STEPS_PER_REPORT == 0 {
             let report = report(&trainer.perception(), &data.validation);
             stage.note(summary(&report));
             log(&report, step, events)?;
@@ -120,43 +117,43 @@ pub fn perceive(
     log(&report, step, events)?;
     stage.note(classes(&report));
     stage.finish(summary(&report));
-    Ok(Perceived { perception, report, steps: step, hurried })
+    Ok(Perceived { perception, report, steps: step, hurried: pace.hurried() })
+}
+
+/// Perception after a few steps on a few frames, and the seconds of a step here, with its part of the looks at validation frames.
+/// A hardening is at its full size in them.
+///
+/// # Errors
+/// [`SettingsError`].
+pub(crate) fn sample(settings: &Settings, data: &Dataset) -> Result<(Perception, f64), SettingsError> {
+    let mut trainer = Trainer::new(settings.perception, settings.perceive.training, settings.seed)?;
+    let attack_steps = settings.harden.map_or(1, |harden| harden.perceive.steps);
+    let step_s = seconds_of(|| {
+        one_batch(settings, &mut trainer, data, 1.0, attack_steps);
+    });
+    let perception = trainer.perception();
+    let report_s = seconds_of(|| {
+        report(&perception, data);
+    });
+    let per_frame_s = report_s / data.len() as f64;
+    let reports = per_frame_s * settings.collect.validation_frames as f64 / STEPS_PER_REPORT as f64;
+    Ok((perception, step_s + reports))
 }
 
 /// One optimiser step, on a batch that is hard if the settings say so.
 fn one_batch(
     settings: &Settings,
     trainer: &mut Trainer,
-    data: &Collected,
+    data: &Dataset,
     progress: f64,
     attack_steps: usize,
 ) -> TrainLoss {
     let rate = settings.perceive.training.learning_rate_at(progress);
-    let Some(harden) = settings.harden else { return trainer.train_batch(&data.train, rate) };
+    let Some(harden) = settings.harden else { return trainer.train_batch(data, rate) };
     let growth = harden.growth(progress);
     let hard = HardBatch { eps: harden.perceive.eps * growth, steps: attack_steps, ..harden.perceive };
     let put = |seed, rgb: &mut [u8]| faulty_frame(&settings.drive.camera, growth, seed, rgb);
-    trainer.train_hard_batch(&data.train, rate, &hard, &put)
-}
-
-/// Between two checkpoints, which are all that is left of a process that is killed.
-const SAVE_EVERY: Duration = Duration::from_secs(60);
-
-/// When the next checkpoint is due.
-#[derive(Default)]
-struct Saving {
-    saved_at: Duration,
-}
-
-impl Saving {
-    /// Whether it is, so long after the beginning; if so, it is saved now.
-    fn is_due(&mut self, elapsed: Duration) -> bool {
-        let due = elapsed >= self.saved_at + SAVE_EVERY;
-        if due {
-            self.saved_at = elapsed;
-        }
-        due
-    }
+    trainer.train_hard_batch(data, rate, &hard, &put)
 }
 
 /// Frames on which PGD checks a hardening now and then.
@@ -235,7 +232,6 @@ mod tests {
 
     #[test]
     fn a_checkpoint_is_due_every_minute() {
-        let mut saving = Saving::default();
         let due = [0, 30, 59, 61, 62, 119, 121, 400, 401].map(|s| saving.is_due(Duration::from_secs(s)));
         assert_eq!(due, [false, false, false, true, false, false, true, true, false]);
     }

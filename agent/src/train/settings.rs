@@ -19,10 +19,9 @@ use std::path::{Path, PathBuf};
 pub struct Settings {
     /// Where all randomness of the run starts.
     pub seed: u64,
-    /// Wall-clock budget of the run; the evaluation at its end, well under a minute, is never cut. A stage ends when its
-    /// work is done or its share of this, with what earlier stages left of theirs, is spent; only a run whose work stays
-    /// ahead of the clock in every stage is repeatable to the bit.
-    pub minutes: f64,
+    /// Minutes that the run is wished to take, over all its sessions; `None` for as long as its work takes. Stages are planned to
+    /// fit, but for the evaluation at the end, which is never cut. Only a run whose work fits anyway is repeatable to the bit.
+    pub minutes: Option<f64>,
     /// Threads that simulate; zero takes as many as there are cores. Results do not depend on it.
     pub threads: usize,
     /// Roads, traffic and camera of generated drives.
@@ -111,7 +110,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             seed: 1,
-            minutes: 9.0,
+            minutes: None,
             threads: 0,
             drive: DriveStyle::default(),
             collect: CollectSettings::default(),
@@ -237,7 +236,6 @@ impl Settings {
         let (learn, reward, training) = (&self.learn, &self.reward, &self.perceive.training);
         let number = |field, value: f32, low, high| (field, f64::from(value), low, high);
         let mut numbers = vec![
-            ("minutes", self.minutes, 0.05, 100_000.0),
             number("drive.length_m", self.drive.length_m, 100.0, 2000.0),
             number("collect.drive_s", self.collect.drive_s, 1.0, 600.0),
             number("collect.gust", self.collect.gust, 0.0, 1.0),
@@ -265,6 +263,7 @@ impl Settings {
             number("reward.outside_lanes", reward.outside_lanes, -100.0, 100.0),
             number("reward.failure", reward.failure, -1000.0, 1000.0),
         ];
+        numbers.extend(self.minutes.map(|minutes| ("minutes", minutes, 0.05, 100_000.0)));
         if let Some(harden) = self.harden {
             let HardenSettings { perceive, ramp, fault_drives, attack_drives, attack_eps, found_drives, policy } =
                 harden;
@@ -378,7 +377,7 @@ mod tests {
 
     #[test]
     fn settings_survive_being_written() {
-        let settings = Settings { seed: 7, minutes: 3.5, ..Settings::default() };
+        let settings = Settings { seed: 7, minutes: Some(3.5), ..Settings::default() };
         assert_eq!(read(&settings.to_ron()).expect("own text"), settings);
     }
 
@@ -400,6 +399,14 @@ mod tests {
         let found = vec![PathBuf::from(std::ffi::OsStr::from_bytes(b"cases/\xff.ron"))];
         let error = Settings { found, ..Settings::default() }.check().expect_err("must be refused").to_string();
         assert!(error.starts_with("found = ") && error.contains("UTF-8"), "{error}");
+    }
+
+    #[test]
+    fn minutes_are_a_wish() {
+        assert_eq!(read("()").expect("defaults").minutes, None);
+        assert_eq!(read("(minutes: None)").expect("no clock").minutes, None);
+        // As settings were written when every run had a clock.
+        assert_eq!(read("(minutes: 10.0)").expect("a clock").minutes, Some(10.0));
     }
 
     #[test]

@@ -155,7 +155,7 @@ impl Dataset {
 
     /// How much memory the frames, cells and labels hold.
     pub fn memory_bytes(&self) -> usize {
-        self.rgb.capacity() + self.cells.capacity() + self.labels.capacity() * size_of::<PerceptLabel>()
+        self.rgb.len() + self.cells.len() + size_of_val(self.labels.as_slice())
     }
 }
 
