@@ -92,6 +92,12 @@ impl Progress {
         {
             return Err(format!("wall_clock_s of {stage} = {seconds}"));
         }
+        let whole = |(stage, cut): &(&String, &Cut)| {
+            [COLLECT, PERCEIVE, LEARN].contains(&stage.as_str()) && cut.done < cut.planned && cut.minutes > 0.0
+        };
+        if let Some((stage, cut)) = self.cut.iter().find(|cut| !whole(cut)) {
+            return Err(format!("cut of {stage} = {cut:?}"));
+        }
         match self.perception_report.as_deref().map(serde_json::from_str::<serde_json::Value>) {
             Some(Err(error)) => Err(format!("perception_report: {error}")),
             _ => Ok(()),
@@ -360,6 +366,19 @@ mod tests {
             assert!(!run.perception_has_ended() && !run.policy_has_ended() && run.cut_short);
             run.check().expect("a run that can be");
         }
+    }
+
+    #[test]
+    fn cuts_that_no_clock_can_have_made_are_refused() {
+        let refused = |stage: &str, cut: Cut| {
+            let mut run = cut_run();
+            run.cut.insert(stage.to_owned(), cut);
+            run.check().expect_err("no run can have written it")
+        };
+        let cut = Cut { done: 1, planned: 2, minutes: 1.0 };
+        assert!(refused("drive", cut).contains("cut of drive"));
+        assert!(refused(LEARN, Cut { done: 2, ..cut }).contains("done: 2, planned: 2"));
+        assert!(refused(LEARN, Cut { minutes: f64::NAN, ..cut }).contains("minutes: NaN"));
     }
 
     #[test]

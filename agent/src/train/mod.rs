@@ -29,6 +29,7 @@ use roadproof_perception::Perception;
 use roadproof_sim::{Scenario, generate_drive};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 /// File with the figures of a run.
 pub const RESULT_FILE: &str = "result.json";
@@ -84,11 +85,15 @@ fn read_found(settings: &Settings) -> anyhow::Result<Vec<Scenario>> {
     Ok(found)
 }
 
+/// A forecast holds for so long: machines become busy and free again.
+const MEASURED_EVERY: Duration = Duration::from_secs(60);
+
 /// A run under way.
 struct Run<'a> {
     settings: &'a Settings,
     found: Vec<Scenario>,
     times: UnitTimes,
+    measured: Option<Instant>,
     interrupt: &'a Interrupt,
     checkpoint: Checkpoint,
     events: EventWriter,
@@ -125,7 +130,7 @@ pub fn train(
     let mut events =
         if resumed { EventWriter::resume(folder.root(), step)? } else { EventWriter::create(folder.root())? };
     events.text("settings", step, &format!("```\n{}\n```", settings.to_ron()))?;
-    let mut run = Run { settings, found, times: UnitTimes::default(), interrupt, checkpoint, events };
+    let mut run = Run { settings, found, times: UnitTimes::default(), measured: None, interrupt, checkpoint, events };
     let drivers = run.stages()?;
     run.events.flush()?;
     run.checkpoint.save()?;
@@ -181,13 +186,15 @@ impl Run<'_> {
         Ok(results)
     }
 
-    /// Measures how long what is left will take, and tells.
+    /// Measures how long what is left will take, unless that is known, and tells.
     fn plan(&mut self) -> anyhow::Result<()> {
         let progress = &self.checkpoint.progress;
-        if progress.perception_has_ended() && progress.policy_has_ended() {
+        let learnt = progress.perception_has_ended() && progress.policy_has_ended();
+        if learnt || self.measured.is_some_and(|measured| measured.elapsed() < MEASURED_EVERY) {
             return Ok(());
         }
         self.times = UnitTimes::measure(self.settings, &self.found, self.interrupt)?;
+        self.measured = Some(Instant::now());
         if self.interrupt.requested() {
             return Ok(());
         }
@@ -259,6 +266,7 @@ impl Run<'_> {
         if let (true, Some((policy, _))) = (self.checkpoint.progress.policy_has_ended(), &earlier) {
             return Ok(policy.clone());
         }
+        self.plan()?;
         let time = self.begin(LEARN);
         let done = &self.checkpoint.progress;
         let progress = done.learn_updates as f64 / settings.learn.updates as f64;
