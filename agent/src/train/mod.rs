@@ -225,6 +225,7 @@ impl Run<'_> {
         self.checkpoint.enter(PLAN);
         let progress = &mut self.checkpoint.progress;
         progress.cut_short |= hurried || done < planned;
+        progress.cut.remove(stage);
         // Who interrupts means to go on.
         if let (Some(minutes), true, false) = (self.settings.minutes, done < planned, self.interrupt.requested()) {
             progress.cut.insert(stage.to_owned(), Cut { done, planned, minutes });
