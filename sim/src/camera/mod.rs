@@ -73,6 +73,13 @@ impl CameraSettings {
         (eye, ego.rotation * pitch_rotation(self.pitch_deg.to_radians()))
     }
 
+    /// The near plane: half as deep as the ground can be in the frame's corners, and never so near that depths lose their meaning.
+    fn near_m(&self) -> f32 {
+        let (across, down) = (f32::from(self.width_px), f32::from(self.height_px));
+        let corner_px = Vec3::new(self.focal_px(), 0.5 * across, 0.5 * down).length();
+        (0.5 * self.mount_m.2 * self.focal_px() / corner_px).clamp(1e-3, NEAR_M)
+    }
+
     /// Focal length in pixels.
     #[must_use]
     pub fn focal_px(&self) -> f32 {
@@ -90,7 +97,12 @@ pub(crate) struct View {
     pub focal_px: f32,
     pub per_focal_px: f32,
     pub centre_px: (f32, f32),
+    /// Surfaces nearer than this are cut off.
+    pub near_m: f32,
 }
+
+/// Surfaces nearer than this are cut off by a camera that has no ground before it as near as that.
+const NEAR_M: f32 = 0.15;
 
 impl View {
     /// The camera on a car whose centre of mass is `centre_of_mass_m` over the ground at rest.
@@ -105,12 +117,18 @@ impl View {
             focal_px,
             per_focal_px: 1.0 / focal_px,
             centre_px: (0.5 * f32::from(settings.width_px), 0.5 * f32::from(settings.height_px)),
+            near_m: settings.near_m(),
         }
     }
 
     /// A world point in camera coordinates.
     pub fn in_camera(&self, point: Vec3) -> Vec3 {
         self.rotated(point - self.eye)
+    }
+
+    /// Depth of a world point along the optical axis, negative behind the camera.
+    pub fn depth_m(&self, point: Vec3) -> f32 {
+        (point - self.eye).dot(self.forward)
     }
 
     /// A direction of the world in camera coordinates.
@@ -216,6 +234,79 @@ mod tests {
             levels.iter().sum::<f32>() / levels.len() as f32
         };
         assert!(mean(Class::Marking) > 1.3 * mean(Class::Road), "{} {}", mean(Class::Marking), mean(Class::Road));
+    }
+
+    #[test]
+    fn the_road_is_road_wherever_a_camera_looks() {
+        let camera = |width_px, height_px, fov_deg, pitch_deg, mount_m| CameraSettings {
+            width_px,
+            height_px,
+            fov_deg,
+            pitch_deg,
+            mount_m,
+        };
+        let cameras = [
+            camera(96, 96, 150.0, 60.0, (0.0, 0.0, 10.0)),
+            camera(96, 96, 150.0, 60.0, (-10.0, 0.0, 10.0)),
+            camera(64, 96, 120.0, 60.0, (10.0, 10.0, 4.0)),
+            camera(16, 160, 150.0, 60.0, (0.0, 0.0, 1.35)),
+            camera(8, 256, 150.0, 0.0, (0.0, 0.0, 10.0)),
+            camera(96, 96, 150.0, 20.0, (0.0, 0.0, 0.2)),
+            camera(96, 48, 150.0, -30.0, (0.0, -5.0, 10.0)),
+            CameraSettings::default(),
+        ];
+        for (camera, heading_deg) in cameras.into_iter().flat_map(|camera| [0.0, 45.0, -45.0].map(|deg| (camera, deg)))
+        {
+            let text = format!(
+                "Scenario(format: 1, title: \"t\", duration_s: 9.0, road: Straight(length_m: 500.0, lanes: 2), \
+                 ego: (s_m: 210.0, heading_deg: {heading_deg:?}))"
+            );
+            let mut scenario = parse(&text, "t.ron".as_ref()).unwrap();
+            scenario.camera = camera;
+            let episode = Episode::new(scenario).unwrap();
+            let view = View::on_ego(&camera, &episode.measures().ego, 0.55);
+            let (mut roads, width) = (0, usize::from(camera.width_px));
+            for (pixel, &class) in episode.seen().class_frame(0).iter().enumerate() {
+                let x = ((pixel % width) as f32 + 0.5 - view.centre_px.0) / view.focal_px;
+                let y = ((pixel / width) as f32 + 0.5 - view.centre_px.1) / view.focal_px;
+                let ray = view.forward + view.right * x + view.down * y;
+                let depth_m = -view.eye.z / ray.z;
+                let ground = view.eye + ray * depth_m;
+                // A little inside the paved strip of 2 × 3.5 + 1 m and 3.5 + 1 m, and nearer than the end of sight.
+                let edge_m = 0.05 + 0.02 * depth_m.abs();
+                let paved = ground.y > -8.0 + edge_m && ground.y < 4.5 - edge_m;
+                if ray.z < 0.0 && paved && (ground.x - 210.0).abs() < 160.0 {
+                    roads += 1;
+                    let class = Class::from_index(class);
+                    assert!(
+                        !matches!(class, Class::Sky | Class::Terrain),
+                        "{class:?} at {ground}: {camera:?}, {heading_deg}"
+                    );
+                }
+            }
+            assert!(roads > 5, "{roads} pixels of road: {camera:?}");
+        }
+    }
+
+    #[test]
+    fn a_car_behind_is_seen_by_a_camera_that_looks_back() {
+        let camera = CameraSettings {
+            fov_deg: 150.0,
+            pitch_deg: 60.0,
+            mount_m: (-10.0, 0.0, 10.0),
+            width_px: 48,
+            height_px: 192,
+        };
+        let actors = "(name: \"behind\", start: (lane: 1, s_m: 1.5, speed_mps: 0.0))";
+        let text = format!(
+            "Scenario(format: 1, title: \"t\", duration_s: 9.0, road: Straight(length_m: 400.0, lanes: 2), \
+             ego: (s_m: 24.0), actors: [{actors}])"
+        );
+        let mut scenario = parse(&text, "t.ron".as_ref()).unwrap();
+        scenario.camera = camera;
+        let seen = Episode::new(scenario).unwrap();
+        let pixels = seen.seen().instance.iter().filter(|&&instance| instance == 1).count();
+        assert!(pixels > 5, "{pixels} pixels of the car behind");
     }
 
     #[test]

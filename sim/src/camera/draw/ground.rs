@@ -4,10 +4,10 @@ use crate::camera::draw::SIGHT_M;
 use crate::camera::raster::fill::{Canvas, Corner, Look, Material};
 use crate::camera::{NO_INSTANCE, View};
 use crate::math::Vec3;
-use crate::scene::{Class, KERB_WIDTH_M, Scene, Strip};
+use crate::scene::{Class, KERB_WIDTH_M, Row, Scene, Strip};
 use std::ops::Range;
 
-/// Ground behind the camera's place on the road, for wide views and turned cars.
+/// Ground behind the camera's place on the road that is drawn in one go with what lies ahead; see [`draw_behind`] for the rest.
 const BEHIND_M: f32 = 6.0;
 /// Longest piece, in rows; shorter ones are halves, quarters and so on, so that pieces stay where they are as the car
 /// moves on.
@@ -22,25 +22,52 @@ const MAX_STRIPS: usize = 8;
 /// Kerbs narrower than this are left out; a rasteriser would show them here and there.
 const LEAST_KERB_PX: f32 = 0.5;
 
-/// Draws every strip from behind the ego to the end of sight.
+/// Draws every strip that the camera may see, from the end of sight behind the ego to the one ahead.
 ///
 /// `mount_x_m` is how far in front of the ego's middle the camera sits.
 pub(in crate::camera) fn draw_ground(canvas: &mut Canvas, view: &View, scene: &Scene, ego_s_m: f32, mount_x_m: f32) {
     let kerbs_end_s_m = ego_s_m + KERB_WIDTH_M * view.focal_px / LEAST_KERB_PX;
     let last = scene.row_at(ego_s_m + SIGHT_M);
-    let mut row = scene.row_at(ego_s_m + mount_x_m.min(0.0) - BEHIND_M) / FIRST_PIECE * FIRST_PIECE;
+    let first = scene.row_at(ego_s_m + mount_x_m.min(0.0) - BEHIND_M) / FIRST_PIECE * FIRST_PIECE;
+    draw_behind(canvas, view, scene, first, ego_s_m);
+    let mut row = first;
     for (strips, end) in [(&scene.strips, scene.row_at(kerbs_end_s_m).min(last)), (&scene.far_strips, last)] {
-        row = draw_strips(canvas, view, scene, strips, row..end, ego_s_m);
+        row = draw_strips(canvas, view, scene, strips, row..end, LONGEST_PIECE, ego_s_m);
     }
 }
 
-/// Draws strips from a row to the first piece that ends at or after the last one; returns where that is.
+/// Draws what lies before a row and in front of the camera: of a camera that looks straight down or further, or of a car that
+/// stands across the road.
+///
+/// It goes by pieces that end where the row's begin, so that those are what they are without it.
+fn draw_behind(canvas: &mut Canvas, view: &View, scene: &Scene, before_row: usize, ego_s_m: f32) {
+    let ends_m = scene.strips.iter().flat_map(|strip| [strip.left.0, strip.right.0]);
+    let (least_m, most_m) = ends_m.fold((0.0_f32, 0.0_f32), |(least, most), end| (least.min(end), most.max(end)));
+    let in_front = |row: &Row| {
+        let (depth_m, per_m) = (view.depth_m(row.centre), row.left.dot(view.forward));
+        depth_m + (per_m * least_m).max(per_m * most_m) > -KERB_WIDTH_M
+    };
+    let kerbs_m = KERB_WIDTH_M * view.focal_px / LEAST_KERB_PX;
+    let mut block = scene.row_at(ego_s_m - SIGHT_M) / FIRST_PIECE * FIRST_PIECE;
+    while block < before_row {
+        let end = block + FIRST_PIECE;
+        if scene.rows[block..=end].iter().any(in_front) {
+            let strips = if scene.rows[end].s_m < ego_s_m - kerbs_m { &scene.far_strips } else { &scene.strips };
+            draw_strips(canvas, view, scene, strips, block..end, FIRST_PIECE, ego_s_m);
+        }
+        block = end;
+    }
+}
+
+/// Draws strips in pieces of at most `longest` rows, from a row to the first piece that ends at or after the last one; returns
+/// where that is.
 fn draw_strips(
     canvas: &mut Canvas,
     view: &View,
     scene: &Scene,
     strips: &[Strip],
     rows: Range<usize>,
+    longest: usize,
     ego_s_m: f32,
 ) -> usize {
     let looks: [Look; MAX_STRIPS] =
@@ -48,7 +75,7 @@ fn draw_strips(
     let mut row = rows.start;
     let mut near = row_corners(view, scene, strips, row);
     while row < rows.end {
-        let next = row + piece_rows(view, scene, row, ego_s_m);
+        let next = row + piece_rows(view, scene, row, longest, ego_s_m);
         let far = row_corners(view, scene, strips, next);
         let turned = (scene.rows[next].left - scene.rows[row].left).length();
         let allowed_m = allowed_m(view, scene, row, ego_s_m);
@@ -77,11 +104,11 @@ fn allowed_m(view: &View, scene: &Scene, row: usize, ego_s_m: f32) -> f32 {
     DEVIATION_PX * (scene.rows[row].s_m - ego_s_m).max(2.0) / view.focal_px
 }
 
-/// Rows from this one to the next that is drawn.
-fn piece_rows(view: &View, scene: &Scene, row: usize, ego_s_m: f32) -> usize {
+/// Rows from this one to the next that is drawn, `longest` at most.
+fn piece_rows(view: &View, scene: &Scene, row: usize, longest: usize, ego_s_m: f32) -> usize {
     let from = &scene.rows[row];
     let allowed_m = allowed_m(view, scene, row, ego_s_m);
-    let mut rows = LONGEST_PIECE;
+    let mut rows = longest;
     while rows > 1 {
         if row.is_multiple_of(rows) && row + rows < scene.rows.len() {
             let (middle, to) = (&scene.rows[row + rows / 2], &scene.rows[row + rows]);
@@ -123,7 +150,7 @@ fn ground_look(scene: &Scene, strip: &Strip) -> Look {
 /// Whether all points lie left of the view, right of it, or behind it.
 fn beside(view: &View, width: usize, points: &[Vec3; 4]) -> bool {
     let slope = 0.5 * width as f32 / view.focal_px;
-    points.iter().all(|at| at.z < 0.1)
+    points.iter().all(|at| at.z < view.near_m)
         || points.iter().all(|at| at.x > slope * at.z.max(0.0))
         || points.iter().all(|at| -at.x > slope * at.z.max(0.0))
 }

@@ -15,7 +15,7 @@ use crate::traffic::{Car, Traffic};
 use crate::vehicle::EgoState;
 use rapier3d::prelude::Pose;
 
-/// How far the camera looks along the road.
+/// How far the camera looks along the road, either way.
 pub(in crate::camera) const SIGHT_M: f32 = 190.0;
 
 /// Everything a frame shows.
@@ -39,7 +39,7 @@ pub(crate) fn draw_frame(canvas: &mut Canvas, settings: &CameraSettings, shown: 
 }
 
 fn draw_props(canvas: &mut Canvas, lit_view: &LitView<'_>, shown: &Shown<'_>) {
-    let from_s_m = shown.ego.s_m - 15.0;
+    let from_s_m = shown.ego.s_m - SIGHT_M;
     let props = shown.scene.props_between(from_s_m, shown.ego.s_m + SIGHT_M);
     let first = shown.scene.first_prop(from_s_m);
     for (index, prop) in props.iter().enumerate() {
@@ -138,7 +138,7 @@ fn draw_crown(canvas: &mut Canvas, lit_view: &LitView<'_>, block: &Block, look: 
 fn draw_cars(canvas: &mut Canvas, lit_view: &LitView<'_>, shown: &Shown<'_>) {
     for (index, car) in shown.traffic.cars().iter().enumerate() {
         // A car that was hit is where physics has pushed it, not at its place along the road.
-        if !car.hit && !(-20.0..SIGHT_M).contains(&(car.s_m - shown.ego.s_m)) {
+        if !car.hit && (car.s_m - shown.ego.s_m).abs() >= SIGHT_M {
             continue;
         }
         let pose = car.pose();

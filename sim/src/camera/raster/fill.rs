@@ -14,8 +14,6 @@ use fearless_simd::{Level, dispatch, u32x8};
 
 /// Most corners of a polygon after it was cut, and a few more.
 const MAX_CORNERS: usize = 8;
-/// Surfaces nearer than this are cut off.
-const NEAR_M: f32 = 0.15;
 
 /// How a surface is coloured.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -245,6 +243,7 @@ fn project(corners: &[Corner], view: &View, out: &mut [(f32, f32); MAX_CORNERS])
         let scale = view.focal_px / at.z;
         (view.centre_px.0 + at.x * scale, view.centre_px.1 + at.y * scale)
     };
+    let near_m = view.near_m;
     let mut count = 0;
     let mut push = |point| {
         out[count] = point;
@@ -253,12 +252,12 @@ fn project(corners: &[Corner], view: &View, out: &mut [(f32, f32); MAX_CORNERS])
     let mut previous = corners[corners.len() - 1].at;
     for corner in corners {
         let at = corner.at;
-        if (at.z >= NEAR_M) != (previous.z >= NEAR_M) {
+        if (at.z >= near_m) != (previous.z >= near_m) {
             // From the same end whatever the direction, so that neighbours share the cut to the bit.
             let (near, far) = if at.z < previous.z { (at, previous) } else { (previous, at) };
-            push(to_pixel(near + (far - near) * ((NEAR_M - near.z) / (far.z - near.z))));
+            push(to_pixel(near + (far - near) * ((near_m - near.z) / (far.z - near.z))));
         }
-        if at.z >= NEAR_M {
+        if at.z >= near_m {
             push(to_pixel(at));
         }
         previous = at;
