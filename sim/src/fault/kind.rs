@@ -73,13 +73,13 @@ kinds! {
         ImpulseNoise,
         /// Normal noise in proportion to the value.
         SpeckleNoise,
-        /// Gaussian blur.
+        /// Gaussian blur; below 70 × 70 pixels, weak ones are too narrow to show.
         GaussianBlur,
-        /// A lens out of focus: the picture averaged over a disk.
+        /// A lens out of focus: the picture averaged over a disk; below 48 × 48 pixels, weak ones are too narrow to show.
         DefocusBlur,
         /// Frosted glass: pixels in the place of their neighbours.
         GlassBlur,
-        /// Movement during the exposure.
+        /// Movement during the exposure; below 32 × 32 pixels, short ones are too narrow to show.
         MotionBlur,
         /// Movement towards the camera during the exposure.
         ZoomBlur,

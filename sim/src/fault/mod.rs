@@ -439,6 +439,36 @@ mod tests {
         }
     }
 
+    /// Sides below which the weakest of a published blur, scaled to the frame, are narrower than a pixel.
+    const TOO_NARROW: [(FaultKind, usize); 3] =
+        [(FaultKind::GaussianBlur, 70), (FaultKind::DefocusBlur, 48), (FaultKind::MotionBlur, 32)];
+
+    #[test]
+    fn every_picture_fault_changes_frames_in_every_severity() {
+        for side in [8, 16, 32, 48, 70, 84, 200] {
+            let (clean, depth_m) = frame(side, side);
+            let camera = CameraSettings::square(side as u16);
+            let changes = |kind, severity, depth_m: &[f32]| {
+                let mut fault = FrameFault::new(kind, severity, Seed(5));
+                (0..40).any(|decision| {
+                    let mut rgb = clean.clone();
+                    // Frames differ, or a late one could not be told from one in time.
+                    rgb.rotate_left(3 * decision);
+                    let moved = rgb.clone();
+                    fault.apply(&camera, 0.1 * decision as f32, &mut rgb, depth_m);
+                    rgb != moved
+                })
+            };
+            let shows = |kind: FaultKind| !TOO_NARROW.iter().any(|&(narrow, below)| narrow == kind && side < below);
+            let of_pictures = FaultKind::ALL.iter().filter(|kind| kind.group() != Group::Vehicle && shows(**kind));
+            let idle: Vec<_> = of_pictures
+                .flat_map(|&kind| Severity::ALL.map(|severity| (kind, severity)))
+                .filter(|&(kind, severity)| !changes(kind, severity, &depth_m) || !changes(kind, severity, &[]))
+                .collect();
+            assert!(idle.is_empty(), "{side} x {side}: {idle:?}");
+        }
+    }
+
     #[test]
     fn every_fault_takes_frames_of_any_size() {
         for (width, height) in [(1, 1), (2, 2), (1, 40), (8, 8), (9, 31), (64, 8)] {

@@ -5,6 +5,11 @@ use crate::fault::kind::Severity;
 use crate::fault::state::{Memory, Shot};
 use crate::math::{self, Vec3};
 
+/// Where things are in a frame without depth.
+const UNKNOWN_DEPTH_M: f32 = 10.0;
+/// What is nearer than this moves as if it were there.
+const LEAST_DEPTH_M: f32 = 0.5;
+
 /// Turns the camera about all three axes, each by up to the severity's angle, half a degree to five.
 pub(in crate::fault) fn rotation(shot: &mut Shot<'_>, severity: Severity, memory: &mut Memory) {
     let most_rad = severity.of([0.5, 1.0, 2.0, 3.0, 5.0_f32]).to_radians();
@@ -33,9 +38,12 @@ pub(in crate::fault) fn rotation(shot: &mut Shot<'_>, severity: Severity, memory
 
 /// Moves the camera to the side and up or down by five to fifty centimetres: near things move most.
 ///
-/// A frame without depth moves as if all of it were 10 m away.
+/// A frame without depth moves as if all of it were 10 m away. A camera of few pixels would not show that it was moved: it moves
+/// so far that what is nearest does by at least as many pixels as the severity says.
 pub(in crate::fault) fn shift(shot: &mut Shot<'_>, severity: Severity, memory: &mut Memory) {
-    let by_m = severity.of([0.05, 0.1, 0.2, 0.3, 0.5]);
+    let by_m: f32 = severity.of([0.05, 0.1, 0.2, 0.3, 0.5]);
+    let nearest_m = shot.depth_m.iter().copied().reduce(f32::min).unwrap_or(UNKNOWN_DEPTH_M).max(LEAST_DEPTH_M);
+    let by_m = by_m.max(f32::from(severity.get()) * nearest_m / shot.focal_px);
     let mut stream = memory.fixed();
     let mut side = || if stream.chance(0.5) { by_m } else { -by_m };
     let (x_m, y_m) = (side(), 0.5 * side());
@@ -45,7 +53,8 @@ pub(in crate::fault) fn shift(shot: &mut Shot<'_>, severity: Severity, memory: &
     let clean = &memory.scratch.bytes;
     for ((column, row), pixel) in size.places().zip(shot.rgb.chunks_exact_mut(3)) {
         // The depth where the pixel was stands for the depth of what is seen there now.
-        let depth_m = shot.depth_m.get(row * size.width + column).copied().unwrap_or(10.0).max(0.5);
+        let depth_m =
+            shot.depth_m.get(row * size.width + column).copied().unwrap_or(UNKNOWN_DEPTH_M).max(LEAST_DEPTH_M);
         let per_depth = shot.focal_px / depth_m;
         let moved = |at: usize, by_m: f32, last: usize| ((at as f32 + 0.5 + by_m * per_depth) as usize).min(last);
         let from = moved(row, y_m, size.height - 1) * size.width + moved(column, x_m, size.width - 1);

@@ -105,7 +105,9 @@ pub(in crate::fault) fn iso_noise(shot: &mut Shot<'_>, severity: Severity, memor
 
 /// Rows that are read while the camera swings from side to side.
 pub(in crate::fault) fn rolling_shutter(shot: &mut Shot<'_>, severity: Severity, memory: &mut Memory) {
-    let swing_px = severity.of([0.01, 0.02, 0.035, 0.055, 0.08]) * shot.size.width as f32;
+    let share: f32 = severity.of([0.01, 0.02, 0.035, 0.055, 0.08]);
+    // Where the frame is narrow, so far that its widest rounds to a pixel.
+    let swing_px = (share * shot.size.width as f32).max(0.75);
     let phase = memory.moving.uniform(0.0, std::f32::consts::TAU);
     let per_row = 1.5 * std::f32::consts::TAU / shot.size.height as f32;
     for (row, line) in shot.rgb.chunks_exact_mut(3 * shot.size.width).enumerate() {
