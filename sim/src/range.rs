@@ -95,6 +95,7 @@ pub(crate) mod option {
         hold_s: 0.0 to 3600.0;
         min_ttc_s: 0.0 to 60.0;
         max_lane_offset_m: 0.0 to 50.0;
+        max_nearest_lane_offset_m: 0.0 to 50.0;
         min_driving_score: 0.0 to 100.0;
         min_route_completion: 0.0 to 1.0;
         arrive_within_s: 0.1 to 3600.0;

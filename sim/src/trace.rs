@@ -197,8 +197,10 @@ pub struct Extremes {
     pub min_ttc_s: f32,
     /// Least gap.
     pub min_gap_m: f32,
-    /// Greatest distance from the lane's centre.
+    /// Greatest distance from the centre of the lane the ego started in.
     pub max_lane_offset_m: f32,
+    /// Greatest distance from the centre of whichever lane of the ego's direction was nearest.
+    pub max_nearest_lane_offset_m: f32,
     /// Greatest speed.
     pub max_speed_mps: f32,
     /// Hardest braking.
@@ -213,6 +215,7 @@ impl Default for Extremes {
             min_ttc_s: f32::INFINITY,
             min_gap_m: f32::INFINITY,
             max_lane_offset_m: 0.0,
+            max_nearest_lane_offset_m: 0.0,
             max_speed_mps: 0.0,
             max_decel_mps2: 0.0,
             time_s: 0.0,
@@ -225,7 +228,8 @@ impl Extremes {
     pub fn note(&mut self, measures: &Measures) {
         self.min_ttc_s = self.min_ttc_s.min(measures.time_to_collision_s);
         self.min_gap_m = self.min_gap_m.min(measures.gap_m.unwrap_or(f32::INFINITY));
-        self.max_lane_offset_m = self.max_lane_offset_m.max(measures.lane_offset_m.abs());
+        self.max_lane_offset_m = self.max_lane_offset_m.max(measures.start_lane_offset_m.abs());
+        self.max_nearest_lane_offset_m = self.max_nearest_lane_offset_m.max(measures.lane_offset_m.abs());
         self.max_speed_mps = self.max_speed_mps.max(measures.ego.speed_mps);
         if measures.contact.is_none() {
             self.max_decel_mps2 = self.max_decel_mps2.max(-measures.ego.acceleration_mps2);

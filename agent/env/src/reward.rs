@@ -1,5 +1,6 @@
 //! Weighs what the simulator measured into the number the policy learns from.
 
+use roadproof_perception::GAP_MAX_M;
 use roadproof_sim::{Measures, Verdict};
 use serde::{Deserialize, Serialize};
 
@@ -66,7 +67,10 @@ impl RewardSettings {
         let ego = &after.ego;
         let limit_mps = after.speed_limit_mps;
         let square = |value: f32| value * value;
-        let missing_gap = after.gap_m.map_or(0.0, |gap_m| (1.0 - gap_m.max(0.0) / safe_gap_m(ego.speed_mps)).max(0.0));
+        // Whoever learns from the reward must be able to see what it is for.
+        let seen_gap_m = after.gap_m.filter(|&gap_m| gap_m < GAP_MAX_M);
+        let missing_gap = seen_gap_m.map_or(0.0, |gap_m| (1.0 - gap_m.max(0.0) / safe_gap_m(ego.speed_mps)).max(0.0));
+        let collision_s = seen_gap_m.map_or(f32::INFINITY, |_| after.time_to_collision_s);
         let failed = matches!(verdict.outcome, Some(Collision | OffRoad | WrongWay | Blocked));
         [
             ("progress", self.progress * (ego.speed_mps / limit_mps).clamp(0.0, 1.0)),
@@ -74,7 +78,7 @@ impl RewardSettings {
             ("lane_offset", -self.lane_offset * square(after.lane_offset_m).min(1.0)),
             ("heading", -self.heading * square(after.heading_rad / 0.1).min(1.0)),
             ("close_gap", -self.close_gap * missing_gap),
-            ("time_to_collision", -self.time_to_collision * (1.0 - after.time_to_collision_s / 3.0).max(0.0)),
+            ("time_to_collision", -self.time_to_collision * (1.0 - collision_s / 3.0).max(0.0)),
             ("acceleration", -self.acceleration * square(ego.acceleration_mps2 / 7.0).min(1.0)),
             ("steer_change", -self.steer_change * (ego.steer_rad - before.ego.steer_rad).abs() / 0.1),
             ("outside_lanes", -self.outside_lanes * f32::from(u8::from(after.outside_lanes))),

@@ -110,7 +110,7 @@ pub struct Drive {
     /// By how much each value of each decision's frame was changed, in grey levels; nothing where a decision was not attacked.
     /// Empty unless asked for.
     pub changes: Vec<Vec<i16>>,
-    /// The greatest offset in the lane.
+    /// The greatest offset from the centre of the lane the drive began in.
     pub max_lane_offset_m: f32,
     /// The least time to collision; infinite if there was never one.
     pub min_ttc_s: f32,
@@ -247,7 +247,7 @@ impl<'a> Together<'a> {
             let (drive, measures) = (&mut self.drives[world], &self.seen.measures[world]);
             drive.decisions += 1;
             drive.controls.push(controls[world]);
-            drive.max_lane_offset_m = drive.max_lane_offset_m.max(measures.lane_offset_m.abs());
+            drive.max_lane_offset_m = drive.max_lane_offset_m.max(measures.start_lane_offset_m.abs());
             drive.min_ttc_s = drive.min_ttc_s.min(measures.time_to_collision_s);
         }
         true

@@ -5,7 +5,7 @@ use crate::host::progress::Stage;
 use crate::train::pace::Allotment;
 use crate::train::settings::Settings;
 use roadproof_env::scripted_controls;
-use roadproof_perception::{CLASSES, Class as Seen, Dataset, PerceptLabel};
+use roadproof_perception::{CLASSES, Class as Seen, Dataset, GAP_MAX_M, PerceptLabel};
 use roadproof_sim::seed::Stream;
 use roadproof_sim::vehicle::VehicleSettings;
 use roadproof_sim::{Class, Fleet, FleetError, Measures, Observations, Purpose, Scenario, Seed, Split, generate_drive};
@@ -159,7 +159,8 @@ fn push(dataset: &mut Dataset, seen: &Observations, world: usize) {
         lane_offset_m: measures.lane_offset_m,
         heading_rad: measures.heading_rad,
         curvature_per_m: measures.curvature_per_m,
-        gap_m: measures.gap_m,
+        // The simulator measures as far as the road goes; frames tell only so far.
+        gap_m: measures.gap_m.filter(|&gap_m| gap_m < GAP_MAX_M),
     };
     dataset.push(seen.frame(world), &classes, label).expect("the dataset was made for the fleet's camera");
 }

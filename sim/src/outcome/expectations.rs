@@ -52,6 +52,7 @@ pub fn judge_drive(expect: &Expect, outcome: Outcome, score: &Score, extremes: &
     ];
     let at_most = [
         ("max_lane_offset_m", expect.max_lane_offset_m, extremes.max_lane_offset_m),
+        ("max_nearest_lane_offset_m", expect.max_nearest_lane_offset_m, extremes.max_nearest_lane_offset_m),
         ("max_speed_mps", expect.max_speed_mps, extremes.max_speed_mps),
         ("max_decel_mps2", expect.max_decel_mps2, extremes.max_decel_mps2),
         ("arrive_within_s", expect.arrive_within_s, arrival_s),

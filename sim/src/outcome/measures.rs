@@ -1,14 +1,12 @@
 //! What a decision led to, as numbers without opinions.
 
 use crate::math::wrap_angle;
-use crate::road::Road;
+use crate::road::{LaneId, Road};
 use crate::scene::Class;
 use crate::traffic::Traffic;
 use crate::vehicle::EgoState;
 use bevy::prelude::Component;
 
-/// What is ahead further than this is not measured.
-pub const GAP_RANGE_M: f32 = 60.0;
 /// Curvature ahead is the mean over this stretch.
 pub const CURVATURE_AHEAD_M: (f32, f32) = (5.0, 25.0);
 
@@ -32,13 +30,16 @@ pub struct Measures {
     pub time_s: f32,
     /// The ego.
     pub ego: EgoState,
-    /// Offset from the centre of the lane, positive to the left.
+    /// Offset from the centre of the nearest lane of the ego's direction, positive to the left.
     pub lane_offset_m: f32,
+    /// Offset from the centre of the lane that the scenario put the ego in, positive to the left.
+    pub start_lane_offset_m: f32,
     /// Heading against the lane, positive to the left.
     pub heading_rad: f32,
     /// Mean curvature of the lane ahead, positive to the left.
     pub curvature_per_m: f32,
-    /// From bumper to bumper, to the next car in the ego's path within [`GAP_RANGE_M`].
+    /// From bumper to bumper, to the next car in the ego's path, however far ahead. What a sensor or a network can tell of it is
+    /// theirs to cut off.
     pub gap_m: Option<f32>,
     /// That car's speed along the road.
     pub lead_speed_mps: f32,
@@ -60,16 +61,26 @@ pub struct Measures {
     pub traffic_speed_mps: Option<f32>,
     /// Where on the road the drive began, which is where the route begins.
     pub(crate) start_s_m: f32,
+    /// The lane the scenario put the ego in.
+    pub(crate) start_lane: LaneId,
 }
 
 /// The route ends this far before the road does.
 pub(crate) const ROUTE_MARGIN_M: f32 = 5.0;
+/// Shortest route that a scenario may ask for.
+pub(crate) const LEAST_ROUTE_M: f32 = 1.0;
 
 impl Measures {
-    /// Measures before the first decision.
-    pub(crate) fn at_start(ego: EgoState, road: &Road, traffic: &Traffic, ego_length_m: f32, ego_width_m: f32) -> Self {
-        let start = Self { start_s_m: ego.s_m, ..Self::default() };
-        start.next(ego, road, traffic, (ego_length_m, ego_width_m), 0.0, None)
+    /// Measures before the first decision of an ego whose scenario puts it in `start_lane`.
+    pub(crate) fn at_start(
+        ego: EgoState,
+        start_lane: LaneId,
+        road: &Road,
+        traffic: &Traffic,
+        ego_size_m: (f32, f32),
+    ) -> Self {
+        let start = Self { start_s_m: ego.s_m, start_lane, ..Self::default() };
+        start.next(ego, road, traffic, ego_size_m, 0.0, None)
     }
 
     /// Measures after one more decision.
@@ -82,19 +93,20 @@ impl Measures {
         decision_s: f32,
         contact: Option<Contact>,
     ) -> Self {
-        let lane_centre_m = road.lane(ego.lane).map_or(0.0, |lane| lane.centre_d_m);
+        let lane_centre_m = |id: LaneId| road.lane(id).map_or(0.0, |lane| lane.centre_d_m);
         let outside_lanes = road.lane_at(ego.d_m).is_none_or(|lane| lane.id.is_oncoming());
         let (ahead_from_m, ahead_to_m) = CURVATURE_AHEAD_M;
         let first = decision_s == 0.0;
         let advance_m = if first { 0.0 } else { (ego.s_m - self.ego.s_m).max(0.0) };
-        let route_m = (road.length_m() - ROUTE_MARGIN_M - self.start_s_m).max(1.0);
+        let route_m = (road.length_m() - ROUTE_MARGIN_M - self.start_s_m).max(LEAST_ROUTE_M);
         let completion = ((ego.s_m - self.start_s_m) / route_m).clamp(0.0, 1.0);
         let lead = find_lead(&ego, traffic, ego_length_m, ego_width_m);
         let closing_mps = lead.map_or(0.0, |(_, lead_mps)| ego.speed_mps - lead_mps);
         Self {
             step: if first { 0 } else { self.step + 1 },
             time_s: if first { 0.0 } else { (self.step + 1) as f32 * decision_s },
-            lane_offset_m: ego.d_m - lane_centre_m,
+            lane_offset_m: ego.d_m - lane_centre_m(ego.lane),
+            start_lane_offset_m: ego.d_m - lane_centre_m(self.start_lane),
             heading_rad: wrap_angle(ego.heading_rad - road.line.point(ego.s_m).heading_rad),
             curvature_per_m: road.line.mean_curvature(ego.s_m + ahead_from_m, ego.s_m + ahead_to_m),
             gap_m: lead.map(|(gap_m, _)| gap_m),
@@ -111,6 +123,7 @@ impl Measures {
             contact,
             traffic_speed_mps: traffic_speed(&ego, traffic),
             start_s_m: self.start_s_m,
+            start_lane: self.start_lane,
             ego,
         }
     }
@@ -126,8 +139,7 @@ fn find_lead(ego: &EgoState, traffic: &Traffic, ego_length_m: f32, ego_width_m: 
             let in_path = (car.d_m - ego.d_m).abs() < 0.5 * (car.width_m + ego_width_m);
             let gap_m = ahead_m - 0.5 * (car.length_m + ego_length_m);
             // Side by side in a bend, two bodies may overlap along the road without touching.
-            (in_path && ahead_m > 0.0 && gap_m < GAP_RANGE_M)
-                .then_some((gap_m.max(0.0), car.speed_mps * car.direction()))
+            (in_path && ahead_m > 0.0).then_some((gap_m.max(0.0), car.speed_mps * car.direction()))
         })
         .min_by(|(a, _), (b, _)| a.total_cmp(b))
 }
@@ -136,4 +148,58 @@ fn traffic_speed(ego: &EgoState, traffic: &Traffic) -> Option<f32> {
     let near = || traffic.cars().iter().filter(|car| !car.lane.is_oncoming() && (car.s_m - ego.s_m).abs() < 100.0);
     let count = near().count();
     (count > 0).then(|| near().map(|car| car.speed_mps).sum::<f32>() / count as f32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Controls, Episode, parse};
+
+    fn drive(text: &str) -> Episode {
+        let text = format!("Scenario(format: 1, title: \"t\", duration_s: 40.0, {text})");
+        Episode::new(parse(&text, "t.ron".as_ref()).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn time_to_collision_is_the_gap_over_the_closing_speed_at_any_distance() {
+        // Lane, speed and place of the other car; at the ego's speed of 30 m/s.
+        for (speed_mps, s_m) in [(0.0, 60.0), (0.0, 300.0), (12.0, 95.0), (29.0, 700.0)] {
+            let episode = drive(&format!(
+                "road: Straight(length_m: 900.0), ego: (s_m: 10.0, speed_mps: 30.0), \
+                 actors: [(name: \"ahead\", start: (lane: 0, s_m: {s_m:?}, speed_mps: {speed_mps:?}))]"
+            ));
+            let measures = episode.measures();
+            let gap_m = s_m - 10.0 - 0.5 * (4.3 + 4.4);
+            assert!((measures.gap_m.unwrap() - gap_m).abs() < 1e-2, "{measures:?}");
+            let expected_s = gap_m / (30.0 - speed_mps);
+            assert!((measures.time_to_collision_s - expected_s).abs() < 1e-3 * expected_s, "{measures:?}");
+        }
+    }
+
+    #[test]
+    fn an_oncoming_car_in_the_egos_lane_counts_however_far() {
+        let mut episode = drive(
+            "road: Straight(length_m: 900.0), ego: (s_m: 20.0, speed_mps: 40.0), \
+             actors: [(name: \"overtaker\", start: (lane: -1, s_m: 500.0, speed_mps: 40.0), \
+             script: [ChangeLane(when: At(at_s: 0.0), to_lane: 0, over_s: 0.5)])]",
+        );
+        (0..10).for_each(|_| episode.step(Controls::default()));
+        let measures = episode.measures();
+        // Both have driven for a second towards each other.
+        let gap_m = 480.0 - 80.0 - 0.5 * (4.3 + 4.4);
+        assert!((measures.gap_m.unwrap() - gap_m).abs() < 0.5, "{measures:?}");
+        assert!((measures.time_to_collision_s - gap_m / 80.0).abs() < 0.01, "{measures:?}");
+    }
+
+    #[test]
+    fn the_lane_to_keep_is_the_one_the_drive_began_in() {
+        let mut episode = drive(
+            "road: Straight(length_m: 400.0, lanes: 3), \
+             ego: (s_m: 20.0, speed_mps: 12.0, heading_deg: 12.0, vehicle: (tyre_friction: 0.05))",
+        );
+        (0..30).for_each(|_| episode.step(Controls::default()));
+        let measures = episode.measures();
+        assert_eq!(measures.ego.lane, LaneId(2), "it slides over two lanes");
+        assert!((measures.start_lane_offset_m - measures.lane_offset_m - 7.0).abs() < 1e-4, "{measures:?}");
+    }
 }

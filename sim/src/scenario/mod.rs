@@ -402,9 +402,13 @@ pub struct Expect {
     /// The gap to what is ahead never falls below this.
     #[serde(deserialize_with = "option::min_gap_m")]
     pub min_gap_m: Option<f32>,
-    /// The ego never is further from its lane's centre.
+    /// The ego never is further from the centre of the lane it started in: the lane it was to keep.
     #[serde(deserialize_with = "option::max_lane_offset_m")]
     pub max_lane_offset_m: Option<f32>,
+    /// The ego never is further from the centre of whichever lane of its direction is nearest, for drives in which it may change
+    /// lane.
+    #[serde(deserialize_with = "option::max_nearest_lane_offset_m")]
+    pub max_nearest_lane_offset_m: Option<f32>,
     /// The ego never is faster.
     #[serde(deserialize_with = "option::max_speed_mps")]
     pub max_speed_mps: Option<f32>,
@@ -432,6 +436,7 @@ impl Default for Expect {
             min_ttc_s: None,
             min_gap_m: None,
             max_lane_offset_m: None,
+            max_nearest_lane_offset_m: None,
             max_speed_mps: None,
             max_decel_mps2: None,
             min_driving_score: None,

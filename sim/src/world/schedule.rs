@@ -129,7 +129,8 @@ impl WorldBundle {
         physics.set_steer(ego.vehicle.steer_for_curvature(road.line.point(ego.s_m).curvature_per_m));
         let before = EgoState { s_m: ego.s_m, speed_mps: ego.speed_mps, ..EgoState::default() };
         let state = physics.ego_state(&road, &before, 1.0);
-        let measures = Measures::at_start(state, &road, &traffic, ego.vehicle.length_m, ego.vehicle.width_m);
+        let ego_size_m = (ego.vehicle.length_m, ego.vehicle.width_m);
+        let measures = Measures::at_start(state, ego.lane, &road, &traffic, ego_size_m);
         let stage = Stage { scenario, road, scene: Arc::new(scene) };
         Ok(Self {
             stage,

@@ -11,6 +11,7 @@ use bevy_egui::egui::{
     self, Align2, Color32, ComboBox, Context, FontId, Frame, Panel, Pos2, Rect, RichText, Sense, Slider, Stroke,
     TextureId, Ui, Vec2,
 };
+use roadproof_perception::GAP_MAX_M;
 use roadproof_sim::fault::{FaultKind, Severity};
 
 /// Width of the panel, in points.
@@ -216,7 +217,8 @@ fn plots(ui: &mut Ui, session: &Session) {
         let percept = moment.thought.as_ref()?.percept;
         (percept.lead_probability >= 0.5).then_some(percept.gap_m)
     });
-    let gap = curve(&|moment| moment.measures.gap_m);
+    // As far as perception can tell; the truth goes on to the end of the road.
+    let gap = curve(&|moment| moment.measures.gap_m.filter(|&gap_m| gap_m < GAP_MAX_M));
     plot(ui, "gap ahead, m", count, &[(&believed, CHOSEN), (&gap, GOOD)], Some(0.0));
     let reward = curve(&|moment| Some(moment.reward.iter().map(|(_, term)| term).sum()));
     plot(ui, "reward", count, &[(&reward, INK)], Some(0.0));
