@@ -130,8 +130,7 @@ impl ReferenceLine {
     pub fn height_and_slope(&self, s_m: f32) -> (f32, f32) {
         self.hills.iter().fold((0.0, 0.0), |(height_m, slope), hill| {
             let (sin, cos) = sin_cos(hill.angle(s_m));
-            let steepest = hill.amplitude_m * std::f32::consts::TAU / hill.wavelength_m;
-            (height_m + hill.amplitude_m * sin, slope + steepest * cos)
+            (height_m + hill.amplitude_m * sin, slope + hill.steepest() * cos)
         })
     }
 
@@ -211,6 +210,12 @@ impl ReferenceLine {
 }
 
 impl HillWave {
+    /// Its greatest rise per metre.
+    #[must_use]
+    pub fn steepest(&self) -> f32 {
+        self.amplitude_m * std::f32::consts::TAU / self.wavelength_m
+    }
+
     fn angle(&self, s_m: f32) -> f32 {
         std::f32::consts::TAU * s_m / self.wavelength_m + self.phase_rad
     }

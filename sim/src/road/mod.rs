@@ -131,6 +131,14 @@ pub enum RoadError {
         /// The clearance it needs.
         clearance_m: f32,
     },
+    /// Hills steeper than any street.
+    #[error("the hills' slopes add up to {slope:.2}, allowed is a slope of {max_slope}")]
+    TooSteep {
+        /// Greatest slopes of all waves together, metres per metre.
+        slope: f32,
+        /// The bound.
+        max_slope: f32,
+    },
     /// Too short or too long.
     #[error("the road is {length_m:.1} m long, it must be {min_m} to {max_m} m")]
     Length {
@@ -147,6 +155,8 @@ pub enum RoadError {
 pub const MIN_LENGTH_M: f32 = 20.0;
 /// Longest road whose coordinates keep a millimetre in single precision.
 pub const MAX_LENGTH_M: f32 = 5000.0;
+/// Steepest road: as the steepest street there is, of 34.8 % (Baldwin Street, Dunedin; Guinness World Records 2020).
+pub const MAX_SLOPE: f32 = 0.35;
 /// Longest road that may be asked for from a seed: the last bends are drawn whole, up to 400 m more than asked for.
 pub const MAX_GENERATED_LENGTH_M: f32 = 4600.0;
 
@@ -154,7 +164,7 @@ impl Road {
     /// Builds a road of these pieces.
     ///
     /// # Errors
-    /// [`RoadError`] if it would fold over, meet itself, or is too short or too long.
+    /// [`RoadError`] if it would fold over, meet itself, or is too short, too long or too steep.
     pub fn new(
         pieces: &[CurvePiece],
         hills: Vec<HillWave>,
@@ -165,6 +175,11 @@ impl Road {
         let length_m = pieces.iter().fold(0.0, |sum, piece| sum + piece.length_m);
         if !(MIN_LENGTH_M..=MAX_LENGTH_M).contains(&length_m) {
             return Err(RoadError::Length { length_m, min_m: MIN_LENGTH_M, max_m: MAX_LENGTH_M });
+        }
+        // Waves of unlike lengths come into step somewhere, and those of a file begin so.
+        let slope: f32 = hills.iter().map(HillWave::steepest).sum();
+        if slope > MAX_SLOPE {
+            return Err(RoadError::TooSteep { slope, max_slope: MAX_SLOPE });
         }
         let half_width_m = cross_section.left_edge_m().max(cross_section.right_edge_m().abs());
         let min_radius_m = half_width_m + 4.0;
@@ -215,6 +230,15 @@ impl Road {
     pub fn surface_point(&self, s_m: f32, d_m: f32) -> Vec3 {
         let position: Vec2 = self.line.to_world(s_m, d_m);
         Vec3::new(position.x, position.y, self.line.height_m(s_m))
+    }
+
+    /// The surface's rise per metre at `(s, d)`, towards where it rises most, in the ground plane.
+    #[must_use]
+    pub fn gradient(&self, s_m: f32, d_m: f32) -> Vec2 {
+        let point = self.line.point(s_m);
+        // Beside the line, a metre of the ground is more or less than a metre of the line.
+        let metres_per_metre = (1.0 - point.curvature_per_m * d_m).max(0.2);
+        point.direction * (self.line.slope(s_m) / metres_per_metre)
     }
 
     /// The speed limit at `s`.
@@ -311,6 +335,32 @@ mod tests {
         assert_eq!(road.own_lane_at(2.0).id, LaneId(1));
         assert_eq!(road.lane_at(2.0).unwrap().id, LaneId(-1));
         assert!(road.lane_at(-7.5).is_none());
+    }
+
+    #[test]
+    fn slopes_add_up_to_at_most_that_of_the_steepest_street() {
+        let wave = |amplitude_m, wavelength_m| HillWave { amplitude_m, wavelength_m, phase_rad: 0.0 };
+        let built = |hills: Vec<HillWave>| Road::new(&[arc(300.0, 0.0)], hills, SECTION, vec![], vec![]);
+        assert!(built(vec![wave(10.0, 314.0)]).is_ok(), "a fifth");
+        assert!(built(vec![wave(5.0, 100.0), wave(2.0, 400.0)]).is_ok(), "0.314 and 0.031");
+        for hills in [vec![wave(10.0, 50.0)], vec![wave(5.0, 100.0), wave(5.0, 400.0)], vec![wave(1.0, 200.0); 12]] {
+            let error = built(hills).unwrap_err();
+            assert!(matches!(error, RoadError::TooSteep { slope, .. } if slope > MAX_SLOPE), "{error}");
+        }
+        let error = built(vec![wave(10.0, 50.0), wave(10.0, 50.0)]).unwrap_err().to_string();
+        assert_eq!(error, "the hills' slopes add up to 2.51, allowed is a slope of 0.35");
+    }
+
+    #[test]
+    fn the_gradient_is_that_of_the_surface() {
+        let hill = HillWave { amplitude_m: 2.0, wavelength_m: 150.0, phase_rad: 0.3 };
+        let road = Road::new(&[arc(200.0, 0.02)], vec![hill], SECTION, vec![], vec![]).unwrap();
+        for (s_m, d_m) in [(20.0, 0.0), (60.0, -6.0), (110.0, 3.0)] {
+            let (before, after) = (road.surface_point(s_m - 0.25, d_m), road.surface_point(s_m + 0.25, d_m));
+            let step = after - before;
+            let rise_m = road.gradient(s_m, d_m).dot(step.truncate());
+            assert!((rise_m - step.z).abs() < 1e-3, "{rise_m} m at {s_m} m, expected {} m", step.z);
+        }
     }
 
     #[test]
