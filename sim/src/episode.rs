@@ -125,6 +125,93 @@ mod tests {
     use std::path::Path;
 
     #[test]
+    fn a_slide_over_two_lanes_breaks_the_bound_of_the_lane_to_keep() {
+        let text = "Scenario(format: 1, title: \"t\", duration_s: 3.0, road: Straight(length_m: 400.0, lanes: 3), \
+             ego: (lane: 0, s_m: 20.0, speed_mps: 12.0, heading_deg: 12.0, vehicle: (tyre_friction: 0.05)), \
+             expect: (outcome: TimeUp, max_lane_offset_m: 1.76, max_nearest_lane_offset_m: 1.76))";
+        let mut episode = Episode::new(scenario::parse(text, Path::new("t.ron")).unwrap()).unwrap();
+        while episode.verdict().outcome.is_none() {
+            episode.step(Controls::default());
+        }
+        let failures = episode.judgement().unwrap().failures();
+        assert!(matches!(&failures[..], [one] if one.starts_with("max_lane_offset_m = 7.")), "{failures:?}");
+    }
+
+    /// How a drive without controls ends.
+    fn outcome(text: &str) -> Option<Outcome> {
+        let text = format!("Scenario(format: 1, title: \"t\", {text})");
+        let mut episode = Episode::new(scenario::parse(&text, Path::new("t.ron")).unwrap()).unwrap();
+        while episode.verdict().outcome.is_none() {
+            episode.step(Controls::default());
+        }
+        episode.verdict().outcome
+    }
+
+    /// Steps from the longest to the shortest that a file may ask for.
+    const STEPS: [(f32, u8); 7] = [(10.0, 1), (5.0, 2), (1.0, 10), (10.0, 2), (10.0, 4), (2.0, 20), (50.0, 20)];
+
+    #[test]
+    fn fast_cars_meet_head_on_whatever_the_step() {
+        for (decision_hz, substeps) in STEPS {
+            for start_m in 0..8 {
+                let ended = outcome(&format!(
+                    "duration_s: 3.0, decision_hz: {decision_hz:?}, substeps: {substeps}, \
+                     road: Straight(length_m: 900.0, lanes: 1, speed_limit_mps: 60.0), \
+                     ego: (s_m: 100.0, speed_mps: 60.0, vehicle: (top_speed_mps: 60.0, length_m: 1.0, wheelbase_m: 0.8)), \
+                     actors: [(name: \"wrong way\", start: (lane: -1, s_m: {:?}, speed_mps: 60.0), \
+                     script: [ChangeLane(when: At(at_s: 0.0), to_lane: 0, over_s: 0.2)])]",
+                    340.0 + 1.7 * start_m as f32
+                ));
+                assert_eq!(ended, Some(Outcome::Collision), "{decision_hz} x {substeps}, {start_m}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_car_that_shoots_across_is_met_whatever_the_step() {
+        for (decision_hz, substeps) in STEPS {
+            // It crosses 25 m in a second: the slowest decisions still see a part of it.
+            let ended = outcome(&format!(
+                "duration_s: 1.0, decision_hz: {decision_hz:?}, substeps: {substeps}, \
+                 road: Straight(length_m: 300.0, lanes: 3, oncoming_lanes: 3, lane_width_m: 5.0), \
+                 ego: (s_m: 50.0, lane: -1, speed_mps: 0.0, vehicle: (length_m: 1.0, wheelbase_m: 0.6, width_m: 0.5, track_m: 0.4)), \
+                 actors: [(name: \"across\", start: (lane: 0, s_m: 50.0, speed_mps: 0.0), \
+                 script: [ChangeLane(when: At(at_s: 0.0), to_lane: -3, over_s: 0.2)])]"
+            ));
+            assert_eq!(ended, Some(Outcome::Collision), "{decision_hz} x {substeps}");
+        }
+    }
+
+    #[test]
+    fn a_sign_is_hit_in_one_place_whatever_the_step() {
+        // On ice along the right edge, the car straight, turned, and short.
+        for (heading_deg, offset_m, length_m) in
+            [(0.0, -2.15, 4.3), (0.0, -2.15, 1.0), (20.0, -2.15, 4.3), (-3.0, -1.6, 2.0)]
+        {
+            let drive = |decision_hz: f32, substeps: u8| {
+                let text = format!(
+                    "Scenario(format: 1, title: \"t\", seed: 5, duration_s: 14.0, \
+                     decision_hz: {decision_hz:?}, substeps: {substeps}, \
+                     road: Segments(segments: [Line(length_m: 800.0)], lane_width_m: 2.5, shoulder_m: 0.0, oncoming_lanes: 0), \
+                     ego: (s_m: 5.0, speed_mps: 60.0, offset_m: {offset_m:?}, heading_deg: {heading_deg:?}, \
+                     vehicle: (tyre_friction: 0.05, top_speed_mps: 60.0, length_m: {length_m:?}, wheelbase_m: 0.8)))"
+                );
+                let mut episode = Episode::new(scenario::parse(&text, Path::new("t.ron")).unwrap()).unwrap();
+                while episode.verdict().outcome.is_none() {
+                    episode.step(Controls::default());
+                }
+                let touched = episode.measures().contact.map(|contact| (contact.class, contact.index));
+                (episode.verdict().outcome, touched)
+            };
+            let finest = drive(50.0, 20);
+            for (decision_hz, substeps) in STEPS.into_iter().filter(|(decision_hz, _)| *decision_hz >= 10.0) {
+                let found = drive(decision_hz, substeps);
+                assert_eq!(found, finest, "{heading_deg} deg, {offset_m} m, {length_m} m, {decision_hz} x {substeps}");
+            }
+        }
+    }
+
+    #[test]
     fn a_fast_car_meets_what_was_far_at_the_start_of_its_decision() {
         let drive = |decision_hz: f32, substeps: u8| {
             let text = format!(

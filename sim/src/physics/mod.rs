@@ -4,6 +4,7 @@
 //! look like, and the wheels must be updated in every physics step, between two steps of the solver.
 
 mod ground;
+mod sweep;
 
 use crate::math::{Quat, Vec2, Vec3, atan2, pitch_rotation, yaw_rotation};
 use crate::outcome::measures::Contact;
@@ -20,6 +21,7 @@ use rapier3d::prelude::{
     RigidBodyVelocity, SharedShape, SoftBodySet,
 };
 use std::sync::Arc;
+use sweep::{BoxAt, Overlap};
 
 /// Whatever keeps this distance between its body and the ego's during a decision is left out of physics.
 const CLEARANCE_M: f32 = 5.0;
@@ -64,6 +66,17 @@ struct OtherCar {
     body: RigidBodyHandle,
     radius_m: f32,
     place: CarPlace,
+}
+
+impl OtherCar {
+    /// Lets physics move the car from here on, with the velocity it has.
+    fn hand_over(&mut self, bodies: &mut RigidBodySet) {
+        self.place = CarPlace::Hit;
+        let body = &mut bodies[self.body];
+        let velocity = body.linvel();
+        body.set_body_type(RigidBodyType::Dynamic, true);
+        body.set_linvel(velocity, true);
+    }
 }
 
 /// Who moves another car.
@@ -199,7 +212,7 @@ impl Physics {
             );
             self.vehicle.step(controls, dt_s, queries);
             self.accelerate_ego(-downhill);
-            let before = *self.bodies[self.ego].vels();
+            let (before, ego_from) = (*self.bodies[self.ego].vels(), *self.bodies[self.ego].position());
             self.pipeline.step(
                 GRAVITY_MPS2,
                 &self.parameters,
@@ -215,7 +228,8 @@ impl Physics {
                 &(),
                 &(),
             );
-            if self.note_contact(traffic, before) {
+            let hit = self.note_contact(traffic, before);
+            if hit || self.note_passage(traffic, ego_from, dt_s) {
                 self.lay_mesh(road, traffic, decision_s);
             }
         }
@@ -361,15 +375,70 @@ impl Physics {
                 // just taken it for a wall, so the ego gets its motion back and the next step resolves the contact.
                 self.bodies[self.ego].set_vels(before, true);
                 hit = true;
+                self.cars[index].hand_over(&mut self.bodies);
                 traffic.hit(index);
-                self.cars[index].place = CarPlace::Hit;
-                let body = &mut self.bodies[self.cars[index].body];
-                let velocity = body.linvel();
-                body.set_body_type(RigidBodyType::Dynamic, true);
-                body.set_linvel(velocity, true);
             }
         }
         hit
+    }
+
+    /// Keeps a first contact that lies between the poses of two physics steps, which the solver cannot see, and puts both bodies
+    /// back to where they met; says whether another car was hit. `ego_from` is where the ego was before the step.
+    fn note_passage(&mut self, traffic: &mut Traffic, ego_from: Pose, dt_s: f32) -> bool {
+        /// Bodies are put so far into each other that the next step finds them touching.
+        const INTO_M: f32 = 0.02;
+        if self.contact.is_some() {
+            return false;
+        }
+        let ego_to = *self.bodies[self.ego].position();
+        let Some((collider, way, overlap)) = self.first_passage(ego_from, ego_to, dt_s) else { return false };
+        let way_m = way.length();
+        let at = (overlap.from + INTO_M / way_m).min(0.5 * (overlap.from + overlap.to));
+        let ego_at = Pose::from_parts(
+            ego_from.translation.lerp(ego_to.translation, at),
+            ego_from.rotation.lerp(ego_to.rotation, at),
+        );
+        self.bodies[self.ego].set_position(ego_at, true);
+        let (class, index) = read_user_data(self.colliders[collider].user_data);
+        self.contact = Some(Contact { class, index, closing_speed_mps: way_m / dt_s });
+        if let Some(handle) = self.colliders[collider].parent() {
+            let body = &mut self.bodies[handle];
+            let back = body.linvel() * (dt_s * (1.0 - at));
+            body.set_position(Pose::from_parts(body.translation() - back, *body.rotation()), true);
+            self.cars[index].hand_over(&mut self.bodies);
+            traffic.hit(index);
+        }
+        class == Class::Vehicle
+    }
+
+    /// What the ego met first on its way from one pose to another, only to leave it again: its collider, its way against the
+    /// ego's and when.
+    fn first_passage(&self, from: Pose, to: Pose, dt_s: f32) -> Option<(ColliderHandle, Vec3, Overlap)> {
+        let box_of = |collider: ColliderHandle, pose: Pose| {
+            let half = self.colliders[collider].shape().as_cuboid()?.half_extents;
+            Some(BoxAt::new(pose.translation, pose.rotation, half))
+        };
+        let lift = self.colliders[self.ego_collider].position_wrt_parent().map_or(Vec3::ZERO, |pose| pose.translation);
+        let rotation = from.rotation.lerp(to.rotation, 0.5);
+        let ego = box_of(self.ego_collider, Pose::from_parts(from.translation + rotation * lift, rotation))?;
+        let ego_way = to.translation - from.translation;
+        let cars = self.cars.iter().filter(|own| own.place == CarPlace::Near).filter_map(|own| {
+            let body = &self.bodies[own.body];
+            let by = body.linvel() * dt_s;
+            let (at, way) = (body.translation() - by, by - ego_way);
+            let collider = *body.colliders().first()?;
+            ego.is_near(at, own.radius_m, way).then_some((collider, Pose::from_parts(at, *body.rotation()), way))
+        });
+        let standing = self.obstacles.iter().filter_map(|obstacle| {
+            let near = obstacle.enabled && ego.is_near(obstacle.middle, obstacle.radius_m, -ego_way);
+            near.then(|| (obstacle.collider, *self.colliders[obstacle.collider].position(), -ego_way))
+        });
+        cars.chain(standing)
+            .filter_map(|(collider, pose, way)| {
+                let overlap = ego.overlap(&box_of(collider, pose)?, way)?;
+                overlap.is_between().then_some((collider, way, overlap))
+            })
+            .min_by(|(.., a), (.., b)| a.from.total_cmp(&b.from))
     }
 
     /// Takes over where physics has moved the cars that were hit, and moves on those that are too far away for it.
