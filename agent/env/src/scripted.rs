@@ -33,7 +33,7 @@ pub fn scripted_controls(measures: &Measures, vehicle: &VehicleSettings, target_
     let offset_m = (measures.lane_offset_m - target_offset_m).clamp(-1.5, 1.5);
     let feedback = -0.018 * offset_m - 0.26 * measures.heading_rad;
     let steer_rad = vehicle.steer_for_curvature(measures.curvature_per_m + feedback);
-    let controls = controls_for(steer_rad, follow_mps2(measures), vehicle);
+    let controls = controls_for(steer_rad, follow_mps2(measures), vehicle, &measures.ego);
     // A standing car holds the brake rather than rolls.
     let holding = controls.brake > 0.0 && measures.ego.speed_mps.abs() < 0.3;
     Controls { brake: if holding { controls.brake.max(0.3) } else { controls.brake }, ..controls }

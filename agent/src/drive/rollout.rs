@@ -47,8 +47,11 @@ pub(crate) fn drive_all(
             return Ok(None);
         }
         let heads = driver.policy().heads(&features);
-        let controls: Vec<_> =
-            heads.chunks_exact(OUTPUTS).map(|heads| QValues(heads).best().controls(&vehicle)).collect();
+        let controls: Vec<_> = heads
+            .chunks_exact(OUTPUTS)
+            .zip(&seen.sensed)
+            .map(|(heads, sensed)| QValues(heads).best().controls(&vehicle, &sensed.ego))
+            .collect();
         fleet.step(&controls, &mut seen);
         eyes.look(&seen, &seen.rgb, decision_s, &mut features);
         let mut fresh = Vec::new();

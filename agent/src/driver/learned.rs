@@ -7,7 +7,7 @@ use crate::train::settings::{Settings, SettingsError};
 use roadproof_env::action::Action;
 use roadproof_perception::weights::WeightsError;
 use roadproof_perception::{Percept, Perception};
-use roadproof_sim::vehicle::VehicleSettings;
+use roadproof_sim::vehicle::{EgoState, VehicleSettings};
 use roadproof_sim::{Controls, Observations};
 use std::path::Path;
 
@@ -192,13 +192,17 @@ impl LearnedDriver {
     /// Controls for every world from these frames.
     pub fn act(&mut self, seen: &Observations, rgb: &[u8], decision_s: f32) -> Vec<Controls> {
         let thoughts = self.think(seen, rgb, decision_s);
-        thoughts.iter().map(|thought| self.controls(thought.action())).collect()
+        thoughts
+            .iter()
+            .zip(&seen.sensed)
+            .map(|(thought, sensed)| self.controls(thought.action(), &sensed.ego))
+            .collect()
     }
 
-    /// The controls that carry an action out in the car it knows.
+    /// The controls that carry an action out in the car it knows, as that senses itself.
     #[must_use]
-    pub fn controls(&self, action: Action) -> Controls {
-        action.controls(&self.vehicle)
+    pub fn controls(&self, action: Action, ego: &EgoState) -> Controls {
+        action.controls(&self.vehicle, ego)
     }
 
     /// What it makes of these frames.

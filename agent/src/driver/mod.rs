@@ -56,7 +56,7 @@ impl Driver {
             Self::Learned(driver) => driver.act(seen, &seen.rgb, decision_s),
             Self::Blind(driver) => driver.act_blind(seen, decision_s),
             Self::Scripted(driver) => seen.sensed.iter().map(|measures| driver.act(measures)).collect(),
-            Self::Random(driver) => driver.act(),
+            Self::Random(driver) => driver.act(&seen.sensed),
         }
     }
 }

@@ -3,7 +3,7 @@
 use roadproof_env::action::{ACCELERATION_MPS2, Action, STEER_RAD};
 use roadproof_sim::seed::Stream;
 use roadproof_sim::vehicle::VehicleSettings;
-use roadproof_sim::{Controls, Purpose, Seed};
+use roadproof_sim::{Controls, Measures, Purpose, Seed};
 
 /// Draws actions, one stream per world.
 #[derive(Clone, Debug, Default)]
@@ -19,12 +19,12 @@ impl RandomDriver {
     }
 
     /// Controls for every world.
-    pub fn act(&mut self) -> Vec<Controls> {
-        let draw = |stream: &mut Stream| {
+    pub fn act(&mut self, sensed: &[Measures]) -> Vec<Controls> {
+        let draw = |(stream, measures): (&mut Stream, &Measures)| {
             let action =
                 Action { steer: stream.below(STEER_RAD.len()), acceleration: stream.below(ACCELERATION_MPS2.len()) };
-            action.controls(&self.vehicle)
+            action.controls(&self.vehicle, &measures.ego)
         };
-        self.streams.iter_mut().map(draw).collect()
+        self.streams.iter_mut().zip(sensed).map(draw).collect()
     }
 }

@@ -142,7 +142,9 @@ impl Environment {
     /// [`FleetError`] if a new drive cannot be built.
     pub fn step(&mut self, actions: &[Action]) -> Result<Transition, FleetError> {
         let before = self.seen.measures.clone();
-        let controls: Vec<_> = actions.iter().map(|action| action.controls(&self.vehicle)).collect();
+        let sensed = self.seen.sensed.iter();
+        let controls: Vec<_> =
+            actions.iter().zip(sensed).map(|(action, sensed)| action.controls(&self.vehicle, &sensed.ego)).collect();
         self.fleet.step(&controls, &mut self.seen);
         if let (Some(adversary), Some(harden)) = (&mut self.hard.adversary, self.settings.harden) {
             adversary.act(harden.attack_eps * self.hard.growth, &mut self.seen.rgb);

@@ -171,7 +171,8 @@ fn walk(
         let action = decide(&certifier, &situation, &heads, QValues(&heads).best());
         previous = Some(seen.rgb.clone());
         driver.act(seen, &seen.rgb, decision_s);
-        episode.step(action.controls(&vehicle));
+        let controls = action.controls(&vehicle, &seen.sensed[0].ego);
+        episode.step(controls);
     }
     Ok(episode)
 }

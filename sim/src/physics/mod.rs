@@ -258,6 +258,7 @@ impl Physics {
             yaw_rate_rad_per_s: body.angvel().z,
             steer_rad: self.vehicle.steer_rad,
             heading_rad: atan2(forward.y, forward.x),
+            slope: road.gradient(s_m, d_m).dot(forward.truncate().normalize_or_zero()),
             s_m,
             d_m,
             lane: road.own_lane_at(d_m).id,

@@ -89,7 +89,8 @@ impl Default for VehicleSettings {
     }
 }
 
-const GRAVITY_MPS2: f32 = 9.81;
+/// Standard acceleration of gravity, rounded.
+pub const GRAVITY_MPS2: f32 = 9.81;
 /// Suspension length without load; the springs give about half of it at rest.
 const REST_LENGTH_M: f32 = 0.3;
 /// Two wheels of an axle each cancel the whole sideways slip; half of it from each is the right sum.
@@ -222,6 +223,12 @@ pub struct EgoState {
     pub steer_rad: f32,
     /// Direction of travel in the ground plane.
     pub heading_rad: f32,
+    /// Rise of the ground under the car for each metre ahead, as cars tell it from an accelerometer beside the wheels' speeds.
+    ///
+    /// # Source
+    /// Vahidi, Stefanopoulou and Peng 2005, "Recursive least squares with forgetting for online estimation of vehicle mass and
+    /// road grade", Vehicle System Dynamics 43, 31, among others.
+    pub slope: f32,
     /// Place along the road.
     pub s_m: f32,
     /// Offset from the reference line.
@@ -319,19 +326,24 @@ mod tests {
 
     #[test]
     fn the_brake_holds_on_a_slope() {
-        // Eight per cent, hardly changing around s = 50 m.
-        let hill = HillWave { amplitude_m: 5.1, wavelength_m: 400.0, phase_rad: -0.25 * std::f32::consts::PI };
-        let mut track = Track::new(start(0.0), vec![hill]);
-        let hold = Controls { brake: 1.0, ..Controls::default() };
-        for _ in 0..10 {
-            track.step(hold);
+        // Steepest at s = 50 m, up and down.
+        for slope in [0.08, 0.2, 0.34, -0.2] {
+            let (amplitude_m, phase) =
+                (f32::abs(slope) * 400.0 / std::f32::consts::TAU, if slope > 0.0 { -0.25 } else { 0.75 });
+            let hill = HillWave { amplitude_m, wavelength_m: 400.0, phase_rad: phase * std::f32::consts::PI };
+            let mut track = Track::new(start(0.0), vec![hill]);
+            assert!((track.ego.slope - slope).abs() < 1e-3, "{} at a slope of {slope}", track.ego.slope);
+            let hold = Controls { brake: 1.0, ..Controls::default() };
+            for _ in 0..10 {
+                track.step(hold);
+            }
+            let from = track.ego.position;
+            for _ in 0..50 {
+                track.step(hold);
+            }
+            let crept_m = track.ego.position.distance(from);
+            assert!(crept_m < 0.05, "crept {crept_m} m at a slope of {slope}");
         }
-        let from = track.ego.position;
-        for _ in 0..50 {
-            track.step(hold);
-        }
-        let crept_m = track.ego.position.distance(from);
-        assert!(crept_m < 0.05, "crept {crept_m} m");
     }
 
     #[test]

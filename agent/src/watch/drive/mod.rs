@@ -305,7 +305,7 @@ fn learned(driver: &Driver) -> Option<&LearnedDriver> {
 fn decide(driver: &mut Driver, seen: &roadproof_sim::Observations, decision_s: f32) -> (Option<Thought>, Controls) {
     if let Driver::Learned(driver) = driver {
         let thought = driver.think(seen, &seen.rgb, decision_s).swap_remove(0);
-        let controls = driver.controls(thought.action());
+        let controls = driver.controls(thought.action(), &seen.sensed[0].ego);
         return (Some(thought), controls);
     }
     (None, driver.act(seen, decision_s)[0])
