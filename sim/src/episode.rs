@@ -1,5 +1,6 @@
 //! One drive from start to verdict: a fleet of one that keeps its trace and its worst values.
 
+use crate::clock::Clock;
 use crate::fleet::{Fleet, FleetError, Observations};
 use crate::outcome::expectations::{Judgement, judge_drive};
 use crate::outcome::measures::Measures;
@@ -26,6 +27,7 @@ pub struct Episode {
     fleet: Fleet,
     seen: Observations,
     expect: Expect,
+    clock: Clock,
     trace: Trace,
     extremes: Extremes,
 }
@@ -36,10 +38,10 @@ impl Episode {
     /// # Errors
     /// [`FleetError`] if the scenario's parts do not fit together.
     pub fn new(scenario: Scenario) -> Result<Self, FleetError> {
-        let expect = scenario.expect;
+        let (expect, clock) = (scenario.expect, Clock::new(scenario.decision_hz));
         let mut fleet = Fleet::new(vec![scenario], 1)?;
         let seen = fleet.observe();
-        Ok(Self { fleet, seen, expect, trace: Trace::default(), extremes: Extremes::default() })
+        Ok(Self { fleet, seen, expect, clock, trace: Trace::default(), extremes: Extremes::default() })
     }
 
     /// One decision; does nothing once the drive has ended.
@@ -113,7 +115,7 @@ impl Episode {
     #[must_use]
     pub fn judgement(&self) -> Option<Judgement> {
         let outcome = self.verdict().outcome?;
-        Some(judge_drive(&self.expect, outcome, self.score(), &self.extremes))
+        Some(judge_drive(&self.expect, outcome, self.score(), &self.extremes, self.clock))
     }
 }
 

@@ -11,6 +11,10 @@ pub mod seed;
 
 pub mod math;
 
+pub mod clock;
+
+pub mod trigger;
+
 pub(crate) mod range;
 
 pub mod text;
@@ -44,6 +48,7 @@ pub mod fleet;
 pub mod episode;
 
 pub use camera::CameraSettings;
+pub use clock::Clock;
 pub use episode::Episode;
 pub use fleet::{Fleet, FleetError, Observations};
 pub use outcome::expectations::Judgement;

@@ -35,6 +35,12 @@ pub fn exp(x: f32) -> f32 {
     libm::expf(x)
 }
 
+/// A number to the power of another.
+#[must_use]
+pub(crate) fn pow(x: f32, exponent: f32) -> f32 {
+    libm::powf(x, exponent)
+}
+
 /// Natural logarithm.
 #[must_use]
 pub(crate) fn ln(x: f32) -> f32 {

@@ -1,5 +1,6 @@
 //! Checked numbers: each function reads one field and refuses a value outside its bounds where it stands in the file.
 
+use crate::clock::Clock;
 use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize};
 
@@ -105,15 +106,15 @@ pub(crate) mod option {
     }
 }
 
-/// A time span `(from, to)` in seconds, both ends inside the drive or beyond it.
+/// A time span `(from, to)` in seconds, both ends inside the drive or beyond it; [`crate::clock`] says which decisions it means.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Span(pub f32, pub f32);
 
 impl Span {
-    /// Whether a time lies in the span, its end excluded.
+    /// Whether a decision lies in the span, its end excluded.
     #[must_use]
-    pub fn contains(self, time_s: f32) -> bool {
-        (self.0..self.1).contains(&time_s)
+    pub fn contains(self, clock: Clock, decision: u32) -> bool {
+        clock.is_within(decision, self.0, self.1)
     }
 }
 

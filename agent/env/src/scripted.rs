@@ -2,6 +2,7 @@
 //! intelligent driver model. It collects the data and is the yardstick.
 
 use crate::action::controls_for;
+use roadproof_sim::scenario::Idm;
 use roadproof_sim::vehicle::VehicleSettings;
 use roadproof_sim::{Controls, Measures};
 
@@ -39,24 +40,27 @@ pub fn scripted_controls(measures: &Measures, vehicle: &VehicleSettings, target_
     Controls { brake: if holding { controls.brake.max(0.3) } else { controls.brake }, ..controls }
 }
 
+/// How the scripted driver keeps its distance.
+const FOLLOWING: Idm = Idm { time_headway_s: 1.4, accel_mps2: 1.8, decel_mps2: 2.0, min_gap_m: 2.5 };
+
 /// Acceleration of the intelligent driver model with a driver's, not a planner's, emergency braking.
-///
-/// # Source
-/// Treiber, Hennecke and Helbing 2000, Physical Review E 62, 1805, equations 1 and 3.
 fn follow_mps2(measures: &Measures) -> f32 {
-    const ACCELERATION: f32 = 1.8;
-    const BRAKING: f32 = 2.0;
-    const HEADWAY_S: f32 = 1.4;
-    const STANDSTILL_M: f32 = 2.5;
-    let speed_mps = measures.ego.speed_mps.max(0.0);
-    let share = speed_mps / measures.speed_limit_mps;
-    let free = 1.0 - share * share * share * share;
-    let interaction = measures.gap_m.map_or(0.0, |gap_m| {
-        let closing_mps = speed_mps - measures.lead_speed_mps;
-        let braking_m = speed_mps * closing_mps / (2.0 * (ACCELERATION * BRAKING).sqrt());
-        let desired_m = STANDSTILL_M + (speed_mps * HEADWAY_S + braking_m).max(0.0);
-        let ratio = desired_m / gap_m.max(0.2);
-        ratio * ratio
-    });
-    (ACCELERATION * (free - interaction)).clamp(-8.0, ACCELERATION)
+    let lead = measures.gap_m.map(|gap_m| (gap_m, measures.lead_speed_mps));
+    FOLLOWING.acceleration_mps2(measures.ego.speed_mps.max(0.0), measures.speed_limit_mps, lead)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lower_speed_limit_is_no_emergency() {
+        let mut measures = Measures::default();
+        measures.speed_limit_mps = 8.0;
+        measures.ego.speed_mps = 14.0;
+        let braking_mps2 = -follow_mps2(&measures);
+        assert!(braking_mps2 > 0.5 * FOLLOWING.decel_mps2 && braking_mps2 <= FOLLOWING.decel_mps2, "{braking_mps2}");
+        measures.gap_m = Some(3.0);
+        assert_eq!(follow_mps2(&measures), -8.0, "but a car right ahead is");
+    }
 }

@@ -336,14 +336,15 @@ Scenario(
             first: 0,
             end: 7,
         };
-        let found = Scenario { perturbations: vec![candidate.perturbation(0.1)], expect, ..source };
+        let found =
+            Scenario { perturbations: vec![candidate.perturbation(roadproof_sim::Clock::new(10.0))], expect, ..source };
         let text = with_fields(SOURCE, &new_fields(&found).unwrap()).unwrap();
         assert_eq!(scenario(&text), found, "{text}");
         for kept in ["title: \"a \\\"title\\\", with (\", // why\n    seed: 3, duration_s: 2.0,\n", "length_m: 300.0"] {
             assert!(text.contains(kept), "{kept:?} is not in\n{text}");
         }
         for new in [
-            "    perturbations: [(during_s: (0.0, 0.65), fault: Graded(kind: Fog, severity: 3))],\n    expect: (",
+            "    perturbations: [(during_s: (0.0, 0.7), fault: Graded(kind: Fog, severity: 3))],\n    expect: (",
             "    expect: (outcome: TimeUp, min_driving_score: 82.0, golden_holds: false),\n)",
         ] {
             assert!(text.contains(new), "{new:?} is not in\n{text}");

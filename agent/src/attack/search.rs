@@ -10,7 +10,7 @@ use crate::host::progress::Stage;
 use roadproof_sim::fault::{Fault, FaultKind, Severity};
 use roadproof_sim::scenario::{Expect, Perturbation, Span};
 use roadproof_sim::seed::Stream;
-use roadproof_sim::{Fleet, FleetError, Purpose, Scenario, Seed};
+use roadproof_sim::{Clock, Fleet, FleetError, Purpose, Scenario, Seed};
 
 /// Drives side by side.
 const BATCH: usize = 64;
@@ -45,9 +45,8 @@ impl Candidate {
 
     /// The same fault as a scenario states it.
     #[must_use]
-    pub fn perturbation(&self, decision_s: f32) -> Perturbation {
-        // Half a decision before the time at which a decision is made, so that no rounding moves it in or out.
-        let time_s = |decision: usize| (((decision as f32 - 0.5) * decision_s * 1000.0).round() / 1000.0).max(0.0);
+    pub fn perturbation(&self, clock: Clock) -> Perturbation {
+        let time_s = |decision: usize| (clock.time_s(decision as u32) * 1000.0).round() / 1000.0;
         let fault = Fault::Graded { kind: self.kind, severity: self.severity };
         Perturbation { during_s: Span(time_s(self.first), time_s(self.end)), when: None, fault }
     }
@@ -152,7 +151,7 @@ impl Search<'_> {
     #[must_use]
     pub fn with(&self, candidate: &Candidate) -> Scenario {
         let mut scenario = self.scenario.clone();
-        scenario.perturbations.push(candidate.perturbation(1.0 / scenario.decision_hz));
+        scenario.perturbations.push(candidate.perturbation(Clock::new(scenario.decision_hz)));
         Scenario { expect: self.bounds, ..scenario }
     }
 
@@ -202,10 +201,10 @@ mod tests {
     #[test]
     fn a_span_holds_the_decisions_it_is_for() {
         for decision_hz in [1.0_f32, 3.0, 10.0, 30.0, 50.0] {
-            let decision_s = 1.0 / decision_hz;
+            let clock = Clock::new(decision_hz);
             for (first, end) in [(0, 1), (1, 2), (5, 40), (999, 1000)] {
-                let span = candidate(1, first, end).perturbation(decision_s).during_s;
-                let inside: Vec<usize> = (0..1100).filter(|step| span.contains(*step as f32 * decision_s)).collect();
+                let span = candidate(1, first, end).perturbation(clock).during_s;
+                let inside: Vec<usize> = (0..1100).filter(|step| span.contains(clock, *step as u32)).collect();
                 assert_eq!(inside, (first..end).collect::<Vec<_>>(), "{decision_hz} per second: {span:?}");
             }
         }

@@ -14,7 +14,7 @@ use crate::host::console::{Console, note};
 use crate::host::interrupt::Stopped;
 use clap::{Parser, Subcommand};
 use roadproof_env::ScriptedDriver;
-use roadproof_sim::{Episode, Scenario};
+use roadproof_sim::{Clock, Episode, Scenario};
 
 const EXIT_CODES: &str =
     "Exit codes: 0 all held, 1 something fell short, 2 bad input, 130 stopped by Ctrl-C or another signal.";
@@ -106,8 +106,9 @@ fn command(cli: Cli, console: &mut Console) -> anyhow::Result<Ended> {
 fn scripted_drive_at(scenario: Scenario, at_s: f32) -> anyhow::Result<Episode> {
     anyhow::ensure!(at_s >= 0.0 && at_s.is_finite(), "--at = {at_s}, allowed are seconds from 0 on");
     let driver = ScriptedDriver::new(scenario.ego.vehicle);
+    let at = Clock::new(scenario.decision_hz).decision_at(at_s);
     let mut episode = Episode::new(scenario)?;
-    while episode.measures().time_s < at_s {
+    while episode.measures().step < at {
         if let Some(outcome) = episode.verdict().outcome {
             anyhow::bail!("--at = {at_s}, the drive ended at {:.1} s: {outcome:?}", episode.measures().time_s);
         }

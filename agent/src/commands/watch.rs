@@ -117,7 +117,7 @@ mod windowed {
     use anyhow::Context;
     use bevy::app::{AppExit, Last};
     use roadproof_sim::fault::{FaultKind, Severity};
-    use roadproof_sim::{Controls, Trace};
+    use roadproof_sim::{Clock, Controls, Trace};
     use std::path::{Path, PathBuf};
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU32, Ordering};
@@ -202,7 +202,8 @@ mod windowed {
         crate::host::files::check_writable(path)?;
         let hz = f64::from(session.drive().scenario().decision_hz);
         let seconds = seconds.min(f64::from(session.drive().scenario().duration_s));
-        let count = ((seconds * hz).ceil() as u64).max(1);
+        let clock = Clock::new(session.drive().scenario().decision_hz);
+        let count = u64::from(clock.decisions_in(seconds as f32)).max(1);
         let mut progress = Stage::start("drive", count, "decisions");
         while !session.drive().over() && (session.drive().last() as u64) < count {
             session.advance(1.0 / hz);

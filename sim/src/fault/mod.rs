@@ -34,11 +34,13 @@ pub use kind::{FaultKind, Group, Severity};
 pub use recorded::{Recorded, RecordedError, Recording};
 
 use crate::camera::CameraSettings;
+use crate::clock::Clock;
 use crate::outcome::measures::Measures;
 use crate::range;
 use crate::road::Road;
-use crate::scenario::{Perturbation, Trigger};
+use crate::scenario::Perturbation;
 use crate::seed::{Purpose, Seed, Stream};
+use crate::trigger::Moment;
 use crate::vehicle::Controls;
 use filter::{Scratch, Size};
 use frame::sensor::{self, Defect};
@@ -84,6 +86,7 @@ pub enum Fault {
 #[derive(Clone, Debug)]
 pub(crate) struct FaultState {
     seed: Seed,
+    clock: Clock,
     stream: Stream,
     /// What the driver got last, other faults included; kept as it is during a freeze.
     delivered: Vec<u8>,
@@ -98,33 +101,35 @@ pub(crate) struct FaultState {
 #[derive(Clone, Debug)]
 struct Own {
     memory: Memory,
-    /// When its trigger fired.
-    since_s: Option<f32>,
+    /// The decision in which its trigger fired.
+    since: Option<u32>,
     waiting: VecDeque<Controls>,
 }
 
 impl FaultState {
     /// The memory of a fresh drive.
-    pub fn new(seed: Seed) -> Self {
+    pub fn new(seed: Seed, clock: Clock) -> Self {
         let (stream, scratch) = (seed.stream(Purpose::Fault), Scratch::default());
-        Self { seed, stream, delivered: Vec::new(), scratch, own: Vec::new(), asked: Controls::default() }
+        Self { seed, clock, stream, delivered: Vec::new(), scratch, own: Vec::new(), asked: Controls::default() }
     }
 
     /// Finds out which triggers have fired. Comes first in each decision.
     pub fn watch(&mut self, perturbations: &[Perturbation], measures: &Measures) {
         for index in self.own.len()..perturbations.len() {
             let memory = Memory::new(self.seed, index);
-            self.own.push(Own { memory, since_s: None, waiting: VecDeque::new() });
+            self.own.push(Own { memory, since: None, waiting: VecDeque::new() });
         }
+        let moment = Moment {
+            clock: self.clock,
+            decision: measures.step,
+            ego_s_m: measures.ego.s_m,
+            distance_m: measures.gap_m,
+            // A gap does not go through zero: what has been passed is no longer ahead.
+            distance_before_m: None,
+        };
         for (own, perturbation) in self.own.iter_mut().zip(perturbations) {
-            let fires = match perturbation.when {
-                None => continue,
-                Some(Trigger::At { at_s }) => measures.time_s >= at_s,
-                Some(Trigger::EgoAt { s_m }) => measures.ego.s_m >= s_m,
-                Some(Trigger::EgoWithin { within_m }) => measures.gap_m.is_some_and(|gap_m| gap_m <= within_m),
-            };
-            if fires {
-                own.since_s.get_or_insert(measures.time_s);
+            if perturbation.when.is_some_and(|when| when.fires(&moment)) {
+                own.since.get_or_insert(measures.step);
             }
         }
     }
@@ -134,22 +139,23 @@ impl FaultState {
         self.own.truncate(first);
     }
 
-    /// The faults that act at this time, in file order.
-    fn active(&self, perturbations: &[Perturbation], time_s: f32) -> Vec<(usize, Fault)> {
+    /// The faults that act in this decision, in file order.
+    fn active(&self, perturbations: &[Perturbation], decision: u32) -> Vec<(usize, Fault)> {
         let acts = |(index, perturbation): (usize, &Perturbation)| {
-            let since_s = match perturbation.when {
-                None => 0.0,
-                Some(_) => self.own.get(index)?.since_s?,
+            let since = match perturbation.when {
+                None => 0,
+                Some(_) => self.own.get(index)?.since?,
             };
-            perturbation.during_s.contains(time_s - since_s).then_some((index, perturbation.fault))
+            let in_span = perturbation.during_s.contains(self.clock, decision.checked_sub(since)?);
+            in_span.then_some((index, perturbation.fault))
         };
         perturbations.iter().enumerate().filter_map(acts).collect()
     }
 
-    /// What becomes of the driver's controls.
-    pub fn command(&mut self, perturbations: &[Perturbation], time_s: f32, mut controls: Controls) -> Controls {
+    /// What becomes of the driver's controls in a decision.
+    pub fn command(&mut self, perturbations: &[Perturbation], decision: u32, mut controls: Controls) -> Controls {
         let before = std::mem::replace(&mut self.asked, controls);
-        let active = self.active(perturbations, time_s);
+        let active = self.active(perturbations, decision);
         for (index, own) in self.own.iter_mut().enumerate() {
             let severity = active.iter().find_map(|(active, fault)| match fault {
                 Fault::Graded { kind: FaultKind::ControlDelay, severity } if *active == index => Some(*severity),
@@ -167,7 +173,7 @@ impl FaultState {
     /// What the car itself takes for its speed and its place.
     pub fn sense(&mut self, perturbations: &[Perturbation], measures: &Measures, road: &Road) -> Measures {
         let mut sensed = *measures;
-        for (index, fault) in self.active(perturbations, measures.time_s) {
+        for (index, fault) in self.active(perturbations, measures.step) {
             let Fault::Graded { kind, severity } = fault else { continue };
             let memory = &mut self.own[index].memory;
             match kind {
@@ -181,14 +187,14 @@ impl FaultState {
         sensed
     }
 
-    /// What becomes of a frame; every fault that acts at this time, in file order.
+    /// What becomes of the frame of a decision; every fault that acts in it, in file order.
     ///
     /// # Shapes
     /// - `rgb`: `height × width × 3`; `depth_m`: `height × width`
     pub fn apply(
         &mut self,
         perturbations: &[Perturbation],
-        time_s: f32,
+        decision: u32,
         camera: &CameraSettings,
         rgb: &mut [u8],
         depth_m: &[f32],
@@ -196,7 +202,8 @@ impl FaultState {
         if perturbations.is_empty() {
             return;
         }
-        let active = self.active(perturbations, time_s);
+        let active = self.active(perturbations, decision);
+        let (clock, time_s) = (self.clock, self.clock.time_s(decision));
         let size = Size { width: usize::from(camera.width_px), height: usize::from(camera.height_px) };
         for &(index, fault) in &active {
             match fault {
@@ -211,7 +218,8 @@ impl FaultState {
                 Fault::Frozen {} if self.delivered.is_empty() => self.delivered.extend_from_slice(rgb),
                 Fault::Frozen {} => rgb.copy_from_slice(&self.delivered),
                 Fault::Graded { kind, severity } => {
-                    let mut shot = Shot { size, rgb: &mut *rgb, depth_m, focal_px: camera.focal_px(), time_s };
+                    let focal_px = camera.focal_px();
+                    let mut shot = Shot { size, rgb: &mut *rgb, depth_m, focal_px, clock, time_s };
                     corrupt(&mut shot, kind, severity, &mut self.own[index].memory);
                 }
             }
@@ -248,7 +256,9 @@ impl FrameFault {
     pub fn apply(&mut self, camera: &CameraSettings, time_s: f32, rgb: &mut [u8], depth_m: &[f32]) {
         let size = Size { width: usize::from(camera.width_px), height: usize::from(camera.height_px) };
         assert_eq!(rgb.len(), 3 * size.pixels(), "a frame of the camera's size");
-        let mut shot = Shot { size, rgb, depth_m, focal_px: camera.focal_px(), time_s };
+        // No drive, so no decisions: what follows the time does so to the millisecond.
+        let clock = Clock::new(1000.0);
+        let mut shot = Shot { size, rgb, depth_m, focal_px: camera.focal_px(), clock, time_s };
         corrupt(&mut shot, self.kind, self.severity, &mut self.memory);
     }
 }
@@ -341,9 +351,15 @@ mod tests {
         CameraSettings { width_px, height_px, ..CameraSettings::default() }
     }
 
+    /// The faults of a drive with ten decisions a second.
+    fn fresh() -> FaultState {
+        FaultState::new(Seed(1), Clock::new(10.0))
+    }
+
     fn apply(state: &mut FaultState, faults: &[Perturbation], time_s: f32, rgb: &mut [u8]) {
-        state.watch(faults, &Measures { time_s, ..Measures::default() });
-        state.apply(faults, time_s, &camera(5, 4), rgb, &[]);
+        let step = state.clock.decision_at(time_s);
+        state.watch(faults, &Measures { step, ..Measures::default() });
+        state.apply(faults, step, &camera(5, 4), rgb, &[]);
     }
 
     #[test]
@@ -354,7 +370,7 @@ mod tests {
             Fault::Dropped { probability: 1.0 },
             Fault::Frozen {},
         ] {
-            let mut state = FaultState::new(Seed(1));
+            let mut state = fresh();
             let clean: Vec<u8> = (0..60).map(|value| value * 4).collect();
             let mut before = clean.clone();
             apply(&mut state, &during(fault), 0.5, &mut before);
@@ -373,7 +389,7 @@ mod tests {
     fn a_freeze_repeats_what_the_driver_got() {
         let during = |from_s, to_s, fault| Perturbation { during_s: Span(from_s, to_s), when: None, fault };
         let faults = [during(0.0, 1.0, Fault::Noise { sigma: 40.0 }), during(1.0, 3.0, Fault::Frozen {})];
-        let mut state = FaultState::new(Seed(1));
+        let mut state = fresh();
         let mut got = vec![128; 60];
         apply(&mut state, &faults, 0.5, &mut got);
         assert_ne!(got, vec![128; 60]);
@@ -487,17 +503,16 @@ mod tests {
     #[test]
     fn a_trigger_starts_the_span() {
         let fault = Fault::Graded { kind: FaultKind::WhiteFrames, severity: Severity::ALL[4] };
-        let when = Some(Trigger::EgoWithin { within_m: 20.0 });
+        let when = Some(crate::trigger::Trigger::EgoWithin { within_m: 20.0 });
         let faults = [Perturbation { during_s: Span(0.5, 1.0), when, fault }];
-        let mut state = FaultState::new(Seed(1));
+        let mut state = fresh();
         let mut white = Vec::new();
         for decision in 0..40 {
-            let time_s = 0.1 * decision as f32;
             // Near at 1 s, and far again from 1.2 s on.
             let gap_m = if (10..12).contains(&decision) { Some(15.0) } else { Some(50.0) };
-            state.watch(&faults, &Measures { time_s, gap_m, ..Measures::default() });
+            state.watch(&faults, &Measures { step: decision, gap_m, ..Measures::default() });
             let mut rgb = vec![7; 60];
-            state.apply(&faults, time_s, &camera(5, 4), &mut rgb, &[]);
+            state.apply(&faults, decision, &camera(5, 4), &mut rgb, &[]);
             if rgb[0] == 255 {
                 white.push(decision);
             }
@@ -511,22 +526,22 @@ mod tests {
             let fault = Fault::Graded { kind, severity: Severity::new(severity).unwrap() };
             [Perturbation { during_s: Span(0.0, 100.0), when: None, fault }]
         };
-        let mut state = FaultState::new(Seed(1));
+        let mut state = fresh();
         let late = graded(FaultKind::ControlDelay, 3);
         state.watch(&late, &Measures::default());
-        let steer = |decision: usize| Controls { steer: 0.1 * decision as f32, ..Controls::default() };
-        let act = |state: &mut FaultState, decision: usize, time_s| state.command(&late, time_s, steer(decision)).steer;
-        assert_eq!(act(&mut state, 5, 200.0), steer(5).steer, "in time outside of the span");
-        let acted: Vec<f32> = (6..12).map(|decision| act(&mut state, decision, 0.0)).collect();
-        assert_eq!(acted, [5, 5, 5, 6, 7, 8].map(|decision| steer(decision).steer));
-        assert_eq!(act(&mut state, 12, 200.0), steer(12).steer, "and in time again");
+        let steer = |step: usize| Controls { steer: 0.1 * step as f32, ..Controls::default() };
+        let act = |state: &mut FaultState, step: usize, decision| state.command(&late, decision, steer(step)).steer;
+        assert_eq!(act(&mut state, 5, 2000), steer(5).steer, "in time outside of the span");
+        let acted: Vec<f32> = (6..12).map(|step| act(&mut state, step, 0)).collect();
+        assert_eq!(acted, [5, 5, 5, 6, 7, 8].map(|step| steer(step).steer));
+        assert_eq!(act(&mut state, 12, 2000), steer(12).steer, "and in time again");
         let text = "Scenario(format: 1, title: \"t\", duration_s: 9.0, road: Straight(length_m: 300.0))";
         let road = crate::parse(text, "t.ron".as_ref()).unwrap().build_road().unwrap();
         let mut measures = Measures::default();
         measures.ego.speed_mps = 10.0;
         for (kind, least, most) in [(FaultKind::SpeedBias, 10.9, 11.1), (FaultKind::LocalisationBias, 10.0, 10.0)] {
             let faults = graded(kind, 3);
-            let mut state = FaultState::new(Seed(1));
+            let mut state = fresh();
             state.watch(&faults, &measures);
             let sensed = state.sense(&faults, &measures, &road);
             assert!((least..=most).contains(&sensed.ego.speed_mps), "{kind:?}: {}", sensed.ego.speed_mps);

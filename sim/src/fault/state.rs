@@ -1,5 +1,6 @@
 //! What faults remember from frame to frame, and what they work on.
 
+use crate::clock::Clock;
 use crate::fault::filter::{Scratch, Size, Taps, Warp};
 use crate::seed::{Purpose, Seed, Stream};
 use std::collections::VecDeque;
@@ -12,7 +13,15 @@ pub(in crate::fault) struct Shot<'a> {
     /// Depth along the optical axis, metres; empty where it is not known.
     pub depth_m: &'a [f32],
     pub focal_px: f32,
+    pub clock: Clock,
     pub time_s: f32,
+}
+
+impl Shot<'_> {
+    /// Whether its decision lies in the first `first_s` of a period that begins anew every `period_s`.
+    pub fn is_in_first(&self, first_s: f32, period_s: f32) -> bool {
+        self.clock.is_in_first(self.clock.decision_at(self.time_s), first_s, period_s)
+    }
 }
 
 /// What one fault of one drive remembers.

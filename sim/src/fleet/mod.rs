@@ -5,6 +5,7 @@ mod inspect;
 mod threads;
 
 use crate::camera::{CameraSettings, Canvas, Frame, Shown, draw_frame};
+use crate::clock::Clock;
 use crate::fault::{FaultState, Recorded};
 use crate::fleet::threads::{Crew, WHOLE, shard_sizes};
 use crate::outcome::measures::Measures;
@@ -293,7 +294,7 @@ impl Shard {
 
     fn reset(&mut self, world: usize, scenario: Scenario) -> Result<(), FleetError> {
         let slot = world - self.first;
-        let faults = FaultState::new(scenario.seed);
+        let faults = FaultState::new(scenario.seed, Clock::new(scenario.decision_hz));
         let bundle = WorldBundle::new(Arc::new(scenario)).map_err(|cause| FleetError::Check { world, cause })?;
         if let Some(entity) = self.entities[slot].take() {
             self.world.despawn(entity);
@@ -310,9 +311,9 @@ impl Shard {
     fn decide(&mut self, controls: &[Controls]) {
         for (slot, controls) in controls.iter().enumerate() {
             let entity = self.entity(slot);
-            let (stage, time_s) = (self.stage(slot), self.component::<Measures>(slot).time_s);
+            let (stage, decision) = (self.stage(slot), self.component::<Measures>(slot).step);
             let scenario = stage.scenario.clone();
-            let controls = self.faults[slot].command(&scenario.perturbations, time_s, controls.bounded());
+            let controls = self.faults[slot].command(&scenario.perturbations, decision, controls.bounded());
             if let Some(mut asked) = self.world.get_mut::<Asked>(entity) {
                 asked.0 = controls;
             }
@@ -347,7 +348,7 @@ impl Shard {
         };
         let shown = shown(stage, traffic, measures);
         draw_frame(canvas, camera, &shown, &mut frame);
-        faults.apply(perturbations, measures.time_s, camera, frame.rgb, frame.depth_m);
+        faults.apply(perturbations, measures.step, camera, frame.rgb, frame.depth_m);
         // Last, as it was recorded: on the frame that all else had gone into.
         if let Some(recording) = stage.scenario.recorded.as_ref().and_then(Recorded::recording) {
             recording.apply(measures.step, frame.rgb);

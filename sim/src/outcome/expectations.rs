@@ -1,5 +1,6 @@
 //! Holds a finished drive against what its scenario expects.
 
+use crate::clock::Clock;
 use crate::outcome::score::Score;
 use crate::outcome::verdict::Outcome;
 use crate::scenario::Expect;
@@ -40,9 +41,9 @@ impl Judgement {
     }
 }
 
-/// Judges a finished drive.
+/// Judges a finished drive, whose times are counted by its clock.
 #[must_use]
-pub fn judge_drive(expect: &Expect, outcome: Outcome, score: &Score, extremes: &Extremes) -> Judgement {
+pub fn judge_drive(expect: &Expect, outcome: Outcome, score: &Score, extremes: &Extremes, clock: Clock) -> Judgement {
     let arrival_s = if outcome == Outcome::Arrived { extremes.time_s } else { f32::INFINITY };
     let at_least = [
         ("min_ttc_s", expect.min_ttc_s, extremes.min_ttc_s),
@@ -55,7 +56,8 @@ pub fn judge_drive(expect: &Expect, outcome: Outcome, score: &Score, extremes: &
         ("max_nearest_lane_offset_m", expect.max_nearest_lane_offset_m, extremes.max_nearest_lane_offset_m),
         ("max_speed_mps", expect.max_speed_mps, extremes.max_speed_mps),
         ("max_decel_mps2", expect.max_decel_mps2, extremes.max_decel_mps2),
-        ("arrive_within_s", expect.arrive_within_s, arrival_s),
+        // The bound is the time of the decision that it means, so that arriving in that decision is in time.
+        ("arrive_within_s", expect.arrive_within_s.map(|by_s| clock.time_s(clock.decision_at(by_s))), arrival_s),
     ];
     let bound = |sign: f32| {
         move |(name, bound, measured): (&'static str, Option<f32>, f32)| {

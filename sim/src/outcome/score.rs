@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn penalties_follow_the_formula() {
         let measures = Measures { route_completion: 0.5, driven_m: 200.0, outside_m: 20.0, ..Measures::default() };
-        let hit = Verdict { outcome: Some(Outcome::Collision), contact_class: Some(Class::Vehicle), standing_s: 0.0 };
+        let hit = Verdict { outcome: Some(Outcome::Collision), contact_class: Some(Class::Vehicle), standing: 0 };
         let score = Scorer::default().score(&measures, &hit);
         assert!((score.driving_score - 50.0 * 0.9 / 1.7).abs() < 1e-4, "{score:?}");
         let clean = Scorer::default().score(&measures, &Verdict::default());

@@ -1,5 +1,6 @@
 //! Ends the drive: reads the measures, writes the [`Verdict`]. Rewards are the agent's business.
 
+use crate::clock::Clock;
 use crate::outcome::measures::Measures;
 use crate::road::Road;
 use crate::scene::Class;
@@ -39,7 +40,8 @@ pub struct Verdict {
     pub outcome: Option<Outcome>,
     /// What was touched in a collision.
     pub contact_class: Option<Class>,
-    pub(crate) standing_s: f32,
+    /// Decisions in a row in which the ego stood without a reason.
+    pub(crate) standing: u32,
 }
 
 impl Verdict {
@@ -56,14 +58,14 @@ impl Verdict {
     }
 
     /// Judges one decision; the first outcome stands.
-    pub(crate) fn judge(&mut self, measures: &Measures, road: &Road, duration_s: f32, decision_s: f32) {
+    pub(crate) fn judge(&mut self, measures: &Measures, road: &Road, clock: Clock, duration_s: f32) {
         if self.outcome.is_some() {
             return;
         }
         let ego = &measures.ego;
         let waiting = measures.gap_m.is_some_and(|gap_m| gap_m < QUEUE_GAP_M);
-        self.standing_s =
-            if ego.speed_mps.abs() < STANDING_MPS && !waiting { self.standing_s + decision_s } else { 0.0 };
+        let standing = ego.speed_mps.abs() < STANDING_MPS && !waiting;
+        self.standing = if standing { self.standing + 1 } else { 0 };
         let section = &road.cross_section;
         let beyond_m = (ego.d_m - section.left_edge_m()).max(section.right_edge_m() - ego.d_m);
         let upright = (ego.rotation * crate::math::Vec3::Z).z;
@@ -76,9 +78,9 @@ impl Verdict {
             Some(Outcome::WrongWay)
         } else if measures.route_completion >= 1.0 {
             Some(Outcome::Arrived)
-        } else if self.standing_s >= BLOCKED_S {
+        } else if self.standing >= clock.decisions_in(BLOCKED_S) {
             Some(Outcome::Blocked)
-        } else if measures.time_s >= duration_s - 1e-4 {
+        } else if measures.step >= clock.decision_at(duration_s) {
             Some(Outcome::TimeUp)
         } else {
             None
@@ -99,14 +101,14 @@ mod tests {
         let text = "Scenario(format: 1, title: \"t\", duration_s: 60.0, road: Straight(length_m: 300.0))";
         let road = scenario::parse(text, Path::new("t.ron")).unwrap().build_road().unwrap();
         let mut verdict = Verdict::default();
-        (0..decisions).for_each(|_| verdict.judge(measures, &road, 60.0, 0.1));
+        (0..decisions).for_each(|_| verdict.judge(measures, &road, Clock::new(10.0), 60.0));
         verdict
     }
 
     /// A car that drives in its lane, 50 m down the road.
     fn driving() -> Measures {
         let ego = EgoState { s_m: 50.0, d_m: -1.75, speed_mps: 10.0, ..EgoState::default() };
-        Measures { ego, time_s: 5.0, start_s_m: 5.0, route_completion: 0.2, ..Measures::default() }
+        Measures { ego, step: 50, start_s_m: 5.0, route_completion: 0.2, ..Measures::default() }
     }
 
     #[test]
@@ -128,9 +130,9 @@ mod tests {
             (Measures { heading_rad: -2.5, ..driving() }, Some(Outcome::WrongWay)),
             (standing, Some(Outcome::Blocked)),
             (Measures { gap_m: Some(5.0), ..standing }, None),
-            (Measures { time_s: 60.0, ..driving() }, Some(Outcome::TimeUp)),
+            (Measures { step: 600, ..driving() }, Some(Outcome::TimeUp)),
         ];
-        let decisions = (BLOCKED_S * 10.0) as usize + 1;
+        let decisions = (BLOCKED_S * 10.0) as usize;
         for (measures, outcome) in cases {
             let verdict = verdict(&measures, decisions);
             assert_eq!(verdict.outcome, outcome, "{measures:?}");
@@ -138,6 +140,7 @@ mod tests {
             assert_eq!(verdict.terminated(), outcome.is_some_and(|outcome| outcome != Outcome::TimeUp));
             assert_eq!(verdict.contact_class, measures.contact.map(|contact| contact.class));
         }
-        assert_eq!(verdict(&standing, decisions / 2).outcome, None, "half the time is no block");
+        assert_eq!(verdict(&standing, decisions - 1).outcome, None, "a decision less is no block");
+        assert_eq!(verdict(&Measures { step: 599, ..driving() }, 1).outcome, None, "nor is a decision less the time");
     }
 }

@@ -307,7 +307,7 @@ impl Physics {
                 continue;
             }
             let pose = car.pose();
-            let along_mps = car.speed_mps + MAX_ACCELERATION_MPS2 * decision_s;
+            let along_mps = car.speed_mps.abs() + MAX_ACCELERATION_MPS2 * decision_s;
             let closing_mps = Vec2::new(along_mps, car.sideways_mps()).length();
             let within_m = reach_m + own.radius_m + closing_mps * decision_s;
             let near = pose.translation.distance_squared(ego) < within_m * within_m;

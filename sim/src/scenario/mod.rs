@@ -12,6 +12,8 @@ pub use check::{CheckError, check_camera};
 pub use generate::{DriveStyle, generate_drive};
 pub use read::{ReadError, find, parse, read, to_ron};
 
+pub use crate::trigger::Trigger;
+
 use crate::camera::CameraSettings;
 use crate::fault::{Fault, Recorded};
 use crate::outcome::verdict::Outcome;
@@ -217,6 +219,8 @@ impl Default for EgoStart {
 }
 
 /// Another car.
+///
+/// Where two other cars touch, they crash: both have one speed from then on, slide to a stand, and their scripts are over.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ActorSpec {
@@ -294,35 +298,14 @@ impl Default for Idm {
     }
 }
 
-/// When a scripted action begins.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub enum Trigger {
-    /// At a time of the drive.
-    At {
-        /// Seconds from the start.
-        #[serde(deserialize_with = "range::at_s")]
-        at_s: f32,
-    },
-    /// Once the ego has come this far.
-    EgoAt {
-        /// The ego's place along the road.
-        #[serde(deserialize_with = "range::s_m")]
-        s_m: f32,
-    },
-    /// Once the ego is this near, along the road.
-    EgoWithin {
-        /// Distance between the cars' centres along the road.
-        #[serde(deserialize_with = "range::within_m")]
-        within_m: f32,
-    },
-}
-
 /// Something a car does apart from following its lane; each is done once.
+///
+/// Actions may go on side by side. Of several brakings, those of `Brake` and `Stop` and the car's own for whoever is ahead, the
+/// hardest acts. Of two desired speeds or two lane changes that begin in one decision, the later in the file stands.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum Action {
-    /// Takes another desired speed.
+    /// Takes another desired speed; a lower one is reached by braking comfortably.
     SetSpeed {
         /// When.
         when: Trigger,
@@ -330,13 +313,17 @@ pub enum Action {
         #[serde(deserialize_with = "range::speed_mps")]
         speed_mps: f32,
     },
-    /// Changes lane on a smooth curve.
+    /// Changes lane on a smooth curve; one that breaks off another goes on from its sideways speed.
+    ///
+    /// A car goes across by half a metre for each metre along at most, so that one that stands does not move, and a slow one takes
+    /// longer than it is told. It waits where it is as long as another car is beside it that it would touch, and then begins anew
+    /// from there; for the ego it does not wait.
     ChangeLane {
         /// When.
         when: Trigger,
         /// Where to.
         to_lane: LaneId,
-        /// How long it takes.
+        /// How long it takes if nothing holds it up.
         #[serde(deserialize_with = "range::over_s")]
         over_s: f32,
     },

@@ -1,19 +1,23 @@
 //! Other cars: they follow their lane and each other by the intelligent driver model, and do what their script says.
 //!
-//! They move along the lane graph without physics until the ego touches them.
+//! They move along the lane graph without physics until the ego touches them. Among themselves they meet without physics, too.
 
+mod following;
+mod lane_change;
+mod meeting;
+mod script;
+
+use crate::clock::Clock;
 use crate::math::rotation_along;
 use crate::road::{LaneId, Road};
-use crate::scenario::{Action, ActorKind, ActorSpec, Idm, Trigger};
+use crate::scenario::{ActorKind, ActorSpec, Idm};
 use crate::seed::{Purpose, Seed};
 use crate::vehicle::EgoState;
 use bevy::prelude::Component;
+use lane_change::LaneChange;
+use meeting::{SLIDING_MPS2, StepStart, keep_apart};
 use rapier3d::prelude::Pose;
-
-/// Hardest braking of a car that follows others.
-const EMERGENCY_DECEL_MPS2: f32 = 8.0;
-/// How far a car looks ahead.
-const LOOK_AHEAD_M: f32 = 120.0;
+use script::ScriptStep;
 
 /// All other cars of one world, in file order.
 #[derive(Component, Clone, Debug, Default)]
@@ -28,7 +32,7 @@ pub struct Car {
     pub s_m: f32,
     /// Offset from the reference line.
     pub d_m: f32,
-    /// Speed along its lane.
+    /// Speed along its lane; below zero after a crash that pushed it back.
     pub speed_mps: f32,
     /// Acceleration chosen for this decision.
     pub acceleration_mps2: f32,
@@ -44,39 +48,30 @@ pub struct Car {
     pub colour: [u8; 3],
     /// Whether the ego has touched it; physics moves it since.
     pub hit: bool,
+    /// Whether it has crashed into another car, and slides to a stand.
+    pub crashed: bool,
     pose: Pose,
     sideways_mps: f32,
     desired_mps: f32,
     idm: Idm,
     lane_change: Option<LaneChange>,
     script: Vec<ScriptStep>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct LaneChange {
-    from_d_m: f32,
-    to_d_m: f32,
-    began_s: f32,
-    over_s: f32,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct ScriptStep {
-    action: Action,
-    began_s: Option<f32>,
-    stopped_s: Option<f32>,
-    done: bool,
+    /// How far the ego was ahead, along the road, in the last decision.
+    ego_ahead_m: Option<f32>,
+    step_start: StepStart,
 }
 
 /// What a car needs to know of whom it may meet: the others and the ego.
-#[derive(Clone, Copy)]
-struct Seen {
+#[derive(Clone, Copy, Debug)]
+struct Neighbour {
     s_m: f32,
     d_m: f32,
     half_length_m: f32,
     half_width_m: f32,
     /// Speed along the reference line, negative for oncoming cars.
     along_mps: f32,
+    /// The offset it moves to, or where it is.
+    towards_d_m: f32,
 }
 
 impl ActorKind {
@@ -111,12 +106,15 @@ impl Traffic {
                 height_m,
                 colour,
                 hit: false,
+                crashed: false,
                 pose: Pose::IDENTITY,
                 sideways_mps: 0.0,
                 desired_mps: actor.desired_speed_mps.unwrap_or(actor.start.speed_mps),
                 idm: actor.idm,
                 lane_change: None,
                 script: actor.script.iter().map(|&action| ScriptStep::new(action)).collect(),
+                ego_ahead_m: None,
+                step_start: StepStart::default(),
             };
             car.place(road);
             car
@@ -131,32 +129,47 @@ impl Traffic {
     }
 
     /// Decides every car's acceleration and place across the road for the next decision.
-    pub(crate) fn decide(&mut self, road: &Road, ego: &EgoState, ego_size_m: (f32, f32), time_s: f32, decision_s: f32) {
-        let seen: Vec<Seen> = self.cars.iter().map(Car::seen).collect();
-        let ego_seen = Seen {
+    pub(crate) fn decide(&mut self, road: &Road, ego: &EgoState, ego_size_m: (f32, f32), clock: Clock, decision: u32) {
+        let mut seen: Vec<Neighbour> = self.cars.iter().map(Car::seen).collect();
+        let ego_seen = Neighbour {
             s_m: ego.s_m,
             d_m: ego.d_m,
             half_length_m: 0.5 * ego_size_m.0,
             half_width_m: 0.5 * ego_size_m.1,
             along_mps: ego.speed_mps,
+            towards_d_m: ego.d_m,
         };
         for (index, car) in self.cars.iter_mut().enumerate().filter(|(_, car)| !car.hit) {
-            let forced = car.run_script(road, ego, time_s);
-            let others = seen.iter().enumerate().filter(|(other, _)| *other != index).map(|(_, seen)| *seen);
-            let following = car.follow(others.chain([ego_seen]));
+            if car.crashed {
+                car.acceleration_mps2 = if car.speed_mps == 0.0 { 0.0 } else { -SLIDING_MPS2 };
+                continue;
+            }
+            let forced = car.run_script(road, ego, clock, decision);
+            let others = || seen.iter().enumerate().filter(|(other, _)| *other != index).map(|(_, seen)| *seen);
+            let following = car.follow(others().chain([ego_seen]));
             car.acceleration_mps2 = forced.map_or(following, |forced| forced.min(following));
-            car.steer_across(time_s, decision_s);
+            // The ego is not waited for: what comes of a lane change in front of it is what a drive is about.
+            car.steer_across(clock, decision, others());
+            // Of two cars that want to the same place, the first in the file goes.
+            let towards_d_m = car.seen().towards_d_m;
+            seen[index].towards_d_m = towards_d_m;
         }
     }
 
     /// Moves every car that physics does not move by one physics step.
     pub(crate) fn advance(&mut self, dt_s: f32) {
         for car in self.cars.iter_mut().filter(|car| !car.hit) {
+            car.step_start = StepStart::of(car);
             let before = car.speed_mps;
-            car.speed_mps = (before + car.acceleration_mps2 * dt_s).max(0.0);
+            car.speed_mps =
+                if car.crashed { car.slide(dt_s) } else { (before + car.acceleration_mps2 * dt_s).max(0.0) };
             car.s_m += car.direction() * 0.5 * (before + car.speed_mps) * dt_s;
-            car.d_m += car.sideways_mps * dt_s;
+            // What is left of a decision in which the car has come to a stand moves it nowhere.
+            if before != 0.0 || car.speed_mps != 0.0 {
+                car.d_m += car.sideways_mps * dt_s;
+            }
         }
+        keep_apart(&mut self.cars);
     }
 
     /// Puts a car that physics does not move where it has driven to.
@@ -223,123 +236,15 @@ impl Car {
         self.acceleration_mps2 < -0.5 || (self.speed_mps < 0.3 && self.acceleration_mps2 <= 0.0)
     }
 
-    fn seen(&self) -> Seen {
-        Seen {
+    fn seen(&self) -> Neighbour {
+        Neighbour {
             s_m: self.s_m,
             d_m: self.d_m,
             half_length_m: 0.5 * self.length_m,
             half_width_m: 0.5 * self.width_m,
-            along_mps: self.speed_mps * self.direction(),
+            along_mps: self.along_mps(),
+            towards_d_m: self.lane_change.filter(|_| self.sideways_mps != 0.0).map_or(self.d_m, |change| change.to_d_m),
         }
-    }
-
-    /// Acceleration of the intelligent driver model towards whoever is next in its path.
-    ///
-    /// # Source
-    /// Treiber, Hennecke and Helbing 2000, Physical Review E 62, 1805, equations 1 and 3.
-    fn follow(&self, others: impl Iterator<Item = Seen>) -> f32 {
-        let direction = self.direction();
-        let lead = others
-            .filter_map(|other| {
-                let ahead_m = (other.s_m - self.s_m) * direction;
-                let in_path = (other.d_m - self.d_m).abs() < other.half_width_m + 0.5 * self.width_m + 0.2;
-                let gap_m = ahead_m - other.half_length_m - 0.5 * self.length_m;
-                (in_path && ahead_m > 0.0 && gap_m < LOOK_AHEAD_M).then_some((gap_m, other.along_mps * direction))
-            })
-            .min_by(|(a, _), (b, _)| a.total_cmp(b));
-        let idm = &self.idm;
-        let free = if self.desired_mps > 0.1 {
-            let share = self.speed_mps / self.desired_mps;
-            1.0 - share * share * share * share
-        } else {
-            -self.speed_mps
-        };
-        let interaction = lead.map_or(0.0, |(gap_m, lead_mps)| {
-            let closing_mps = self.speed_mps - lead_mps;
-            let braking_m = self.speed_mps * closing_mps / (2.0 * (idm.accel_mps2 * idm.decel_mps2).sqrt());
-            let desired_gap_m = idm.min_gap_m + (self.speed_mps * idm.time_headway_s + braking_m).max(0.0);
-            let ratio = desired_gap_m / gap_m.max(0.1);
-            ratio * ratio
-        });
-        (idm.accel_mps2 * (free - interaction)).clamp(-EMERGENCY_DECEL_MPS2, idm.accel_mps2)
-    }
-
-    /// Starts and ends scripted actions; returns the acceleration they force.
-    fn run_script(&mut self, road: &Road, ego: &EgoState, time_s: f32) -> Option<f32> {
-        let mut forced: Option<f32> = None;
-        let mut script = std::mem::take(&mut self.script);
-        for step in script.iter_mut().filter(|step| !step.done) {
-            let began_s = match step.began_s {
-                Some(began_s) => began_s,
-                None if self.triggered(step.action.trigger(), ego, time_s) => {
-                    step.began_s = Some(time_s);
-                    time_s
-                }
-                None => continue,
-            };
-            match step.action {
-                Action::SetSpeed { speed_mps, .. } => {
-                    self.desired_mps = speed_mps;
-                    step.done = true;
-                }
-                Action::ChangeLane { to_lane, over_s, .. } => {
-                    if let Some(lane) = road.lane(to_lane) {
-                        let (from_d_m, to_d_m) = (self.d_m, lane.centre_d_m);
-                        self.lane_change = Some(LaneChange { from_d_m, to_d_m, began_s: time_s, over_s });
-                        // A car that swerves into an oncoming lane still drives its own way.
-                        if to_lane.is_oncoming() == self.lane.is_oncoming() {
-                            self.lane = to_lane;
-                        }
-                    }
-                    step.done = true;
-                }
-                Action::Brake { decel_mps2, for_s, .. } => {
-                    step.done = time_s - began_s >= for_s;
-                    if !step.done {
-                        forced = Some(-decel_mps2);
-                    }
-                }
-                Action::Stop { decel_mps2, hold_s, .. } => {
-                    if self.speed_mps < 0.01 {
-                        step.stopped_s.get_or_insert(time_s);
-                    }
-                    let stood_s = step.stopped_s.map_or(0.0, |stopped_s| time_s - stopped_s);
-                    step.done = hold_s.is_some_and(|hold_s| step.stopped_s.is_some() && stood_s >= hold_s);
-                    if !step.done {
-                        forced = Some(-decel_mps2);
-                    }
-                }
-            }
-        }
-        self.script = script;
-        forced
-    }
-
-    fn triggered(&self, trigger: Trigger, ego: &EgoState, time_s: f32) -> bool {
-        match trigger {
-            Trigger::At { at_s } => time_s >= at_s,
-            Trigger::EgoAt { s_m } => ego.s_m >= s_m,
-            Trigger::EgoWithin { within_m } => (ego.s_m - self.s_m).abs() <= within_m,
-        }
-    }
-
-    /// Follows a lane change on a curve without a jump in sideways speed: `3 u² − 2 u³`.
-    fn steer_across(&mut self, time_s: f32, decision_s: f32) {
-        self.sideways_mps = 0.0;
-        if let Some(change) = self.lane_change {
-            let u = ((time_s + decision_s - change.began_s) / change.over_s).clamp(0.0, 1.0);
-            let target_d_m = change.from_d_m + (change.to_d_m - change.from_d_m) * u * u * (3.0 - 2.0 * u);
-            self.sideways_mps = (target_d_m - self.d_m) / decision_s;
-            if u >= 1.0 {
-                self.lane_change = None;
-            }
-        }
-    }
-}
-
-impl ScriptStep {
-    fn new(action: Action) -> Self {
-        Self { action, began_s: None, stopped_s: None, done: false }
     }
 }
 
@@ -358,11 +263,13 @@ fn draw_paint(stream: &mut crate::seed::Stream) -> [u8; 3] {
 mod tests {
     use super::*;
     use crate::scenario;
+    use crate::seed::Stream;
     use std::path::Path;
 
-    fn world(actors: &str) -> (Road, Traffic) {
+    /// A straight road of three lanes with these actors.
+    pub(super) fn world(actors: &str) -> (Road, Traffic) {
         let text = format!(
-            "Scenario(format: 1, title: \"t\", duration_s: 60.0, road: Straight(length_m: 1000.0, lanes: 2), \
+            "Scenario(format: 1, title: \"t\", duration_s: 60.0, road: Straight(length_m: 1000.0, lanes: 3), \
              ego: (lane: 1, s_m: 900.0), actors: [{actors}])"
         );
         let scenario = scenario::parse(&text, Path::new("t.ron")).unwrap();
@@ -371,41 +278,88 @@ mod tests {
         (road, traffic)
     }
 
-    fn drive(road: &Road, traffic: &mut Traffic, seconds: f32) {
+    /// Drives on for so many seconds, far from an ego that stands, and looks at the cars after each decision.
+    pub(super) fn drive_and_look(
+        (road, traffic): &mut (Road, Traffic),
+        decision_hz: f32,
+        decisions: std::ops::Range<u32>,
+        mut look: impl FnMut(u32, &[Car]),
+    ) {
         let ego = EgoState { s_m: 900.0, d_m: -1.75, ..EgoState::default() };
-        for step in 0..(seconds * 10.0) as usize {
-            traffic.decide(road, &ego, (4.3, 1.8), step as f32 * 0.1, 0.1);
+        for decision in decisions {
+            traffic.decide(road, &ego, (4.3, 1.8), Clock::new(decision_hz), decision);
             for _ in 0..4 {
-                traffic.advance(0.025);
+                traffic.advance(0.25 / decision_hz);
             }
+            look(decision, &traffic.cars);
         }
+    }
+
+    /// Whether two bodies, boxes along the road, are one inside the other.
+    pub(super) fn overlap(a: &Car, b: &Car) -> bool {
+        (a.s_m - b.s_m).abs() < 0.5 * (a.length_m + b.length_m) - 0.02
+            && (a.d_m - b.d_m).abs() < 0.5 * (a.width_m + b.width_m) - 0.02
     }
 
     #[test]
     fn a_follower_settles_at_the_models_equilibrium_gap() {
-        let (road, mut traffic) = world(
+        let mut world = world(
             "(name: \"lead\", start: (lane: 0, s_m: 100.0, speed_mps: 10.0)), \
              (name: \"follower\", start: (lane: 0, s_m: 20.0, speed_mps: 10.0), desired_speed_mps: 15.0)",
         );
-        drive(&road, &mut traffic, 60.0);
-        let [lead, follower] = traffic.cars() else { panic!("two cars") };
+        drive_and_look(&mut world, 10.0, 0..600, |_, _| {});
+        let [lead, follower] = world.1.cars() else { panic!("two cars") };
         let gap = lead.s_m - follower.s_m - 4.4;
         // Equilibrium of the model: (s0 + v T) / sqrt(1 - (v / v0)^4).
         let expected = (2.0 + 10.0 * 1.5) / (1.0_f32 - (10.0_f32 / 15.0).powi(4)).sqrt();
         assert!((gap - expected).abs() < 0.3, "gap {gap}, expected {expected}");
     }
 
+    /// A car with up to three actions at random, most of them within the first seconds.
+    fn random_actor(stream: &mut Stream, number: usize) -> String {
+        let lane = stream.below(4) as i32 - 1;
+        let speed_mps = if stream.chance(0.2) { 0.0 } else { stream.uniform(0.0, 40.0) };
+        let mut action = || {
+            let when = format!("At(at_s: {:.1})", stream.uniform(0.0, 6.0));
+            match stream.below(4) {
+                0 => format!("SetSpeed(when: {when}, speed_mps: {:.1})", stream.uniform(0.0, 40.0)),
+                1 => format!("Brake(when: {when}, decel_mps2: {:.1}, for_s: 1.0)", stream.uniform(1.0, 10.0)),
+                2 => format!("Stop(when: {when}, decel_mps2: {:.1}, hold_s: Some(2.0))", stream.uniform(1.0, 10.0)),
+                _ => {
+                    let (to_lane, over_s) = (stream.below(4) as i32 - 1, stream.uniform(0.2, 5.0));
+                    format!("ChangeLane(when: {when}, to_lane: {to_lane}, over_s: {over_s:.1})")
+                }
+            }
+        };
+        let script: Vec<String> = (0..3).map(|_| action()).collect();
+        // Far enough apart that none touch at the start, near enough that many meet.
+        let s_m = 100.0 + 10.0 * number as f32;
+        let start = format!("(lane: {lane}, s_m: {s_m:.1}, speed_mps: {speed_mps:.1})");
+        let kind = ["Car", "Van", "Truck"][stream.below(3)];
+        format!("(name: \"{number}\", kind: {kind}, start: {start}, script: [{}])", script.join(", "))
+    }
+
     #[test]
-    fn scripts_stop_and_change_lane() {
-        let (road, mut traffic) = world(
-            "(name: \"a\", start: (lane: 0, s_m: 50.0, speed_mps: 10.0), \
-             script: [Stop(when: At(at_s: 1.0), decel_mps2: 4.0), ]), \
-             (name: \"b\", start: (lane: 1, s_m: 50.0, speed_mps: 10.0), \
-             script: [ChangeLane(when: At(at_s: 2.0), to_lane: 0, over_s: 3.0)])",
-        );
-        drive(&road, &mut traffic, 10.0);
-        let [stopped, changed] = traffic.cars() else { panic!("two cars") };
-        assert!(stopped.speed_mps == 0.0 && (stopped.s_m - 72.5).abs() < 1.0, "{}", stopped.s_m);
-        assert!((changed.d_m + 5.25).abs() < 0.01, "{}", changed.d_m);
+    fn no_script_puts_one_car_inside_another_or_moves_one_that_stands() {
+        let mut crashed = 0;
+        for seed in 0..300 {
+            let mut stream = Seed(seed).stream(Purpose::Traffic);
+            let actors: Vec<String> = (0..7).map(|number| random_actor(&mut stream, number)).collect();
+            let mut world = world(&actors.join(", "));
+            let mut before: Vec<(f32, f32)> = world.1.cars.iter().map(|car| (car.s_m, car.d_m)).collect();
+            drive_and_look(&mut world, [5.0, 10.0, 30.0][seed as usize % 3], 0..100, |decision, cars| {
+                for (index, car) in cars.iter().enumerate() {
+                    let touched = cars[..index].iter().position(|other| overlap(car, other));
+                    assert_eq!(touched, None, "seed {seed}, decision {decision}: in car {index}");
+                    assert!(car.s_m.is_finite() && car.d_m.is_finite() && car.speed_mps.is_finite());
+                    let (along_m, across_m) = ((car.s_m - before[index].0).abs(), (car.d_m - before[index].1).abs());
+                    let most_m = 1.1 * along_m + 1e-3;
+                    assert!(across_m <= most_m, "seed {seed}, decision {decision}, car {index}: {across_m}, {along_m}");
+                }
+                before = cars.iter().map(|car| (car.s_m, car.d_m)).collect();
+            });
+            crashed += world.1.cars().iter().filter(|car| car.crashed).count();
+        }
+        assert!(crashed > 100, "{crashed} cars crashed");
     }
 }

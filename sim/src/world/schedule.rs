@@ -3,6 +3,7 @@
 //!
 //! One entity is one world; its components are what the systems share. Nothing reaches from one world into another.
 
+use crate::clock::Clock;
 use crate::outcome::measures::Measures;
 use crate::outcome::score::Scorer;
 use crate::outcome::verdict::Verdict;
@@ -98,8 +99,8 @@ pub(crate) struct WorldBundle {
 }
 
 impl Stage {
-    pub fn decision_s(&self) -> f32 {
-        1.0 / self.scenario.decision_hz
+    fn clock(&self) -> Clock {
+        Clock::new(self.scenario.decision_hz)
     }
 
     fn ego_size_m(&self) -> (f32, f32) {
@@ -146,14 +147,14 @@ impl WorldBundle {
 
 fn decide_traffic(mut worlds: Query<(&Stage, &Measures, &Verdict, &mut Traffic)>) {
     for (stage, measures, _, mut traffic) in worlds.iter_mut().filter(|world| world.2.outcome.is_none()) {
-        traffic.decide(&stage.road, &measures.ego, stage.ego_size_m(), measures.time_s, stage.decision_s());
+        traffic.decide(&stage.road, &measures.ego, stage.ego_size_m(), stage.clock(), measures.step);
     }
 }
 
 fn step_physics(mut worlds: Query<(&Stage, &Asked, &Verdict, &mut Physics, &mut Traffic)>) {
     for (stage, asked, _, mut physics, mut traffic) in worlds.iter_mut().filter(|world| world.2.outcome.is_none()) {
         let substeps = stage.scenario.substeps;
-        let dt_s = stage.decision_s() / f32::from(substeps);
+        let dt_s = stage.clock().decision_s() / f32::from(substeps);
         physics.step(asked.0, &stage.road, &mut traffic, dt_s, substeps);
     }
 }
@@ -161,7 +162,7 @@ fn step_physics(mut worlds: Query<(&Stage, &Asked, &Verdict, &mut Physics, &mut 
 fn measure(mut worlds: Query<(&Stage, &Verdict, &Physics, &Traffic, &mut Measures, &mut Scoring)>) {
     for (stage, verdict, physics, traffic, mut measures, mut scoring) in &mut worlds {
         if verdict.outcome.is_none() {
-            let decision_s = stage.decision_s();
+            let decision_s = stage.clock().decision_s();
             let ego = physics.ego_state(&stage.road, &measures.ego, decision_s);
             let next = measures.next(ego, &stage.road, traffic, stage.ego_size_m(), decision_s, physics.contact());
             scoring.0.note(&next);
@@ -172,7 +173,7 @@ fn measure(mut worlds: Query<(&Stage, &Verdict, &Physics, &Traffic, &mut Measure
 
 fn judge(mut worlds: Query<(&Stage, &Measures, &mut Verdict)>) {
     for (stage, measures, mut verdict) in &mut worlds {
-        verdict.judge(measures, &stage.road, stage.scenario.duration_s, stage.decision_s());
+        verdict.judge(measures, &stage.road, stage.clock(), stage.scenario.duration_s);
     }
 }
 

@@ -76,7 +76,7 @@ pub(in crate::fault) fn quantised(shot: &mut Shot<'_>, severity: Severity) {
 /// Too dark in one second, too bright in the next, by up to two and a half stops.
 pub(in crate::fault) fn exposure(shot: &mut Shot<'_>, severity: Severity) {
     let stops = severity.of([0.5, 1.0, 1.5, 2.0, 2.5]);
-    let sign = if shot.time_s.rem_euclid(2.0) < 1.0 { -1.0 } else { 1.0 };
+    let sign = if shot.is_in_first(1.0, 2.0) { -1.0 } else { 1.0 };
     let gain = math::exp(sign * stops * std::f32::consts::LN_2);
     shot.rgb.iter_mut().for_each(|value| *value = to_byte(f32::from(*value) * gain));
 }

@@ -60,9 +60,9 @@ pub(in crate::fault) fn reordered(shot: &mut Shot<'_>, severity: Severity, memor
     shot.rgb.copy_from_slice(&memory.frames[chosen]);
 }
 
-/// One colour for a part of each second; all of it at the highest severity.
+/// One colour for a part of each second, at least a frame; all of it at the highest severity.
 pub(in crate::fault) fn covered(shot: &mut Shot<'_>, severity: Severity, level: u8) {
-    if shot.time_s.fract() < severity.of([0.1, 0.2, 0.4, 0.7, 1.0]) {
+    if shot.is_in_first(severity.of([0.1, 0.2, 0.4, 0.7, 1.0]), 1.0) {
         shot.rgb.fill(level);
     }
 }
