@@ -1,8 +1,10 @@
 //! Weighs what the simulator measured into the number the policy learns from.
 
-use roadproof_perception::GAP_MAX_M;
 use roadproof_sim::{Measures, Verdict};
 use serde::{Deserialize, Serialize};
+
+/// What is ahead counts up to this distance: a camera of a driver's size tells no more.
+pub const GAP_REACH_M: f32 = 60.0;
 
 /// Weights of the reward's terms, per decision.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -68,7 +70,7 @@ impl RewardSettings {
         let limit_mps = after.speed_limit_mps;
         let square = |value: f32| value * value;
         // Whoever learns from the reward must be able to see what it is for.
-        let seen_gap_m = after.gap_m.filter(|&gap_m| gap_m < GAP_MAX_M);
+        let seen_gap_m = after.gap_m.filter(|&gap_m| gap_m < GAP_REACH_M);
         let missing_gap = seen_gap_m.map_or(0.0, |gap_m| (1.0 - gap_m.max(0.0) / safe_gap_m(ego.speed_mps)).max(0.0));
         let collision_s = seen_gap_m.map_or(f32::INFINITY, |_| after.time_to_collision_s);
         let failed = matches!(verdict.outcome, Some(Collision | OffRoad | WrongWay | Blocked));

@@ -177,6 +177,8 @@ fn seen_class(class: u8) -> Seen {
     }
 }
 
+// What a driver is rewarded for must be what its perception can say.
+const _: () = assert!(roadproof_env::reward::GAP_REACH_M == GAP_MAX_M);
 const _: () = assert!(CLASSES == 6, "every class of perception is named above");
 
 #[cfg(test)]
