@@ -521,6 +521,28 @@ mod tests {
     }
 
     #[test]
+    fn spans_and_covers_are_counted_in_decisions() {
+        let covered = |during_s, when, kind, severity, decision_hz| {
+            let fault = Fault::Graded { kind, severity: Severity::new(severity).unwrap() };
+            let faults = [Perturbation { during_s, when, fault }];
+            let mut state = FaultState::new(Seed(1), Clock::new(decision_hz));
+            let level = if kind == FaultKind::BlackFrames { 0 } else { 255 };
+            let decisions = (0..120).filter(|&step| {
+                state.watch(&faults, &Measures { step, ..Measures::default() });
+                let mut rgb = vec![7; 60];
+                state.apply(&faults, step, &camera(5, 4), &mut rgb, &[]);
+                rgb[0] == level
+            });
+            decisions.collect::<Vec<u32>>()
+        };
+        let at = Some(crate::trigger::Trigger::At { at_s: 4.0 });
+        assert_eq!(covered(Span(0.0, 1.6), at, FaultKind::WhiteFrames, 5, 10.0), (40..56).collect::<Vec<_>>());
+        assert_eq!(covered(Span(0.2, 1.0), None, FaultKind::WhiteFrames, 5, 25.0), (5..25).collect::<Vec<_>>());
+        let tens: Vec<u32> = (0..120).step_by(10).collect();
+        assert_eq!(covered(Span(0.0, 99.0), None, FaultKind::BlackFrames, 1, 10.0), tens);
+    }
+
+    #[test]
     fn controls_act_late_and_a_biased_speed_is_too_high() {
         let graded = |kind, severity: u8| {
             let fault = Fault::Graded { kind, severity: Severity::new(severity).unwrap() };

@@ -72,3 +72,25 @@ pub fn judge_drive(expect: &Expect, outcome: Outcome, score: &Score, extremes: &
     bounds.sort_by(|a, b| a.margin.total_cmp(&b.margin));
     Judgement { outcome, expected_outcome: expect.outcome, bounds }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_arrives_in_the_decision_that_the_bound_means_is_in_time() {
+        for decision_hz in [10.0, 25.0, 30.0_f32] {
+            let clock = Clock::new(decision_hz);
+            for decision in 5..3000 {
+                // As a file states it, to the millisecond.
+                let by_s: f32 = format!("{:.3}", f64::from(decision) / f64::from(decision_hz)).parse().unwrap();
+                let expect = Expect { arrive_within_s: Some(by_s), ..Expect::default() };
+                let passed = |decision| {
+                    let extremes = Extremes { time_s: clock.time_s(decision), ..Extremes::default() };
+                    judge_drive(&expect, Outcome::Arrived, &Score::default(), &extremes, clock).passed()
+                };
+                assert!(passed(decision) && !passed(decision + 1), "{by_s} s at {decision_hz} Hz");
+            }
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! Scenarios: the RON schema of one drive, its checks, and drives generated from a seed.
 //!
 //! Units stand in the field names; unknown fields are refused; `format` names the version of the schema.
+//! Times are seconds, and mean decisions: [`crate::clock`] says which.
 
 mod check;
 mod generate;

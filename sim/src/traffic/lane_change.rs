@@ -8,7 +8,7 @@ const MAX_ACROSS: f32 = 0.5;
 /// Whoever is nearer than this, in front or behind, is still beside.
 const CLEAR_ALONG_M: f32 = 0.5;
 /// Room left to somebody beside.
-const CLEAR_ACROSS_M: f32 = 0.2;
+const CLEAR_ACROSS_M: f32 = 0.05;
 
 /// A lane change on its way.
 ///
