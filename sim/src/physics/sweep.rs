@@ -31,8 +31,8 @@ impl BoxAt {
     /// When it overlaps another box that moves by `way` against it, neither of them turning.
     ///
     /// # Source
-    /// Separating axes of moving boxes: Gottschalk, Lin and Manocha 1996, "OBBTree"; Eberly 1999, "Dynamic Collision Detection
-    /// using Oriented Bounding Boxes".
+    /// Separating axes: Gottschalk, Lin and Manocha 1996, "A Hierarchical Structure for Rapid Interference Detection"; of moving
+    /// boxes: Eberly 1999, "Dynamic Collision Detection using Oriented Bounding Boxes".
     pub fn overlap(&self, other: &Self, way: Vec3) -> Option<Overlap> {
         let apart = other.middle - self.middle;
         let mut overlap = Overlap { from: f32::NEG_INFINITY, to: f32::INFINITY };
