@@ -94,7 +94,7 @@ fn a_run_that_is_told_to_end_saves_as_after_ctrl_c() {
 fn other_work_that_is_stopped_says_so_by_its_exit_code() {
     let scenario = "scenarios/lane_keeping/s_bend.ron";
     let work: [&[&str]; 2] =
-        [&["evaluate", "--driver", "shipped", "--roads", "4000"], &["attack", "shipped", scenario, "--steps", "50"]];
+        [&["evaluate", "--driver", "shipped", "--roads", "300"], &["attack", "shipped", scenario, "--steps", "50"]];
     for arguments in work {
         let mut child = roadproof()
             .args(arguments)

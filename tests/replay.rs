@@ -148,10 +148,7 @@ fn files_of_another_camera_are_skipped() {
         assert!(ended.stdout.contains(part), "{part:?} is not in\n{}", ended.stdout);
     }
     let report = std::fs::read_to_string(junit).expect("a report");
-    assert!(
-        report.contains("disabled=\"1\"") && report.contains("<skipped message=\"the scenario's camera"),
-        "{report}"
-    );
+    assert!(report.contains("disabled=\"1\"") && report.contains("<skipped message="), "{report}");
 }
 
 #[test]

@@ -13,12 +13,15 @@ fn endless() -> String {
     SETTINGS.replace("frames: 64", "frames: 1000000")
 }
 
-/// Starts it; returns the first line that it says.
+/// Starts it, and waits until it has begun to work; returns what it said until then.
 fn started(command: &mut Command) -> (Child, String) {
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the program starts");
-    let mut line = String::new();
-    BufReader::new(child.stderr.take().expect("it is piped")).read_line(&mut line).expect("the program writes UTF-8");
-    (child, line)
+    let mut stderr = BufReader::new(child.stderr.take().expect("it is piped"));
+    let mut said = String::new();
+    while !said.contains("collect: started") {
+        assert_ne!(stderr.read_line(&mut said).expect("the program writes UTF-8"), 0, "ended too early:\n{said}");
+    }
+    (child, said)
 }
 
 fn stop(mut child: Child) {
