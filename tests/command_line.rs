@@ -173,6 +173,8 @@ fn attacks_and_faults_that_cannot_be_are_refused() {
     let (folder, _) = file("a_file", "");
     let out = folder.path().join("out");
     let faults = |arguments: &[&str]| refusal(roadproof().args(picture).arg(&out).args(arguments));
+    let sheet = ["faults", "--scenario", scenario, "--sheet"];
+    check(&refusal(roadproof().args(sheet).arg(folder.path().join("sheet.jpg"))), &["sheet.jpg", "PNG"]);
     check(&faults(&["--kind", "Rainn"]), &["\"Rainn\"", "did you mean \"Rain\"?"]);
     check(&faults(&["--kind", "SpeedBias"]), &["SpeedBias is no fault of a single picture"]);
     check(&faults(&["--kind", "Rain", "--severity", "0"]), &["--severity = 0, allowed is 1 to 5"]);

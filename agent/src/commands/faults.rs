@@ -51,6 +51,9 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Result<Ended> {
     if let (Some(sheet), Some(scenario)) = (&arguments.sheet, &arguments.scenario) {
+        let other = sheet.extension().filter(|end| !end.eq_ignore_ascii_case("png"));
+        anyhow::ensure!(other.is_none(), "--sheet {sheet:?}: the sheet is a PNG picture, name it so");
+        console.give_way_to(Some(sheet));
         check_writable(sheet)?;
         let drawn = contact_sheet(scenario, arguments.at, Seed(arguments.seed))?;
         write_png(sheet, drawn.width, drawn.height, &drawn.rgb)?;
