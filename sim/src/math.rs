@@ -6,7 +6,7 @@
 //! rapier is built with `enhanced-determinism` for the same reason, and `clippy.toml` refuses the standard library's
 //! versions in this crate.
 
-pub use rapier3d::glamx::{Quat, Vec2, Vec3};
+pub use bevy_rapier3d::rapier::glamx::{Quat, Vec2, Vec3};
 
 /// Sine and cosine of an angle in radians.
 #[must_use]

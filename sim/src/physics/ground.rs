@@ -5,10 +5,10 @@
 
 use crate::math::{Vec2, Vec3};
 use crate::road::{self, Road};
-use rapier3d::parry::bounding_volume::{Aabb, BoundingSphere};
-use rapier3d::parry::query::{PointProjection, PointQuery, Ray, RayCast, RayIntersection};
-use rapier3d::parry::shape::{FeatureId, Shape, ShapeType, TypedShape};
-use rapier3d::prelude::{ColliderBuilder, MassProperties};
+use bevy_rapier3d::parry::bounding_volume::{Aabb, BoundingSphere};
+use bevy_rapier3d::parry::query::{PointProjection, PointQuery, Ray, RayCast, RayIntersection};
+use bevy_rapier3d::parry::shape::{FeatureId, Shape, ShapeType, TypedShape};
+use bevy_rapier3d::rapier::prelude::{ColliderBuilder, MassProperties};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 

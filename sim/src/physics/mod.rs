@@ -19,13 +19,13 @@ use crate::scene::{Class, Prop};
 use crate::traffic::Traffic;
 use crate::vehicle::{Controls, EgoState, Vehicle, VehicleSettings};
 use bevy::prelude::Component;
-use ground::{GroundMesh, GroundSurface};
-use rapier3d::prelude::{
+use bevy_rapier3d::rapier::prelude::{
     BroadPhaseBvh, CCDSolver, ColliderBuilder, ColliderHandle, ColliderSet, Group, ImpulseJointSet,
     IntegrationParameters, InteractionGroups, InteractionTestMode, IslandManager, MassProperties, MultibodyJointSet,
-    NarrowPhase, PhysicsPipeline, Pose, QueryFilter, RigidBodyBuilder, RigidBodyHandle, RigidBodySet, RigidBodyType,
-    RigidBodyVelocity, SharedShape, SoftBodySet,
+    NarrowPhase, PhysicsPipeline, Pose, QueryFilter, RigidBody, RigidBodyBuilder, RigidBodyHandle, RigidBodySet,
+    RigidBodyType, RigidBodyVelocity, SharedShape,
 };
+use ground::{GroundMesh, GroundSurface};
 use std::sync::Arc;
 use sweep::{BoxAt, Overlap};
 
@@ -54,7 +54,6 @@ pub(crate) struct Physics {
     narrow_phase: NarrowPhase,
     impulse_joints: ImpulseJointSet,
     multibody_joints: MultibodyJointSet,
-    soft_bodies: SoftBodySet,
     ccd: CCDSolver,
     pipeline: PhysicsPipeline,
     parameters: IntegrationParameters,
@@ -181,7 +180,6 @@ impl Physics {
             narrow_phase: NarrowPhase::new(),
             impulse_joints: ImpulseJointSet::new(),
             multibody_joints: MultibodyJointSet::new(),
-            soft_bodies: SoftBodySet::new(),
             ccd: CCDSolver::new(),
             pipeline: PhysicsPipeline::new(),
             parameters,
@@ -229,7 +227,6 @@ impl Physics {
                 &mut self.colliders,
                 &mut self.impulse_joints,
                 &mut self.multibody_joints,
-                &mut self.soft_bodies,
                 &mut self.ccd,
                 &(),
                 &(),
@@ -477,7 +474,7 @@ fn read_user_data(data: u128) -> (Class, usize) {
     (Class::from_index((data >> 64) as u8), data as u64 as usize)
 }
 
-fn ego_body(road: &Road, settings: &VehicleSettings, start: StartPose) -> rapier3d::prelude::RigidBody {
+fn ego_body(road: &Road, settings: &VehicleSettings, start: StartPose) -> RigidBody {
     let surface = road.surface_point(start.s_m, start.d_m);
     let heading_rad = road.line.point(start.s_m).heading_rad + start.relative_heading_rad;
     let slope_rad = atan2(road.line.slope(start.s_m), 1.0);

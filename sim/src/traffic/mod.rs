@@ -20,7 +20,7 @@ use crate::vehicle::EgoState;
 use bevy::prelude::Component;
 use lane_change::LaneChange;
 use meeting::{SLIDING_MPS2, StepStart, keep_apart};
-use rapier3d::prelude::Pose;
+use bevy_rapier3d::rapier::prelude::Pose;
 use script::ScriptStep;
 
 /// All other cars of one world, in file order.

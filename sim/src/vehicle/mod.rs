@@ -3,8 +3,8 @@
 use crate::math::Vec3;
 use crate::range;
 use crate::road::LaneId;
-use rapier3d::control::{DynamicRayCastVehicleController, WheelTuning};
-use rapier3d::prelude::{QueryPipelineMut, RigidBodyHandle};
+use bevy_rapier3d::rapier::control::{DynamicRayCastVehicleController, WheelTuning};
+use bevy_rapier3d::rapier::prelude::{QueryPipelineMut, RigidBodyHandle};
 use serde::{Deserialize, Serialize};
 
 /// What a driver asks of the car for one decision.

@@ -13,7 +13,7 @@ use crate::scene::{
 };
 use crate::traffic::{Car, Traffic};
 use crate::vehicle::EgoState;
-use rapier3d::prelude::Pose;
+use bevy_rapier3d::rapier::prelude::Pose;
 
 /// How far the camera looks along the road, either way.
 pub(in crate::camera) const SIGHT_M: f32 = 190.0;
