@@ -20,6 +20,7 @@ use crate::traffic::Traffic;
 use crate::vehicle::{Controls, VehicleSettings};
 use crate::world::schedule::{Asked, Decide, Scoring, Stage, WorldBundle, empty_world};
 use bevy::prelude::{Entity, World};
+use bevy_rapier3d::prelude::RapierRigidBodySet;
 use std::sync::{Arc, Mutex};
 
 /// A fleet that cannot be built.
@@ -374,9 +375,11 @@ impl Shard {
 
     fn disturb(&mut self, slot: usize, sideways_mps: f32, yaw_rate_rad_per_s: f32) {
         let entity = self.entity(slot);
-        if let Some(mut physics) = self.world.get_mut::<Physics>(entity) {
-            physics.disturb(sideways_mps, yaw_rate_rad_per_s);
-        }
+        let mut world = self.world.entity_mut(entity);
+        let (physics, mut bodies) = world
+            .get_components_mut::<(&Physics, &mut RapierRigidBodySet)>()
+            .expect("every world has all of its bundle");
+        physics.disturb(&mut bodies, sideways_mps, yaw_rate_rad_per_s);
     }
 
     fn stage(&self, slot: usize) -> &Stage {

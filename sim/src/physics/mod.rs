@@ -1,16 +1,18 @@
 //! One world's physics: the ground, the ego on its wheels, other cars and what stands beside the road, in rapier.
 //!
-//! The sets are rapier's own rather than an ECS plugin's: bodies are inserted in file order whatever the entity tables
-//! look like (plugins insert in the order of those, which depends on what was despawned before), and the wheels must be
-//! updated in every physics step, between two steps of the solver.
+//! The sets are bevy_rapier3d's components (`context.rs`), stepped here: bodies are inserted in file order whatever the entity
+//! tables look like, and the wheels are updated in every physics step, between two steps of the solver.
 //!
 //! What costs is kept small around the ego: cars and things beside the road that nothing can touch within the decision
 //! have no collider enabled, wheels cast their rays at a shape of our own (`ground.rs`), and only a car that was hit
 //! lies on a mesh. What lies between the poses of two steps is found by sweeping the ego's box (`sweep.rs`), so that no
 //! speed, size or step lets it through.
 
+mod context;
 mod ground;
 mod sweep;
+
+pub(crate) use context::{Context, ContextBundle};
 
 use crate::math::{Quat, Vec2, Vec3, atan2, pitch_rotation, yaw_rotation};
 use crate::outcome::measures::Contact;
@@ -19,12 +21,14 @@ use crate::scene::{Class, Prop};
 use crate::traffic::Traffic;
 use crate::vehicle::{Controls, EgoState, Vehicle, VehicleSettings};
 use bevy::prelude::Component;
+#[cfg(test)]
+use bevy::prelude::{Entity, World};
+use bevy_rapier3d::prelude::RapierRigidBodySet;
 use bevy_rapier3d::rapier::prelude::{
-    BroadPhaseBvh, CCDSolver, ColliderBuilder, ColliderHandle, ColliderSet, Group, ImpulseJointSet,
-    IntegrationParameters, InteractionGroups, InteractionTestMode, IslandManager, MassProperties, MultibodyJointSet,
-    NarrowPhase, PhysicsPipeline, Pose, QueryFilter, RigidBody, RigidBodyBuilder, RigidBodyHandle, RigidBodySet,
-    RigidBodyType, RigidBodyVelocity, SharedShape,
+    ColliderHandle, ColliderSet, Group, MassProperties, Pose, QueryFilter, RigidBody, RigidBodyBuilder, RigidBodyHandle,
+    RigidBodySet, RigidBodyType, RigidBodyVelocity,
 };
+use context::{ContextItem, OWNER, groups, read_user_data};
 use ground::{GroundMesh, GroundSurface};
 use std::sync::Arc;
 use sweep::{BoxAt, Overlap};
@@ -44,19 +48,9 @@ const MESH: Group = Group::GROUP_4;
 /// keeps bodies apart.
 const SOLVER_ITERATIONS: usize = 2;
 
-/// The rapier sets of one world.
+/// Whose body is whose in one world, and what rapier does not know: the wheels, who is near, the mesh laid so far.
 #[derive(Component)]
 pub(crate) struct Physics {
-    bodies: RigidBodySet,
-    colliders: ColliderSet,
-    islands: IslandManager,
-    broad_phase: BroadPhaseBvh,
-    narrow_phase: NarrowPhase,
-    impulse_joints: ImpulseJointSet,
-    multibody_joints: MultibodyJointSet,
-    ccd: CCDSolver,
-    pipeline: PhysicsPipeline,
-    parameters: IntegrationParameters,
     vehicle: Vehicle,
     ego: RigidBodyHandle,
     ego_collider: ColliderHandle,
@@ -120,123 +114,64 @@ impl Physics {
         traffic: &Traffic,
         settings: VehicleSettings,
         start: StartPose,
-    ) -> Self {
-        let mut bodies = RigidBodySet::new();
-        let mut colliders = ColliderSet::new();
-        let mut obstacles = Vec::new();
-        for (index, prop) in props.iter().enumerate().filter(|(_, prop)| prop.solid) {
-            let half = 0.5 * prop.size;
-            let pose = Pose::from_parts(prop.base + Vec3::Z * half.z, yaw_rotation(prop.yaw_rad));
-            let collider = ColliderBuilder::cuboid(half.x, half.y, half.z)
-                .position(pose)
-                .collision_groups(groups(OTHERS, EGO))
-                .user_data(user_data(prop.class, index))
-                .enabled(false);
-            let (collider, radius_m) = (colliders.insert(collider), half.length());
-            obstacles.push(Obstacle { collider, middle: pose.translation, radius_m, enabled: false });
-        }
-        let cars = traffic.cars().iter().enumerate().map(|(index, car)| {
-            let half = 0.5 * Vec3::new(car.length_m, car.width_m, car.height_m);
-            let body = RigidBodyBuilder::kinematic_position_based().pose(car.pose()).enabled(false).build();
-            let handle = bodies.insert(body);
-            let collider = ColliderBuilder::cuboid(half.x, half.y, half.z)
-                .mass(car.mass_kg())
-                .friction(0.5)
-                .collision_groups(groups(OTHERS, EGO | MESH))
-                .user_data(user_data(Class::Vehicle, index));
-            colliders.insert_with_parent(collider, handle, &mut bodies);
-            OtherCar { body: handle, radius_m: half.length(), place: CarPlace::Far }
-        });
-        let cars = cars.collect();
-        let ego = bodies.insert(ego_body(road, &settings, start));
-        let lift_m = 0.5 * settings.height_m + 0.15 - settings.centre_of_mass_m;
-        let half = 0.5 * Vec3::new(settings.length_m, settings.width_m, settings.height_m - 0.3);
-        let body = ColliderBuilder::cuboid(half.x, half.y, half.z)
-            .position(Pose::from_translation(Vec3::Z * lift_m))
-            .density(0.0)
-            .friction(0.4)
-            .collision_groups(groups(EGO, OTHERS));
-        let ego_collider = colliders.insert_with_parent(body, ego, &mut bodies);
-        // The wheels need the mass before the solver's first step would compute it.
-        bodies[ego].recompute_mass_properties_from_colliders(&colliders);
-        let parameters = IntegrationParameters {
-            num_solver_iterations: SOLVER_ITERATIONS,
-            max_ccd_substeps: 0,
-            ..IntegrationParameters::default()
-        };
-        let surface = ColliderBuilder::new(SharedShape::new(GroundSurface::new(road.clone(), start.s_m)))
-            .collision_groups(groups(GROUND, Group::ALL))
-            .build();
-        let aabb = surface.compute_aabb();
-        let surface = colliders.insert(surface);
-        let mut broad_phase = BroadPhaseBvh::new();
-        // Wheels look for the ground before the solver's first step would make it known.
-        broad_phase.set_aabb(&parameters, surface, aabb);
-        Self {
-            bodies,
-            colliders,
-            islands: IslandManager::new(),
-            broad_phase,
-            narrow_phase: NarrowPhase::new(),
-            impulse_joints: ImpulseJointSet::new(),
-            multibody_joints: MultibodyJointSet::new(),
-            ccd: CCDSolver::new(),
-            pipeline: PhysicsPipeline::new(),
-            parameters,
-            vehicle: Vehicle::new(settings, ego),
-            ego,
-            ego_collider,
-            cars,
-            obstacles,
-            mesh: GroundMesh::new(road),
-            contact: None,
-        }
+    ) -> (Self, ContextBundle) {
+        let mut context = ContextBundle::default();
+        let parameters = &mut context.simulation.integration_parameters;
+        parameters.num_solver_iterations = SOLVER_ITERATIONS;
+        parameters.max_ccd_substeps = 0;
+        let (obstacles, cars) = (context.insert_obstacles(props), context.insert_cars(traffic));
+        let (ego, ego_collider) = context.insert_ego(ego_body(road, &settings, start), &settings);
+        context.insert_ground(GroundSurface::new(road.clone(), start.s_m));
+        let vehicle = Vehicle::new(settings, ego);
+        (Self { vehicle, ego, ego_collider, cars, obstacles, mesh: GroundMesh::new(road), contact: None }, context)
     }
 
     /// One decision: `substeps` physics steps of `dt_s`, other cars moving along.
-    pub fn step(&mut self, controls: Controls, road: &Road, traffic: &mut Traffic, dt_s: f32, substeps: u8) {
+    pub fn step(
+        &mut self,
+        context: &mut ContextItem,
+        controls: Controls,
+        road: &Road,
+        traffic: &mut Traffic,
+        dt_s: f32,
+        substeps: u8,
+    ) {
         let decision_s = dt_s * f32::from(substeps);
-        self.parameters.dt = dt_s;
-        self.enable_near_cars(traffic, decision_s);
-        self.enable_near_obstacles(decision_s);
-        self.lay_mesh(road, traffic, decision_s);
+        context.simulation.integration_parameters.dt = dt_s;
+        self.enable_near_cars(&mut context.bodies.bodies, traffic, decision_s);
+        self.enable_near_obstacles(context, decision_s);
+        self.lay_mesh(context, road, traffic, decision_s);
         for _ in 0..substeps {
             traffic.advance(dt_s);
-            self.place_cars(road, traffic);
-            // Wheels cancel the speed they find. They must find what gravity is about to add along the ground as well, or a
-            // braked car creeps down every slope.
-            let downhill = self.downhill_mps2() * dt_s;
-            self.accelerate_ego(downhill);
-            let filter = QueryFilter::default().groups(groups(Group::ALL, GROUND));
-            let queries = self.broad_phase.as_query_pipeline_mut(
-                self.narrow_phase.query_dispatcher(),
-                &mut self.bodies,
-                &mut self.colliders,
-                filter,
-            );
-            self.vehicle.step(controls, dt_s, queries);
-            self.accelerate_ego(-downhill);
-            let (before, ego_from) = (*self.bodies[self.ego].vels(), *self.bodies[self.ego].position());
-            self.pipeline.step(
-                GRAVITY_MPS2,
-                &self.parameters,
-                &mut self.islands,
-                &mut self.broad_phase,
-                &mut self.narrow_phase,
-                &mut self.bodies,
-                &mut self.colliders,
-                &mut self.impulse_joints,
-                &mut self.multibody_joints,
-                &mut self.ccd,
-                &(),
-                &(),
-            );
-            let hit = self.note_contact(traffic, before);
-            if hit || self.note_passage(traffic, ego_from, dt_s) {
-                self.lay_mesh(road, traffic, decision_s);
+            self.place_cars(&mut context.bodies.bodies, road, traffic);
+            self.step_wheels(context, controls, dt_s);
+            let ego = &context.bodies.bodies[self.ego];
+            let (before, ego_from) = (*ego.vels(), *ego.position());
+            context.step_solver();
+            let hit = self.note_contact(context, traffic, before);
+            if hit || self.note_passage(context, traffic, ego_from, dt_s) {
+                self.lay_mesh(context, road, traffic, decision_s);
             }
         }
-        self.settle_cars(road, traffic);
+        self.settle_cars(&context.bodies.bodies, road, traffic);
+    }
+
+    /// The forces of the wheels for one physics step.
+    fn step_wheels(&mut self, context: &mut ContextItem, controls: Controls, dt_s: f32) {
+        let bodies = &mut context.bodies.bodies;
+        // Wheels cancel the speed they find. They must find what gravity is about to add along the ground as well, or a
+        // braked car creeps down every slope.
+        let downhill = self.downhill_mps2(bodies) * dt_s;
+        self.accelerate_ego(bodies, downhill);
+        let simulation = &context.simulation;
+        let queries = simulation.broad_phase.as_query_pipeline_mut(
+            simulation.narrow_phase.query_dispatcher(),
+            bodies,
+            &mut context.colliders.colliders,
+            QueryFilter::default().groups(groups(Group::ALL, GROUND)),
+        );
+        self.vehicle.step(controls, dt_s, queries);
+        self.accelerate_ego(bodies, -downhill);
     }
 
     /// The first contact of the ego with anything but the ground.
@@ -245,8 +180,14 @@ impl Physics {
     }
 
     /// Position, rotation and speeds of the ego; `previous` gives the acceleration and where to look on the road.
-    pub fn ego_state(&self, road: &Road, previous: &EgoState, decision_s: f32) -> EgoState {
-        let body = &self.bodies[self.ego];
+    pub fn ego_state(
+        &self,
+        bodies: &RapierRigidBodySet,
+        road: &Road,
+        previous: &EgoState,
+        decision_s: f32,
+    ) -> EgoState {
+        let body = &bodies.bodies[self.ego];
         let (position, rotation): (Vec3, Quat) = (body.translation(), *body.rotation());
         let velocity_mps: Vec3 = body.linvel();
         let forward = rotation * Vec3::X;
@@ -274,37 +215,38 @@ impl Physics {
     }
 
     /// Pushes the ego: a sideways speed and a turn, as a gust or a pothole would.
-    pub fn disturb(&mut self, sideways_mps: f32, yaw_rate_rad_per_s: f32) {
-        let body = &mut self.bodies[self.ego];
+    pub fn disturb(&self, bodies: &mut RapierRigidBodySet, sideways_mps: f32, yaw_rate_rad_per_s: f32) {
+        let body = &mut bodies.bodies[self.ego];
         let sideways = *body.rotation() * Vec3::Y * sideways_mps;
         body.set_linvel(body.linvel() + sideways, true);
         body.set_angvel(body.angvel() + Vec3::Z * yaw_rate_rad_per_s, true);
     }
 
     /// Lays the mesh that cars which were hit may touch during a decision.
-    fn lay_mesh(&mut self, road: &Road, traffic: &Traffic, decision_s: f32) {
+    fn lay_mesh(&mut self, context: &mut ContextItem, road: &Road, traffic: &Traffic, decision_s: f32) {
         for (own, car) in self.cars.iter().zip(traffic.cars()).filter(|(own, _)| own.place == CarPlace::Hit) {
-            let body = &self.bodies[own.body];
+            let body = &context.bodies.bodies[own.body];
             let (s_m, _) = road.line.to_line(body.translation().truncate(), car.s_m);
             let reach_m = (body.linvel().length() + MAX_ACCELERATION_MPS2 * decision_s) * decision_s;
             for mesh in self.mesh.lay(road, s_m, reach_m) {
-                self.colliders.insert(mesh.friction(0.6).collision_groups(groups(MESH, OTHERS)));
+                let mesh = mesh.friction(0.6).collision_groups(groups(MESH, OTHERS)).user_data(OWNER);
+                context.colliders.colliders.insert(mesh);
             }
         }
     }
 
     /// Distance between the middle of the ego and that of something without a size within which they may touch during a
     /// decision, if it does not move.
-    fn reach_m(&self, decision_s: f32) -> f32 {
-        let speed_mps = self.bodies[self.ego].linvel().length() + MAX_ACCELERATION_MPS2 * decision_s;
+    fn reach_m(&self, bodies: &RigidBodySet, decision_s: f32) -> f32 {
+        let speed_mps = bodies[self.ego].linvel().length() + MAX_ACCELERATION_MPS2 * decision_s;
         let size = &self.vehicle.settings;
         let radius_m = 0.5 * Vec3::new(size.length_m, size.width_m, size.height_m).length();
         radius_m + CLEARANCE_M + speed_mps * decision_s
     }
 
     /// Enables the cars that the ego may touch during a decision.
-    fn enable_near_cars(&mut self, traffic: &Traffic, decision_s: f32) {
-        let (ego, reach_m) = (self.bodies[self.ego].translation(), self.reach_m(decision_s));
+    fn enable_near_cars(&mut self, bodies: &mut RigidBodySet, traffic: &Traffic, decision_s: f32) {
+        let (ego, reach_m) = (bodies[self.ego].translation(), self.reach_m(bodies, decision_s));
         for (own, car) in self.cars.iter_mut().zip(traffic.cars()) {
             if own.place == CarPlace::Hit {
                 continue;
@@ -318,7 +260,7 @@ impl Physics {
             // A body that is looked up for writing counts as changed: leave alone those that stay what they are.
             if place != own.place {
                 own.place = place;
-                let body = &mut self.bodies[own.body];
+                let body = &mut bodies[own.body];
                 body.set_enabled(near);
                 if near {
                     body.set_position(pose, false);
@@ -328,58 +270,65 @@ impl Physics {
     }
 
     /// The same for what stands beside the road: a tree of few colliders is cheap to keep and to cast rays through.
-    fn enable_near_obstacles(&mut self, decision_s: f32) {
-        let (ego, reach_m) = (self.bodies[self.ego].translation(), self.reach_m(decision_s));
+    fn enable_near_obstacles(&mut self, context: &mut ContextItem, decision_s: f32) {
+        let bodies = &context.bodies.bodies;
+        let (ego, reach_m) = (bodies[self.ego].translation(), self.reach_m(bodies, decision_s));
         for obstacle in &mut self.obstacles {
             let within_m = reach_m + obstacle.radius_m;
             let near = obstacle.middle.distance_squared(ego) < within_m * within_m;
             if near != obstacle.enabled {
                 obstacle.enabled = near;
-                self.colliders[obstacle.collider].set_enabled(near);
+                context.colliders.colliders[obstacle.collider].set_enabled(near);
             }
         }
     }
 
-    fn place_cars(&mut self, road: &Road, traffic: &mut Traffic) {
+    fn place_cars(&self, bodies: &mut RigidBodySet, road: &Road, traffic: &mut Traffic) {
         for (index, own) in self.cars.iter().enumerate() {
             if own.place == CarPlace::Near {
-                self.bodies[own.body].set_next_kinematic_position(traffic.place(index, road));
+                bodies[own.body].set_next_kinematic_position(traffic.place(index, road));
             }
         }
     }
 
     /// Gravity's part along the plane the ego stands on.
-    fn downhill_mps2(&self) -> Vec3 {
-        let up = *self.bodies[self.ego].rotation() * Vec3::Z;
+    fn downhill_mps2(&self, bodies: &RigidBodySet) -> Vec3 {
+        let up = *bodies[self.ego].rotation() * Vec3::Z;
         GRAVITY_MPS2 - up * GRAVITY_MPS2.dot(up)
     }
 
-    fn accelerate_ego(&mut self, by_mps: Vec3) {
-        let body = &mut self.bodies[self.ego];
+    fn accelerate_ego(&self, bodies: &mut RigidBodySet, by_mps: Vec3) {
+        let body = &mut bodies[self.ego];
         body.set_linvel(body.linvel() + by_mps, true);
     }
 
     /// Keeps the first contact, and says whether another car was hit for the first time; `before` is the ego's motion before
     /// the solver resolved it.
-    fn note_contact(&mut self, traffic: &mut Traffic, before: RigidBodyVelocity<f32>) -> bool {
+    fn note_contact(
+        &mut self,
+        context: &mut ContextItem,
+        traffic: &mut Traffic,
+        before: RigidBodyVelocity<f32>,
+    ) -> bool {
         let mut hit = false;
-        for pair in self.narrow_phase.contact_pairs_with(self.ego_collider) {
+        let bodies = &mut context.bodies.bodies;
+        for pair in context.simulation.narrow_phase.contact_pairs_with(self.ego_collider) {
             if !pair.has_any_active_contact() {
                 continue;
             }
             let other = if pair.collider1 == self.ego_collider { pair.collider2 } else { pair.collider1 };
-            let Some(collider) = self.colliders.get(other) else { continue };
+            let Some(collider) = context.colliders.colliders.get(other) else { continue };
             let (class, index) = read_user_data(collider.user_data);
             if self.contact.is_none() {
-                let other_mps = collider.parent().map_or(Vec3::ZERO, |handle| self.bodies[handle].linvel());
+                let other_mps = collider.parent().map_or(Vec3::ZERO, |handle| bodies[handle].linvel());
                 self.contact = Some(Contact { class, index, closing_speed_mps: (before.linvel - other_mps).length() });
             }
             if class == Class::Vehicle && !traffic.cars()[index].hit {
                 // From here on the other car is a body like any other: it is pushed, turns and slows down. The solver has
                 // just taken it for a wall, so the ego gets its motion back and the next step resolves the contact.
-                self.bodies[self.ego].set_vels(before, true);
+                bodies[self.ego].set_vels(before, true);
                 hit = true;
-                self.cars[index].hand_over(&mut self.bodies);
+                self.cars[index].hand_over(bodies);
                 traffic.hit(index);
             }
         }
@@ -388,28 +337,37 @@ impl Physics {
 
     /// Keeps a first contact that lies between the poses of two physics steps, which the solver cannot see, and puts both bodies
     /// back to where they met; says whether another car was hit. `ego_from` is where the ego was before the step.
-    fn note_passage(&mut self, traffic: &mut Traffic, ego_from: Pose, dt_s: f32) -> bool {
+    fn note_passage(
+        &mut self,
+        context: &mut ContextItem,
+        traffic: &mut Traffic,
+        ego_from: Pose,
+        dt_s: f32,
+    ) -> bool {
         /// Bodies are put so far into each other that the next step finds them touching.
         const INTO_M: f32 = 0.02;
         if self.contact.is_some() {
             return false;
         }
-        let ego_to = *self.bodies[self.ego].position();
-        let Some((collider, way, overlap)) = self.first_passage(ego_from, ego_to, dt_s) else { return false };
+        let (bodies, colliders) = (&mut context.bodies.bodies, &context.colliders.colliders);
+        let ego_to = *bodies[self.ego].position();
+        let Some((collider, way, overlap)) = self.first_passage(bodies, colliders, ego_from, ego_to, dt_s) else {
+            return false;
+        };
         let way_m = way.length();
         let at = (overlap.from + INTO_M / way_m).min(0.5 * (overlap.from + overlap.to));
         let ego_at = Pose::from_parts(
             ego_from.translation.lerp(ego_to.translation, at),
             ego_from.rotation.lerp(ego_to.rotation, at),
         );
-        self.bodies[self.ego].set_position(ego_at, true);
-        let (class, index) = read_user_data(self.colliders[collider].user_data);
+        bodies[self.ego].set_position(ego_at, true);
+        let (class, index) = read_user_data(colliders[collider].user_data);
         self.contact = Some(Contact { class, index, closing_speed_mps: way_m / dt_s });
-        if let Some(handle) = self.colliders[collider].parent() {
-            let body = &mut self.bodies[handle];
+        if let Some(handle) = colliders[collider].parent() {
+            let body = &mut bodies[handle];
             let back = body.linvel() * (dt_s * (1.0 - at));
             body.set_position(Pose::from_parts(body.translation() - back, *body.rotation()), true);
-            self.cars[index].hand_over(&mut self.bodies);
+            self.cars[index].hand_over(bodies);
             traffic.hit(index);
         }
         class == Class::Vehicle
@@ -417,17 +375,24 @@ impl Physics {
 
     /// What the ego met first on its way from one pose to another, only to leave it again: its collider, its way against the
     /// ego's and when.
-    fn first_passage(&self, from: Pose, to: Pose, dt_s: f32) -> Option<(ColliderHandle, Vec3, Overlap)> {
+    fn first_passage(
+        &self,
+        bodies: &RigidBodySet,
+        colliders: &ColliderSet,
+        from: Pose,
+        to: Pose,
+        dt_s: f32,
+    ) -> Option<(ColliderHandle, Vec3, Overlap)> {
         let box_of = |collider: ColliderHandle, pose: Pose| {
-            let half = self.colliders[collider].shape().as_cuboid()?.half_extents;
+            let half = colliders[collider].shape().as_cuboid()?.half_extents;
             Some(BoxAt::new(pose.translation, pose.rotation, half))
         };
-        let lift = self.colliders[self.ego_collider].position_wrt_parent().map_or(Vec3::ZERO, |pose| pose.translation);
+        let lift = colliders[self.ego_collider].position_wrt_parent().map_or(Vec3::ZERO, |pose| pose.translation);
         let rotation = from.rotation.lerp(to.rotation, 0.5);
         let ego = box_of(self.ego_collider, Pose::from_parts(from.translation + rotation * lift, rotation))?;
         let ego_way = to.translation - from.translation;
         let cars = self.cars.iter().filter(|own| own.place == CarPlace::Near).filter_map(|own| {
-            let body = &self.bodies[own.body];
+            let body = &bodies[own.body];
             let by = body.linvel() * dt_s;
             let (at, way) = (body.translation() - by, by - ego_way);
             let collider = *body.colliders().first()?;
@@ -435,7 +400,7 @@ impl Physics {
         });
         let standing = self.obstacles.iter().filter_map(|obstacle| {
             let near = obstacle.enabled && ego.is_near(obstacle.middle, obstacle.radius_m, -ego_way);
-            near.then(|| (obstacle.collider, *self.colliders[obstacle.collider].position(), -ego_way))
+            near.then(|| (obstacle.collider, *colliders[obstacle.collider].position(), -ego_way))
         });
         cars.chain(standing)
             .filter_map(|(collider, pose, way)| {
@@ -446,12 +411,12 @@ impl Physics {
     }
 
     /// Takes over where physics has moved the cars that were hit, and moves on those that are too far away for it.
-    fn settle_cars(&self, road: &Road, traffic: &mut Traffic) {
+    fn settle_cars(&self, bodies: &RigidBodySet, road: &Road, traffic: &mut Traffic) {
         for (index, own) in self.cars.iter().enumerate() {
             match own.place {
                 CarPlace::Near => {}
                 CarPlace::Hit => {
-                    let body = &self.bodies[own.body];
+                    let body = &bodies[own.body];
                     traffic.set_hit_pose(index, *body.position(), body.linvel().length());
                 }
                 CarPlace::Far => {
@@ -460,18 +425,6 @@ impl Physics {
             }
         }
     }
-}
-
-fn groups(member: Group, with: Group) -> InteractionGroups {
-    InteractionGroups::new(member, with, InteractionTestMode::And)
-}
-
-fn user_data(class: Class, index: usize) -> u128 {
-    (u128::from(class as u8) << 64) | index as u128
-}
-
-fn read_user_data(data: u128) -> (Class, usize) {
-    (Class::from_index((data >> 64) as u8), data as u64 as usize)
 }
 
 fn ego_body(road: &Road, settings: &VehicleSettings, start: StartPose) -> RigidBody {
@@ -497,6 +450,41 @@ fn ego_body(road: &Road, settings: &VehicleSettings, start: StartPose) -> RigidB
         .build()
 }
 
+/// A car alone with its physics, in a `World` of its own, for tests.
+#[cfg(test)]
+pub(crate) struct Alone {
+    pub road: Arc<Road>,
+    pub traffic: Traffic,
+    world: World,
+    entity: Entity,
+}
+
+#[cfg(test)]
+impl Alone {
+    pub fn new(road: Arc<Road>, props: &[Prop], traffic: Traffic, start: StartPose) -> Self {
+        let mut world = World::new();
+        let bundle = Physics::new(&road, props, &traffic, VehicleSettings::default(), start);
+        let entity = world.spawn(bundle).id();
+        Self { road, traffic, world, entity }
+    }
+
+    pub fn step(&mut self, controls: Controls, dt_s: f32, substeps: u8) {
+        let mut world = self.world.entity_mut(self.entity);
+        let (mut context, mut physics) = world.get_components_mut::<(Context, &mut Physics)>().unwrap();
+        physics.step(&mut context, controls, &self.road, &mut self.traffic, dt_s, substeps);
+    }
+
+    pub fn ego_state(&self, previous: &EgoState, decision_s: f32) -> EgoState {
+        let world = self.world.entity(self.entity);
+        let (bodies, physics) = world.get_components::<(&RapierRigidBodySet, &Physics)>().unwrap();
+        physics.ego_state(bodies, &self.road, previous, decision_s)
+    }
+
+    pub fn contact(&self) -> Option<Contact> {
+        self.world.get::<Physics>(self.entity).unwrap().contact()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -504,7 +492,7 @@ mod tests {
     use std::path::Path;
 
     /// A straight road with two other cars and the ego at 10 m/s.
-    fn world(props: &[Prop], actors: &str) -> (Arc<Road>, Traffic, Physics) {
+    fn world(props: &[Prop], actors: &str) -> Alone {
         let text = format!(
             "Scenario(format: 1, title: \"t\", duration_s: 60.0, road: Straight(length_m: 300.0, lanes: 2), \
              actors: [{actors}])"
@@ -514,31 +502,30 @@ mod tests {
         let traffic = Traffic::new(&scenario.actors, &road, scenario.seed);
         let d_m = road.lane(crate::road::LaneId(0)).unwrap().centre_d_m;
         let start = StartPose { s_m: 20.0, d_m, relative_heading_rad: 0.0, speed_mps: 10.0 };
-        let physics = Physics::new(&road, props, &traffic, VehicleSettings::default(), start);
-        (road, traffic, physics)
+        Alone::new(road, props, traffic, start)
     }
 
-    fn roll(physics: &mut Physics, road: &Road, traffic: &mut Traffic, decisions: usize) -> EgoState {
+    fn roll(world: &mut Alone, decisions: usize) -> EgoState {
         for _ in 0..decisions {
-            physics.step(Controls::default(), road, traffic, 0.025, 4);
+            world.step(Controls::default(), 0.025, 4);
         }
-        physics.ego_state(road, &EgoState { s_m: 30.0, ..EgoState::default() }, 0.1)
+        world.ego_state(&EgoState { s_m: 30.0, ..EgoState::default() }, 0.1)
     }
 
     #[test]
     fn a_stopped_car_is_named_and_pushed() {
-        let (road, mut traffic, mut physics) = world(
+        let mut world = world(
             &[],
             "(name: \"far\", start: (lane: 1, s_m: 200.0, speed_mps: 0.0)), \
              (name: \"stopped\", start: (lane: 0, s_m: 36.0, speed_mps: 0.0))",
         );
-        let before = traffic.cars()[1].pose().translation;
-        let ego = roll(&mut physics, &road, &mut traffic, 20);
-        let contact = physics.contact().expect("the ego ran into the car");
+        let before = world.traffic.cars()[1].pose().translation;
+        let ego = roll(&mut world, 20);
+        let contact = world.contact().expect("the ego ran into the car");
         assert_eq!((contact.class, contact.index), (Class::Vehicle, 1));
         assert!((contact.closing_speed_mps - 10.0).abs() < 1.5, "{contact:?}");
-        let pushed = traffic.cars()[1].pose().translation - before;
-        assert!(traffic.cars()[1].hit && pushed.x > 0.5 && pushed.z.abs() < 0.3, "{pushed:?}");
+        let pushed = world.traffic.cars()[1].pose().translation - before;
+        assert!(world.traffic.cars()[1].hit && pushed.x > 0.5 && pushed.z.abs() < 0.3, "{pushed:?}");
         assert!(ego.speed_mps < 7.0, "{}", ego.speed_mps);
     }
 
@@ -553,9 +540,9 @@ mod tests {
             s_m: 36.0,
             solid,
         };
-        let (road, mut traffic, mut physics) = world(&[prop(false, -5.25), prop(true, -5.25)], "");
-        let ego = roll(&mut physics, &road, &mut traffic, 25);
-        let contact = physics.contact().expect("the ego ran into the tree");
+        let mut world = world(&[prop(false, -5.25), prop(true, -5.25)], "");
+        let ego = roll(&mut world, 25);
+        let contact = world.contact().expect("the ego ran into the tree");
         assert_eq!((contact.class, contact.index), (Class::Tree, 1));
         assert!(ego.speed_mps < 3.0, "{}", ego.speed_mps);
     }

@@ -240,7 +240,7 @@ pub struct EgoState {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::physics::{Physics, StartPose};
+    use crate::physics::{Alone, StartPose};
     use crate::road::{CrossSection, CurvePiece, HillWave, Road};
     use crate::traffic::Traffic;
     use std::sync::Arc;
@@ -250,8 +250,7 @@ mod tests {
 
     /// The default car alone on 80 m of ground to both sides of a straight road.
     struct Track {
-        road: Arc<Road>,
-        physics: Physics,
+        world: Alone,
         ego: EgoState,
     }
 
@@ -261,14 +260,14 @@ mod tests {
                 CrossSection { lanes: 3, oncoming_lanes: 3, lane_width_m: 5.0, shoulder_m: 40.0, kerb: false };
             let piece = CurvePiece { length_m: 400.0, start_curvature_per_m: 0.0, end_curvature_per_m: 0.0 };
             let road = Arc::new(Road::new(&[piece], hills, section, vec![], vec![]).unwrap());
-            let physics = Physics::new(&road, &[], &Traffic::default(), VehicleSettings::default(), start);
-            let ego = physics.ego_state(&road, &EgoState { s_m: start.s_m, ..EgoState::default() }, DECISION_S);
-            Self { road, physics, ego }
+            let world = Alone::new(road, &[], Traffic::default(), start);
+            let ego = world.ego_state(&EgoState { s_m: start.s_m, ..EgoState::default() }, DECISION_S);
+            Self { world, ego }
         }
 
         fn step(&mut self, controls: Controls) -> EgoState {
-            self.physics.step(controls, &self.road, &mut Traffic::default(), DECISION_S / 4.0, 4);
-            self.ego = self.physics.ego_state(&self.road, &self.ego, DECISION_S);
+            self.world.step(controls, DECISION_S / 4.0, 4);
+            self.ego = self.world.ego_state(&self.ego, DECISION_S);
             self.ego
         }
     }

@@ -8,7 +8,7 @@ use crate::clock::Clock;
 use crate::outcome::measures::Measures;
 use crate::outcome::score::Scorer;
 use crate::outcome::verdict::Verdict;
-use crate::physics::{Physics, StartPose};
+use crate::physics::{Context, ContextBundle, Physics, StartPose};
 use crate::road::Road;
 use crate::scenario::{CheckError, Light, Scenario};
 use crate::scene::Scene;
@@ -16,6 +16,7 @@ use crate::traffic::Traffic;
 use crate::vehicle::{Controls, EgoState};
 use bevy::ecs::schedule::{LogLevel, ScheduleBuildSettings, ScheduleLabel, SingleThreadedExecutor};
 use bevy::prelude::{App, Bundle, Component, IntoScheduleConfigs, Plugin, Query, SystemSet, World};
+use bevy_rapier3d::prelude::RapierRigidBodySet;
 use std::sync::Arc;
 
 /// The schedule of one decision.
@@ -91,6 +92,7 @@ pub(crate) struct Scoring(pub Scorer);
 #[derive(Bundle)]
 pub(crate) struct WorldBundle {
     stage: Stage,
+    context: ContextBundle,
     physics: Physics,
     traffic: Traffic,
     asked: Asked,
@@ -127,15 +129,16 @@ impl WorldBundle {
             relative_heading_rad: ego.heading_deg.to_radians(),
             speed_mps: ego.speed_mps,
         };
-        let mut physics = Physics::new(&road, &scene.props, &traffic, ego.vehicle, start);
+        let (mut physics, context) = Physics::new(&road, &scene.props, &traffic, ego.vehicle, start);
         physics.set_steer(ego.vehicle.steer_for_curvature(road.line.point(ego.s_m).curvature_per_m));
         let before = EgoState { s_m: ego.s_m, speed_mps: ego.speed_mps, ..EgoState::default() };
-        let state = physics.ego_state(&road, &before, 1.0);
+        let state = physics.ego_state(&context.bodies, &road, &before, 1.0);
         let ego_size_m = (ego.vehicle.length_m, ego.vehicle.width_m);
         let measures = Measures::at_start(state, ego.lane, &road, &traffic, ego_size_m);
         let stage = Stage { scenario, road, scene: Arc::new(scene) };
         Ok(Self {
             stage,
+            context,
             physics,
             traffic,
             asked: Asked::default(),
@@ -152,19 +155,23 @@ fn decide_traffic(mut worlds: Query<(&Stage, &Measures, &Verdict, &mut Traffic)>
     }
 }
 
-fn step_physics(mut worlds: Query<(&Stage, &Asked, &Verdict, &mut Physics, &mut Traffic)>) {
-    for (stage, asked, _, mut physics, mut traffic) in worlds.iter_mut().filter(|world| world.2.outcome.is_none()) {
+fn step_physics(mut worlds: Query<(&Stage, &Asked, &Verdict, Context, &mut Physics, &mut Traffic)>) {
+    for (stage, asked, _, mut context, mut physics, mut traffic) in
+        worlds.iter_mut().filter(|world| world.2.outcome.is_none())
+    {
         let substeps = stage.scenario.substeps;
         let dt_s = stage.clock().decision_s() / f32::from(substeps);
-        physics.step(asked.0, &stage.road, &mut traffic, dt_s, substeps);
+        physics.step(&mut context, asked.0, &stage.road, &mut traffic, dt_s, substeps);
     }
 }
 
-fn measure(mut worlds: Query<(&Stage, &Verdict, &Physics, &Traffic, &mut Measures, &mut Scoring)>) {
-    for (stage, verdict, physics, traffic, mut measures, mut scoring) in &mut worlds {
+fn measure(
+    mut worlds: Query<(&Stage, &Verdict, &RapierRigidBodySet, &Physics, &Traffic, &mut Measures, &mut Scoring)>,
+) {
+    for (stage, verdict, bodies, physics, traffic, mut measures, mut scoring) in &mut worlds {
         if verdict.outcome.is_none() {
             let decision_s = stage.clock().decision_s();
-            let ego = physics.ego_state(&stage.road, &measures.ego, decision_s);
+            let ego = physics.ego_state(bodies, &stage.road, &measures.ego, decision_s);
             let next = measures.next(ego, &stage.road, traffic, stage.ego_size_m(), decision_s, physics.contact());
             scoring.0.note(&next);
             *measures = next;
