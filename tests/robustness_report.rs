@@ -95,8 +95,13 @@ fn check_attacks(json: &Value) {
 
 /// The page holds all it shows and asks no network for anything.
 fn check_page(page: &str, checks: &[Value]) {
+    // Pictures are written in letters, in which any word of three may come up.
+    let is_picture = |letter: char| letter.is_ascii_alphanumeric() || "+/=".contains(letter);
+    let mut parts = page.split(";base64,");
+    let first = parts.next().unwrap_or_default().to_owned();
+    let words = parts.fold(first, |words, part| words + part.trim_start_matches(is_picture));
     for link in ["http:", "https:", "<script", "<link", "url(", "@import", "NaN"] {
-        assert!(!page.contains(link), "{link:?} is in the page");
+        assert!(!words.contains(link), "{link:?} is in the page");
     }
     for part in ["Contrast", "mRR", "<svg", "data:image/png;base64,", "prefers-color-scheme:dark", "</html>"] {
         assert!(page.contains(part), "{part:?} is not in the page");
