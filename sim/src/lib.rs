@@ -58,6 +58,7 @@ pub use outcome::expectations::Judgement;
 pub use outcome::measures::Measures;
 pub use outcome::score::Score;
 pub use outcome::verdict::{Outcome, Verdict};
+pub use physics::{ContextBundle, PhysicsShown};
 pub use scenario::{DriveStyle, ReadError, Scenario, generate_drive, parse, read};
 pub use scene::Class;
 pub use seed::{Purpose, Seed, Split};

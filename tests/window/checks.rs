@@ -135,6 +135,8 @@ pub fn checks() -> Vec<Check> {
     checks.key(Order::Overlay, |session, before| session.shows.overlay != before.overlay);
     checks.key(Order::Saliency, |session, _| session.shows.saliency);
     checks.key(Order::Saliency, |session, _| !session.shows.saliency);
+    checks.key(Order::Physics, |session, _| session.shows.physics);
+    checks.key(Order::Physics, |session, _| !session.shows.physics);
     checks.key(Order::Camera(CameraMode::Seat), |session, _| session.shows.camera == CameraMode::Seat);
     checks.photograph("seat");
     checks.key(Order::Camera(CameraMode::Free), |session, _| session.shows.camera == CameraMode::Free);

@@ -3,6 +3,7 @@
 use super::{Fleet, shown};
 use crate::camera::{Frame, draw_frame};
 use crate::outcome::measures::Measures;
+use crate::physics::{ContextReadOnly, Physics, PhysicsShown};
 use crate::road::Road;
 use crate::scenario::{Perturbation, Scenario};
 use crate::scene::Scene;
@@ -43,6 +44,17 @@ impl Fleet {
     pub fn traffic(&self, world: usize) -> Traffic {
         let (shard, slot) = self.place(world);
         self.shards[shard].component::<Traffic>(slot).clone()
+    }
+
+    /// What rapier has of a world.
+    #[must_use]
+    pub fn physics(&self, world: usize) -> PhysicsShown {
+        let (shard, slot) = self.place(world);
+        let shard = &self.shards[shard];
+        let entity = shard.world.entity(shard.entity(slot));
+        let components = entity.get_components::<(&Physics, ContextReadOnly)>();
+        let (physics, context) = components.expect("every world has all of its bundle");
+        physics.shown(context)
     }
 
     /// The colours of a world's frame as they are before anything goes wrong with the sensor.
@@ -95,6 +107,7 @@ mod tests {
     use crate::scenario::{DriveStyle, Span, generate_drive};
     use crate::seed::{Seed, Split};
     use crate::vehicle::Controls;
+    use bevy::prelude::Entity;
 
     fn drive() -> Scenario {
         generate_drive(Seed::of_split(Split::Train, 9, 3), &DriveStyle { length_m: 200.0, ..DriveStyle::default() })
@@ -129,6 +142,36 @@ mod tests {
         let faulty = Scenario { perturbations: vec![perturbation(FaultKind::GaussianNoise)], ..drive() };
         let (frames, clean) = frames(faulty, None);
         assert!(clean == expected && frames.iter().zip(&expected).all(|(frame, clean)| frame != clean));
+    }
+
+    #[test]
+    fn a_look_at_physics_shows_where_everything_is_and_changes_nothing() {
+        let decisions = |look: bool| {
+            let mut fleet = Fleet::new(vec![drive()], 1).unwrap();
+            let mut seen = fleet.observe();
+            for _ in 0..8 {
+                fleet.step(&[Controls { throttle: 0.5, ..Controls::default() }], &mut seen);
+                if look {
+                    let physics = fleet.physics(0);
+                    let ego = seen.measures[0].ego;
+                    let mut bodies = physics.context.bodies.bodies.iter().map(|(_, body)| body.translation());
+                    assert!(bodies.any(|place| place == ego.position));
+                    let up = ego.rotation * crate::math::Vec3::Z;
+                    for [from, to] in physics.wheel_rays {
+                        assert!(from.distance(ego.position) < 3.0 && (from - to).normalize().dot(up) > 0.999);
+                    }
+                    // bevy_rapier3d's debug renderer takes the lower half of their data for an entity, and panics if it is none.
+                    let colliders = physics.context.colliders.colliders;
+                    assert!(
+                        colliders
+                            .iter()
+                            .all(|(_, collider)| Entity::try_from_bits(collider.user_data as u64).is_some())
+                    );
+                }
+            }
+            fleet.state_digest(0)
+        };
+        assert_eq!(decisions(true), decisions(false));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! bevy_rapier3d's components of one world, and what builds a world in them.
+//! `bevy_rapier3d`'s components of one world, and what builds a world in them.
 //!
 //! Of the plug-in only its data is used: its systems insert bodies in the order of entity tables and hash maps, and step all
 //! at once, while the wheels must be updated between two steps of the solver.
@@ -19,12 +19,16 @@ use bevy_rapier3d::rapier::prelude::{
     RigidBodyHandle, SharedShape,
 };
 
-/// What a world's entity holds of bevy_rapier3d.
+/// What a world's entity holds of `bevy_rapier3d`.
 #[derive(Bundle, Default)]
-pub(crate) struct ContextBundle {
+pub struct ContextBundle {
+    /// What steps the rest.
     pub simulation: RapierContextSimulation,
+    /// The ego and the other cars.
     pub bodies: RapierRigidBodySet,
+    /// Their shapes, those of things beside the road, and the ground.
     pub colliders: RapierContextColliders,
+    /// None so far.
     pub joints: RapierContextJoints,
 }
 
@@ -39,6 +43,14 @@ pub(crate) struct Context {
 }
 
 impl ContextBundle {
+    /// A copy to look at, of all but what only a step needs.
+    pub(super) fn to_look_at(context: ContextReadOnlyItem) -> Self {
+        let mut simulation = RapierContextSimulation::default();
+        simulation.narrow_phase = context.simulation.narrow_phase.clone();
+        let (bodies, colliders) = (context.bodies.clone(), context.colliders.clone());
+        Self { simulation, bodies, colliders, joints: context.joints.clone() }
+    }
+
     /// Inserts what stands beside the road, disabled.
     pub(super) fn insert_obstacles(&mut self, props: &[Prop]) -> Vec<Obstacle> {
         let solid = props.iter().enumerate().filter(|(_, prop)| prop.solid);
@@ -135,7 +147,7 @@ pub(super) fn groups(member: Group, with: Group) -> InteractionGroups {
     InteractionGroups::new(member, with, InteractionTestMode::And)
 }
 
-/// In the lower half of a collider's data bevy_rapier3d looks for the entity that owns it, and panics on bits that are none;
+/// In the lower half of a collider's data `bevy_rapier3d` looks for the entity that owns it, and panics on bits that are none;
 /// our colliders have no entity of their own.
 pub(super) const OWNER: u128 = Entity::PLACEHOLDER.to_bits() as u128;
 

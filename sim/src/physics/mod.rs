@@ -1,6 +1,6 @@
 //! One world's physics: the ground, the ego on its wheels, other cars and what stands beside the road, in rapier.
 //!
-//! The sets are bevy_rapier3d's components (`context.rs`), stepped here: bodies are inserted in file order whatever the entity
+//! The sets are `bevy_rapier3d`'s components (`context.rs`), stepped here: bodies are inserted in file order whatever the entity
 //! tables look like, and the wheels are updated in every physics step, between two steps of the solver.
 //!
 //! What costs is kept small around the ego: cars and things beside the road that nothing can touch within the decision
@@ -12,7 +12,8 @@ mod context;
 mod ground;
 mod sweep;
 
-pub(crate) use context::{Context, ContextBundle};
+pub use context::ContextBundle;
+pub(crate) use context::{Context, ContextReadOnly};
 
 use crate::math::{Quat, Vec2, Vec3, atan2, pitch_rotation, yaw_rotation};
 use crate::outcome::measures::Contact;
@@ -25,10 +26,10 @@ use bevy::prelude::Component;
 use bevy::prelude::{Entity, World};
 use bevy_rapier3d::prelude::RapierRigidBodySet;
 use bevy_rapier3d::rapier::prelude::{
-    ColliderHandle, ColliderSet, Group, MassProperties, Pose, QueryFilter, RigidBody, RigidBodyBuilder, RigidBodyHandle,
-    RigidBodySet, RigidBodyType, RigidBodyVelocity,
+    ColliderHandle, ColliderSet, Group, MassProperties, Pose, QueryFilter, RigidBody, RigidBodyBuilder,
+    RigidBodyHandle, RigidBodySet, RigidBodyType, RigidBodyVelocity,
 };
-use context::{ContextItem, OWNER, groups, read_user_data};
+use context::{ContextItem, ContextReadOnlyItem, OWNER, groups, read_user_data};
 use ground::{GroundMesh, GroundSurface};
 use std::sync::Arc;
 use sweep::{BoxAt, Overlap};
@@ -95,6 +96,14 @@ struct Obstacle {
     middle: Vec3,
     radius_m: f32,
     enabled: bool,
+}
+
+/// One world's physics for whoever draws it.
+pub struct PhysicsShown {
+    /// `bevy_rapier3d`'s components, for its own debug renderer.
+    pub context: ContextBundle,
+    /// Each wheel's ray, from the spring's upper end to the ground, or as far as it reaches.
+    pub wheel_rays: [[Vec3; 2]; 4],
 }
 
 /// Where the ego starts, in road coordinates.
@@ -207,6 +216,11 @@ impl Physics {
             d_m,
             lane: road.own_lane_at(d_m).id,
         }
+    }
+
+    /// A copy to look at.
+    pub fn shown(&self, context: ContextReadOnlyItem) -> PhysicsShown {
+        PhysicsShown { context: ContextBundle::to_look_at(context), wheel_rays: self.vehicle.rays() }
     }
 
     /// Turns the ego's steering without delay, for a start in a bend.
@@ -337,13 +351,7 @@ impl Physics {
 
     /// Keeps a first contact that lies between the poses of two physics steps, which the solver cannot see, and puts both bodies
     /// back to where they met; says whether another car was hit. `ego_from` is where the ego was before the step.
-    fn note_passage(
-        &mut self,
-        context: &mut ContextItem,
-        traffic: &mut Traffic,
-        ego_from: Pose,
-        dt_s: f32,
-    ) -> bool {
+    fn note_passage(&mut self, context: &mut ContextItem, traffic: &mut Traffic, ego_from: Pose, dt_s: f32) -> bool {
         /// Bodies are put so far into each other that the next step finds them touching.
         const INTO_M: f32 = 0.02;
         if self.contact.is_some() {

@@ -18,9 +18,9 @@ use crate::scenario::{ActorKind, ActorSpec, Idm};
 use crate::seed::{Purpose, Seed};
 use crate::vehicle::EgoState;
 use bevy::prelude::Component;
+use bevy_rapier3d::rapier::prelude::Pose;
 use lane_change::LaneChange;
 use meeting::{SLIDING_MPS2, StepStart, keep_apart};
-use bevy_rapier3d::rapier::prelude::Pose;
 use script::ScriptStep;
 
 /// All other cars of one world, in file order.

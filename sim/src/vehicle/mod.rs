@@ -202,6 +202,14 @@ impl Vehicle {
         }
         self.wheels.update_vehicle(dt_s, queries);
     }
+
+    /// Each wheel's last ray, in the world.
+    pub fn rays(&self) -> [[Vec3; 2]; 4] {
+        std::array::from_fn(|wheel| {
+            let ray = self.wheels.wheels()[wheel].raycast_info();
+            [ray.hard_point_ws, ray.contact_point_ws]
+        })
+    }
 }
 
 /// What is known of the ego after a decision.

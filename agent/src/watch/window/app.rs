@@ -2,6 +2,7 @@
 
 use crate::formats::pictures::Picture;
 use crate::watch::offscreen;
+use crate::watch::physics_lines::PhysicsLinesPlugin;
 use crate::watch::stage::rig::{Handling, Rig};
 use crate::watch::stage::{self, Drawn, OnStage, SkyCentre, StageAssets, StagePlugin, Staging, Tableaux};
 use crate::watch::window::display::Graphics;
@@ -111,7 +112,7 @@ pub fn build(session: Session, screen: Screen, quality: Quality) -> App {
             app.add_plugins(offscreen::without_window(plugins));
         }
     }
-    app.add_plugins((EguiPlugin::default(), StagePlugin))
+    app.add_plugins((EguiPlugin::default(), StagePlugin, PhysicsLinesPlugin))
         .insert_resource(Watched(session))
         .insert_resource(quality)
         .init_resource::<Step>()

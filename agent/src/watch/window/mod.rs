@@ -11,3 +11,5 @@ pub mod panel;
 pub mod display;
 
 pub mod app;
+
+mod physics_lines;

@@ -75,6 +75,8 @@ pub enum Order {
     Overlay,
     /// Draw what the decision hangs on over the frame, or do not.
     Saliency,
+    /// Draw what physics has over the picture, or do not.
+    Physics,
     /// Switch the chosen fault on or off.
     ToggleFault,
     /// Choose the next fault.
@@ -128,6 +130,7 @@ pub fn key_orders() -> Vec<KeyOrder> {
         key(KeyCode::KeyI, "I", Order::Panel, "panel on or off"),
         key(KeyCode::KeyO, "O", Order::Overlay, "perception over the frame on or off"),
         key(KeyCode::KeyL, "L", Order::Saliency, "saliency on or off"),
+        key(KeyCode::KeyX, "X", Order::Physics, "colliders, contacts and wheel rays on or off"),
         key(KeyCode::KeyF, "F", Order::ToggleFault, "chosen sensor fault on or off"),
         key(KeyCode::BracketRight, "]", Order::NextFault, "choose the next fault"),
         key(KeyCode::BracketLeft, "[", Order::PreviousFault, "choose the fault before"),

@@ -294,6 +294,7 @@ fn choices(ui: &mut Ui, session: &Session, orders: &mut Vec<Order>) {
         for (words, on, order) in [
             ("overlay", session.shows.overlay, Order::Overlay),
             ("saliency", session.shows.saliency, Order::Saliency),
+            ("physics", session.shows.physics, Order::Physics),
             ("keys", session.shows.help, Order::Help),
             ("hide the panel", false, Order::Panel),
         ] {
@@ -479,6 +480,7 @@ mod tests {
             "Camera",
             "Overlay",
             "Saliency",
+            "Physics",
             "ToggleFault",
             "Faults",
             "Help",

@@ -41,6 +41,8 @@ pub struct Shows {
     pub overlay: bool,
     /// What the decision hangs on, over the frame.
     pub saliency: bool,
+    /// Colliders, contacts and wheel rays over the picture.
+    pub physics: bool,
     /// The keys.
     pub help: bool,
 }
@@ -101,8 +103,15 @@ impl Session {
         let first = scenarios.first().context("there is no scenario to watch")?.scenario.clone();
         let hands = recorded.map_or(Hands::Driver, Hands::Recorded);
         let drive = begin(&drivers[at], first, hands)?;
-        let shows =
-            Shows { camera: CameraMode::Chase, panel: true, bare: false, overlay: true, saliency: false, help: false };
+        let shows = Shows {
+            camera: CameraMode::Chase,
+            panel: true,
+            bare: false,
+            overlay: true,
+            saliency: false,
+            physics: false,
+            help: false,
+        };
         Ok(Self {
             drive,
             playhead: 0.0,
@@ -301,6 +310,7 @@ impl Session {
             Order::Panel => self.shows.panel = !self.shows.panel,
             Order::Overlay => self.shows.overlay = !self.shows.overlay,
             Order::Saliency => self.shows.saliency = !self.shows.saliency,
+            Order::Physics => self.shows.physics = !self.shows.physics,
             Order::Help => self.shows.help = !self.shows.help,
             Order::ToggleFault => {
                 let mut faults = self.drive.faults().to_vec();
