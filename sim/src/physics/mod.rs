@@ -7,6 +7,19 @@
 //! have no collider enabled, wheels cast their rays at a shape of our own (`ground.rs`), and only a car that was hit
 //! lies on a mesh. What lies between the poses of two steps is found by sweeping the ego's box (`sweep.rs`), so that no
 //! speed, size or step lets it through.
+//!
+//! # The same bits on every x86-64 machine
+//! Sines come from `libm`, in `math.rs` and by the feature `libm` of `glamx` in glam and rapier (a test holds it). rapier's feature
+//! `enhanced-determinism` would promise more, but does not compile beside bevy 0.19: it turns on glam's `scalar-math`, whose masks
+//! lack what bevy's reflection asks for. Without it quaternions are computed with SSE2, by sums, products, quotients and roots,
+//! which IEEE 754 fixes to the bit: the program holds no instruction that estimates a reciprocal or a root, and the library of
+//! scenarios has the same traces with each instruction set switched off, and on emulated processors from SSE3 to AVX2. A build
+//! for more than plain x86-64 (`target-feature=+fma`) may fuse products and is another program. On other architectures glam adds
+//! in another order: drives there have bits of their own, which nobody has compared. rapier's hash maps have fixed seeds, and
+//! nothing walks them in a step.
+//!
+//! It also costs less: physics takes 12 % fewer instructions than with rapier 0.36.1 and scalar arithmetic (counted by callgrind
+//! over 16 drives of the library).
 
 mod context;
 mod ground;

@@ -2,12 +2,12 @@
 
 use crate::formats::pictures::Picture;
 use crate::watch::offscreen;
-use crate::watch::physics_lines::PhysicsLinesPlugin;
 use crate::watch::stage::rig::{Handling, Rig};
 use crate::watch::stage::{self, Drawn, OnStage, SkyCentre, StageAssets, StagePlugin, Staging, Tableaux};
 use crate::watch::window::display::Graphics;
 use crate::watch::window::orders::{CameraMode, key_orders};
 use crate::watch::window::panel::{self, Pictures};
+use crate::watch::window::physics_lines::PhysicsLinesPlugin;
 use crate::watch::window::session::Session;
 use bevy::asset::RenderAssetUsages;
 use bevy::camera::visibility::RenderLayers;
