@@ -5,6 +5,7 @@ mod program;
 mod tiny_run;
 
 mod replay;
+mod rooms;
 
 mod determinism;
 

@@ -11,3 +11,5 @@ pub mod run_folder;
 pub mod interrupt;
 
 pub mod progress;
+
+pub mod pace;

@@ -2,7 +2,7 @@
 //!
 //! The wall clock is read for display only. Results go to stdout and into files, and are not this module's business.
 
-use crate::train::pace::Allotment;
+use crate::host::pace::Allotment;
 use std::fmt::Display;
 use std::time::{Duration, Instant};
 

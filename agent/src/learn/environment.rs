@@ -200,3 +200,119 @@ fn attacked_drive(settings: &Settings, seed: Seed) -> Option<Seed> {
     let adversary = seed.child(1);
     adversary.stream(Purpose::Driver).chance(harden.attack_drives).then_some(adversary)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::driver::LearnedDriver;
+    use crate::harden::HardenSettings;
+    use roadproof_env::action::{ACCELERATION_MPS2, STEER_RAD};
+
+    const WORLDS: usize = 3;
+    /// Straight on, a little faster.
+    const ON: Action = Action { steer: 5, acceleration: 3 };
+
+    /// A hardening that drives what was found, or drawn roads, and nothing else.
+    fn settings(found_drives: f32, fault_drives: f32, attack_drives: f32) -> Settings {
+        let harden = HardenSettings { found_drives, fault_drives, attack_drives, ..HardenSettings::default() };
+        let mut settings = Settings { harden: Some(harden), ..Settings::default() };
+        settings.learn.worlds = WORLDS;
+        settings
+    }
+
+    fn found(text: &str) -> Vec<Scenario> {
+        let text = format!("Scenario(format: 1, title: \"t\", road: Straight(length_m: 300.0), {text})");
+        vec![roadproof_sim::parse(&text, "t.ron".as_ref()).expect("a scenario")]
+    }
+
+    fn environment(found: Vec<Scenario>) -> Environment {
+        let perception = LearnedDriver::shipped().expect("it is built in").perception().clone();
+        Environment::new(&settings(1.0, 0.0, 0.0), found, perception, 0, 0.0).expect("worlds")
+    }
+
+    /// The policy's input at each decision of a scenario, the first included.
+    fn looks(scenario: &Scenario, decisions: usize) -> Vec<Vec<f32>> {
+        let perception = LearnedDriver::shipped().expect("it is built in").perception().clone();
+        let mut fleet = Fleet::new(vec![scenario.clone()], 1).expect("a world");
+        let mut seen = fleet.observe();
+        let mut eyes = Eyes::new(perception, Settings::default().memory, 1);
+        let mut look = |seen: &Observations| {
+            let mut features = vec![0.0; FEATURES];
+            eyes.look(seen, &mut features);
+            features
+        };
+        let mut looks = vec![look(&seen)];
+        for _ in 0..decisions {
+            fleet.step(&[ON.controls(&seen.vehicles[0], &seen.sensed[0].ego)], &mut seen);
+            looks.push(look(&seen));
+        }
+        looks
+    }
+
+    #[test]
+    fn a_truncated_drive_is_bootstrapped_from_its_last_observation_and_replaced_in_the_same_step() {
+        let found = found("duration_s: 0.5, ego: (speed_mps: 9.0)");
+        let looks = looks(&found[0], 5);
+        let mut environment = environment(found);
+        for decision in 1..5 {
+            let transition = environment.step(&[ON; WORLDS]).expect("worlds");
+            assert!(transition.truncated.is_empty() && transition.ended.is_empty(), "decision {decision}");
+            assert!(environment.features().chunks_exact(FEATURES).all(|row| row == looks[decision]), "{decision}");
+        }
+        let transition = environment.step(&[ON; WORLDS]).expect("worlds");
+        assert_eq!(transition.terminated, [false; WORLDS]);
+        let ended: Vec<Outcome> = transition.ended.iter().map(|(outcome, _)| *outcome).collect();
+        assert_eq!(ended, [Outcome::TimeUp; WORLDS]);
+        let truncated: Vec<(usize, Vec<f32>)> = (0..WORLDS).map(|world| (world, looks[5].clone())).collect();
+        assert!(transition.truncated == truncated, "the last look at the drive that was cut off");
+        assert!(environment.features().chunks_exact(FEATURES).all(|row| row == looks[0]), "the first look at the next");
+        assert_eq!(environment.roads(), 2 * WORLDS as u64);
+    }
+
+    #[test]
+    fn a_drive_that_ended_by_itself_has_nothing_to_bootstrap_from() {
+        let found = found("duration_s: 9.0, ego: (speed_mps: 12.0, heading_deg: -45.0)");
+        let first = looks(&found[0], 0).remove(0);
+        let mut environment = environment(found);
+        let mut decisions = 0;
+        let transition = loop {
+            let transition = environment.step(&[ON; WORLDS]).expect("worlds");
+            decisions += 1;
+            if !transition.ended.is_empty() {
+                break transition;
+            }
+        };
+        assert!(decisions > 1 && transition.truncated.is_empty());
+        assert_eq!(transition.terminated, [true; WORLDS]);
+        assert!(transition.reward.iter().all(|reward| *reward < -0.5 * Settings::default().reward.failure.abs()));
+        assert!(environment.features().chunks_exact(FEATURES).all(|row| row == first));
+    }
+
+    #[test]
+    fn as_many_drives_are_found_faulty_and_attacked_as_the_settings_say() {
+        const ROADS: u64 = 1500;
+        let cases = found("duration_s: 9.0");
+        let count = |settings: &Settings, what: &dyn Fn(&Scenario) -> bool| {
+            (0..ROADS).filter(|&road| what(&learning_drive(settings, &cases, 1.0, road))).count()
+        };
+        // Within four standard deviations of a binomial's mean.
+        let near = |count: usize, share: f64| {
+            let (mean, spread) = (ROADS as f64 * share, (ROADS as f64 * share * (1.0 - share)).sqrt());
+            assert!((count as f64 - mean).abs() <= 4.0 * spread, "{count} of {ROADS}, wanted {share}");
+        };
+        let some = settings(0.3, 0.25, 0.1);
+        let is_found = |scenario: &Scenario| scenario.title == "t";
+        near(count(&some, &is_found), 0.3);
+        near(count(&some, &|scenario| !scenario.perturbations.is_empty()), 0.7 * 0.25);
+        let attacked = |road| attacked_drive(&some, road_seed(&some, road)).is_some();
+        near((0..ROADS).filter(|&road| attacked(road)).count(), 0.1);
+        let none = Settings { harden: None, ..some };
+        assert_eq!(count(&none, &|scenario| is_found(scenario) || !scenario.perturbations.is_empty()), 0);
+        assert!((0..ROADS).all(|road| attacked_drive(&none, road_seed(&none, road)).is_none()));
+    }
+
+    #[test]
+    fn the_middle_of_each_list_is_straight_on_and_a_little_faster() {
+        assert!(STEER_RAD[ON.steer] == 0.0 && ACCELERATION_MPS2[ON.acceleration] > 0.0);
+    }
+}

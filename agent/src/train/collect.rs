@@ -3,8 +3,8 @@
 use crate::drive::rollout::Rollout;
 use crate::driver::Drives;
 use crate::host::interrupt::Interrupt;
+use crate::host::pace::Allotment;
 use crate::host::progress::Stage;
-use crate::train::pace::Allotment;
 use crate::train::settings::Settings;
 use roadproof_env::scripted_controls_beside;
 use roadproof_perception::{CLASSES, Class as Seen, Dataset, GAP_MAX_M, PerceptLabel};

@@ -4,10 +4,10 @@
 
 use crate::drive::evaluate::road_seeds;
 use crate::host::interrupt::Interrupt;
+use crate::host::pace::Allotment;
 use crate::learn;
 use crate::learn::environment::Environment;
 use crate::train::checkpoint::{COLLECT, EVALUATE, LEARN, PERCEIVE, Progress};
-use crate::train::pace::Allotment;
 use crate::train::settings::Settings;
 use crate::train::{collect, perceive};
 use roadproof_sim::{Scenario, generate_drive};

@@ -7,14 +7,15 @@
 pub mod checkpoint;
 pub mod collect;
 pub mod forecast;
-pub mod pace;
 pub mod perceive;
 pub mod settings;
 
 use crate::drive::evaluate::{DriverResult, evaluate};
 use crate::driver::{Driver, LearnedDriver, RandomDriver};
 use crate::formats::tensorboard::EventWriter;
+use crate::host::console::note;
 use crate::host::interrupt::Interrupt;
+use crate::host::pace::Allotment;
 use crate::host::run_folder::{RunFolder, SETTINGS_FILE};
 use crate::learn::environment::Environment;
 use crate::learn::learn;
@@ -22,7 +23,6 @@ use crate::policy::QNetwork;
 use crate::train::checkpoint::{COLLECT, Checkpoint, Cut, EVALUATE, LEARN, PERCEIVE, PLAN, cut_in_words};
 use crate::train::collect::collect;
 use crate::train::forecast::{Forecast, UnitTimes};
-use crate::train::pace::Allotment;
 use crate::train::perceive::perceive;
 use crate::train::settings::Settings;
 use roadproof_perception::Perception;
@@ -202,9 +202,9 @@ impl Run<'_> {
         let left_s = self.settings.minutes.map(|minutes| 60.0 * minutes - self.checkpoint.spent_s());
         match (left_s, self.settings.minutes) {
             (Some(left_s), Some(minutes)) if left_s < forecast.all_s() => {
-                eprintln!("{forecast}; cut to fit into what is left of {minutes} minutes");
+                note(format_args!("{forecast}; cut to fit into what is left of {minutes} minutes"));
             }
-            _ => eprintln!("{forecast}"),
+            _ => note(&forecast),
         }
         Ok(())
     }

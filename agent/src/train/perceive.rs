@@ -6,11 +6,11 @@
 use crate::formats::tensorboard::{EventWriter, TensorboardError};
 use crate::harden::faulty_frame;
 use crate::host::interrupt::Interrupt;
+use crate::host::pace::{Allotment, Pace};
 use crate::host::progress::Stage;
 use crate::train::checkpoint::{Checkpoint, CheckpointError};
 use crate::train::collect::Collected;
 use crate::train::forecast::seconds_of;
-use crate::train::pace::{Allotment, Pace};
 use crate::train::settings::{PerceiveSettings, Settings};
 use roadproof_perception::{
     Dataset, HardBatch, Perception, PerceptionReport, SettingsError, TrainLoss, Trainer, loss_under_attack, report,
