@@ -3,8 +3,9 @@
 use super::plan::Plan;
 use crate::drive::replay::Case;
 use crate::train::settings::Settings;
+use roadproof_sim::clock::Span;
 use roadproof_sim::fault::{Fault, FaultKind, Severity};
-use roadproof_sim::scenario::{Perturbation, Span, find};
+use roadproof_sim::scenario::{Perturbation, find};
 use roadproof_sim::{Scenario, Seed, Split, generate_drive};
 use serde::Serialize;
 use std::path::Path;

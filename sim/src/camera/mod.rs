@@ -149,7 +149,7 @@ impl View {
 /// - `rgb`: `height × width × 3`; the others `height × width`
 ///
 /// # Units
-/// Depth is metres along the optical axis, [`FAR_M`] for the sky; class is [`crate::scene::Class`] as a number.
+/// Depth is metres along the optical axis, [`FAR_M`] for the sky; class is [`crate::class::Class`] as a number.
 pub struct Frame<'a> {
     /// Colour.
     pub rgb: &'a mut [u8],
@@ -164,7 +164,7 @@ pub struct Frame<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scene::Class;
+    use crate::class::Class;
     use crate::seed::{Seed, Split};
     use crate::{DriveStyle, Episode, generate_drive, parse};
 

@@ -341,7 +341,7 @@ fn add_noise(stream: &mut Stream, sigma: f32, rgb: &mut [u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::Span;
+    use crate::clock::Span;
 
     fn during(fault: Fault) -> [Perturbation; 1] {
         [Perturbation { during_s: Span(1.0, 2.0), when: None, fault }]

@@ -91,8 +91,9 @@ impl Fleet {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Span;
     use crate::fault::{Fault, FaultKind, Severity};
-    use crate::scenario::{DriveStyle, Span, generate_drive};
+    use crate::scenario::{DriveStyle, generate_drive};
     use crate::seed::{Seed, Split};
     use crate::vehicle::Controls;
 

@@ -74,7 +74,7 @@ pub struct Observations {
     pub rgb: Vec<u8>,
     /// Depth along the optical axis, metres.
     pub depth_m: Vec<f32>,
-    /// [`crate::scene::Class`] of each pixel.
+    /// [`crate::class::Class`] of each pixel.
     pub class: Vec<u8>,
     /// Instance of each pixel.
     pub instance: Vec<u16>,
@@ -457,7 +457,8 @@ fn check_camera(world: usize, scenario: &Scenario, camera: &CameraSettings) -> R
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::{DriveStyle, Perturbation, Span, generate_drive};
+    use crate::clock::Span;
+    use crate::scenario::{DriveStyle, Perturbation, generate_drive};
     use crate::seed::{Seed, Split};
 
     fn drive(index: u64) -> Scenario {

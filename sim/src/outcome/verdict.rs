@@ -1,9 +1,9 @@
 //! Ends the drive: reads the measures, writes the [`Verdict`]. Rewards are the agent's business.
 
+use crate::class::Class;
 use crate::clock::Clock;
 use crate::outcome::measures::Measures;
 use crate::road::Road;
-use crate::scene::Class;
 use bevy::prelude::Component;
 use serde::{Deserialize, Serialize};
 

@@ -6,10 +6,11 @@
 mod ground;
 mod sweep;
 
+use crate::class::Class;
 use crate::math::{Quat, Vec2, Vec3, atan2, pitch_rotation, yaw_rotation};
 use crate::outcome::measures::Contact;
 use crate::road::Road;
-use crate::scene::{Class, Prop};
+use crate::scene::Prop;
 use crate::traffic::Traffic;
 use crate::vehicle::{Controls, EgoState, Vehicle, VehicleSettings};
 use bevy::prelude::Component;

@@ -1,12 +1,14 @@
 //! What no single field can know: whether the parts of a scenario fit together.
 
 use crate::camera::{CameraSettings, MAX_PIXELS};
+use crate::class::Class;
 use crate::fault::Recording;
 use crate::math::{Vec2, sin_cos};
 use crate::outcome::measures::{LEAST_ROUTE_M, ROUTE_MARGIN_M};
 use crate::road::{self, CrossSection, CurvePiece, Dash, HillWave, LaneId, Road, RoadError, SpeedLimit};
-use crate::scenario::{Action, Light, RoadSpec, Scenario, Segment, Side};
-use crate::scene::{Class, Scene};
+use crate::scenario::{Action, RoadSpec, Scenario, Segment, Side};
+use crate::scene::Scene;
+use crate::scene::light::Light;
 
 /// Parts of a scenario that contradict each other.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

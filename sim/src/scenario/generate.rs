@@ -2,10 +2,9 @@
 
 use crate::camera::CameraSettings;
 use crate::road::{self, LaneId, Road, RoadStyle};
-use crate::scenario::{
-    Action, ActorKind, ActorSpec, ActorStart, EgoStart, Expect, FORMAT, Idm, RoadSpec, Scenario, Trigger,
-};
+use crate::scenario::{Action, ActorKind, ActorSpec, ActorStart, EgoStart, Expect, FORMAT, Idm, RoadSpec, Scenario};
 use crate::seed::{Purpose, Seed, Stream};
+use crate::trigger::Trigger;
 use serde::{Deserialize, Serialize};
 
 /// Bounds of what [`generate_drive`] draws.

@@ -7,29 +7,32 @@ mod check;
 mod generate;
 mod read;
 
-pub use crate::range::{FORMAT, Span};
-pub use crate::scene::light::Light;
 pub use check::{CheckError, check_camera};
 pub use generate::{DriveStyle, generate_drive};
 pub use read::{ReadError, find, parse, read, to_ron};
 
-pub use crate::trigger::Trigger;
-
 use crate::camera::CameraSettings;
+use crate::clock::Span;
 use crate::fault::{Fault, Recorded};
 use crate::outcome::verdict::Outcome;
 use crate::range::{self, option};
 use crate::road::{LaneId, RoadStyle};
+use crate::scene::light::Light;
 use crate::seed::Seed;
+use crate::trigger::Trigger;
 use crate::vehicle::VehicleSettings;
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// The scenario format this version reads and writes.
+pub const FORMAT: u32 = 1;
 
 /// One drive: the world it happens in, who else is there, what the sensors suffer, and what must come of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
     /// Version of this schema, [`FORMAT`].
-    #[serde(deserialize_with = "range::format")]
+    #[serde(deserialize_with = "format")]
     pub format: u32,
     /// What the drive tests, in a sentence.
     pub title: String,
@@ -435,9 +438,12 @@ impl Default for Expect {
     }
 }
 
-impl Default for Seed {
-    fn default() -> Self {
-        Self(1)
+fn format<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let value = u32::deserialize(deserializer)?;
+    if value == FORMAT {
+        Ok(value)
+    } else {
+        Err(D::Error::custom(format!("format = {value}, this version reads format {FORMAT}")))
     }
 }
 

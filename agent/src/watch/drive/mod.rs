@@ -11,8 +11,9 @@ use crate::driver::{Driver, LearnedDriver, Thought};
 use crate::policy::q_gradient;
 use moment::boxes;
 use roadproof_env::reward::RewardSettings;
+use roadproof_sim::clock::Span;
 use roadproof_sim::fault::{Fault, FaultKind, Severity};
-use roadproof_sim::scenario::{Perturbation, Span};
+use roadproof_sim::scenario::Perturbation;
 use roadproof_sim::{Controls, Episode, FleetError, Scenario, Trace};
 
 /// Who decides.

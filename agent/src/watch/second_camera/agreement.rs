@@ -3,7 +3,7 @@
 use crate::driver::Driver;
 use crate::watch::second_camera::{MOST_WORLDS, SecondCamera, Shows};
 use roadproof_env::ScriptedDriver;
-use roadproof_sim::scene::Class;
+use roadproof_sim::Class;
 use roadproof_sim::{CameraSettings, Fleet, Scenario};
 
 /// Side of the pictures that are compared.

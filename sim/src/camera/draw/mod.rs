@@ -5,11 +5,12 @@ mod ground;
 use crate::camera::draw::ground::draw_ground;
 use crate::camera::raster::fill::{Canvas, Corner, Look, Material};
 use crate::camera::{CameraSettings, FIRST_PROP_INSTANCE, Frame, View, shade};
+use crate::class::Class;
 use crate::math::{Vec3, sin_cos};
 use crate::road::Road;
 use crate::scene::{
-    BODY_SHARE, CABIN, CLEARANCE_M, CROWN_FOOT, CROWN_WIDEST, Class, ONE_BLOCK_M, PLATE_FOOT_M, POST_M, Prop, Scene,
-    TRUNK_M, brightness_towards,
+    BODY_SHARE, CABIN, CLEARANCE_M, CROWN_FOOT, CROWN_WIDEST, ONE_BLOCK_M, PLATE_FOOT_M, POST_M, Prop, Scene, TRUNK_M,
+    brightness_towards,
 };
 use crate::traffic::{Car, Traffic};
 use crate::vehicle::EgoState;

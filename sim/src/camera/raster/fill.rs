@@ -7,8 +7,8 @@
 use crate::camera::View;
 use crate::camera::lanes_of_eight::{OCTET, Octet, columns_from, load, nearest_index, store};
 use crate::camera::shade::pixels::Pixels;
+use crate::class::Class;
 use crate::math::Vec3;
-use crate::scene::Class;
 use fearless_simd::prelude::*;
 use fearless_simd::{Level, dispatch, u32x8};
 
