@@ -1,13 +1,14 @@
 //! One drive from start to verdict: a fleet of one that keeps its trace and its worst values.
 
 use crate::clock::Clock;
+use crate::fault::Perturbation;
 use crate::fleet::{Fleet, FleetError, Observations};
-use crate::outcome::expectations::{Judgement, judge_drive};
+use crate::outcome::expectations::{Expect, Extremes, Judgement, judge_drive};
 use crate::outcome::measures::Measures;
 use crate::outcome::score::Score;
 use crate::outcome::verdict::Verdict;
-use crate::scenario::{Expect, Perturbation, Scenario};
-use crate::trace::{Extremes, Trace, TraceRow, frame_digest};
+use crate::scenario::Scenario;
+use crate::trace::{Trace, TraceRow, frame_digest};
 use crate::vehicle::Controls;
 
 /// One drive.

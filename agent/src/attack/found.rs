@@ -4,8 +4,9 @@ use crate::host::files::{check_writable, write_atomically};
 use crate::host::folder_lock::FolderLock;
 use anyhow::Context;
 use roadproof_sim::fault::Recorded;
+use roadproof_sim::outcome::expectations::Expect;
 use roadproof_sim::outcome::score::Score;
-use roadproof_sim::scenario::{Expect, to_ron};
+use roadproof_sim::scenario::to_ron;
 use roadproof_sim::{Controls, Episode, Outcome, Scenario, Trace, parse, text};
 use std::path::{Path, PathBuf};
 

@@ -2,8 +2,7 @@
 
 use roadproof_sim::camera::CameraSettings;
 use roadproof_sim::clock::Span;
-use roadproof_sim::fault::{Fault, FaultKind, FrameFault, Group, Severity};
-use roadproof_sim::scenario::Perturbation;
+use roadproof_sim::fault::{Fault, FaultKind, FrameFault, Group, Perturbation, Severity};
 use roadproof_sim::seed::Stream;
 use roadproof_sim::{Purpose, Seed};
 

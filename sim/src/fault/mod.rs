@@ -26,61 +26,27 @@ mod car;
 mod filter;
 mod frame;
 mod kind;
+mod perturbation;
 mod recorded;
 mod state;
 
 pub(crate) use kind::did_you_mean;
 pub use kind::{FaultKind, Group, Severity};
+pub use perturbation::{Fault, Perturbation};
 pub use recorded::{Recorded, RecordedError, Recording};
 
 use crate::camera::CameraSettings;
 use crate::clock::Clock;
 use crate::outcome::measures::Measures;
-use crate::range;
 use crate::road::Road;
-use crate::scenario::Perturbation;
 use crate::seed::{Purpose, Seed, Stream};
 use crate::trigger::Moment;
 use crate::vehicle::Controls;
 use filter::{Scratch, Size};
 use frame::sensor::{self, Defect};
 use frame::{corruption, geometry, lens, timing, weather};
-use serde::{Deserialize, Serialize};
 use state::{Memory, Shot};
 use std::collections::VecDeque;
-
-/// Something that goes wrong between the lens and the driver.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub enum Fault {
-    /// Gaussian noise on every channel.
-    Noise {
-        /// Standard deviation in grey levels, 0 to 255.
-        #[serde(deserialize_with = "range::sigma")]
-        sigma: f32,
-    },
-    /// Gaussian blur, edges continued.
-    Blur {
-        /// Standard deviation.
-        #[serde(deserialize_with = "range::sigma_px")]
-        sigma_px: f32,
-    },
-    /// Frames are lost: the driver gets black ones.
-    Dropped {
-        /// Chance of each frame to be lost.
-        #[serde(deserialize_with = "range::probability")]
-        probability: f32,
-    },
-    /// The driver gets the last frame it got before the fault again and again.
-    Frozen {},
-    /// One of the faults that come in five severities.
-    Graded {
-        /// Which.
-        kind: FaultKind,
-        /// How strong, 1 to 5.
-        severity: Severity,
-    },
-}
 
 /// What faults remember from decision to decision.
 #[derive(Clone, Debug)]

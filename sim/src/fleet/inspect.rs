@@ -2,9 +2,10 @@
 
 use super::{Fleet, shown};
 use crate::camera::{Frame, draw_frame};
+use crate::fault::Perturbation;
 use crate::outcome::measures::Measures;
 use crate::road::Road;
-use crate::scenario::{Perturbation, Scenario};
+use crate::scenario::Scenario;
 use crate::scene::Scene;
 use crate::trace::state_digest;
 use crate::traffic::Traffic;

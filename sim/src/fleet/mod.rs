@@ -458,7 +458,8 @@ fn check_camera(world: usize, scenario: &Scenario, camera: &CameraSettings) -> R
 mod tests {
     use super::*;
     use crate::clock::Span;
-    use crate::scenario::{DriveStyle, Perturbation, generate_drive};
+    use crate::fault::Perturbation;
+    use crate::scenario::{DriveStyle, generate_drive};
     use crate::seed::{Seed, Split};
 
     fn drive(index: u64) -> Scenario {

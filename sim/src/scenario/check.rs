@@ -6,9 +6,10 @@ use crate::fault::Recording;
 use crate::math::{Vec2, sin_cos};
 use crate::outcome::measures::{LEAST_ROUTE_M, ROUTE_MARGIN_M};
 use crate::road::{self, CrossSection, CurvePiece, Dash, HillWave, LaneId, Road, RoadError, SpeedLimit};
-use crate::scenario::{Action, RoadSpec, Scenario, Segment, Side};
+use crate::scenario::{RoadSpec, Scenario, Segment, Side};
 use crate::scene::Scene;
 use crate::scene::light::Light;
+use crate::traffic::Manoeuvre;
 
 /// Parts of a scenario that contradict each other.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -399,8 +400,8 @@ impl Scenario {
 
     fn check_scripts(&self, road: &Road) -> Result<(), CheckError> {
         for actor in &self.actors {
-            for action in &actor.script {
-                if let Action::ChangeLane { to_lane, .. } = action {
+            for manoeuvre in &actor.script {
+                if let Manoeuvre::ChangeLane { to_lane, .. } = manoeuvre {
                     check_lane(road, &format!("a lane change of {:?}", actor.name), *to_lane)?;
                 }
             }

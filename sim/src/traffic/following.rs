@@ -2,7 +2,7 @@
 
 use super::{Car, Neighbour};
 use crate::math::pow;
-use crate::scenario::Idm;
+use crate::traffic::actor::Idm;
 
 /// Hardest braking of a car that follows others.
 const EMERGENCY_DECEL_MPS2: f32 = 8.0;

@@ -2,15 +2,17 @@
 //!
 //! They move along the lane graph without physics until the ego touches them. Among themselves they meet without physics, too.
 
+mod actor;
 mod following;
 mod lane_change;
 mod meeting;
 mod script;
 
+pub use actor::{ActorKind, ActorSpec, ActorStart, Idm, Manoeuvre};
+
 use crate::clock::Clock;
 use crate::math::rotation_along;
 use crate::road::{LaneId, Road};
-use crate::scenario::{ActorKind, ActorSpec, Idm};
 use crate::seed::{Purpose, Seed};
 use crate::vehicle::EgoState;
 use bevy::prelude::Component;
@@ -74,18 +76,6 @@ struct Neighbour {
     towards_d_m: f32,
 }
 
-impl ActorKind {
-    /// Length, width and height.
-    #[must_use]
-    pub fn size_m(self) -> (f32, f32, f32) {
-        match self {
-            Self::Car => (4.4, 1.8, 1.5),
-            Self::Van => (5.2, 2.0, 2.2),
-            Self::Truck => (8.5, 2.4, 3.2),
-        }
-    }
-}
-
 impl Traffic {
     /// Puts the actors where their file says.
     #[must_use]
@@ -112,7 +102,7 @@ impl Traffic {
                 desired_mps: actor.desired_speed_mps.unwrap_or(actor.start.speed_mps),
                 idm: actor.idm,
                 lane_change: None,
-                script: actor.script.iter().map(|&action| ScriptStep::new(action)).collect(),
+                script: actor.script.iter().map(|&manoeuvre| ScriptStep::new(manoeuvre)).collect(),
                 ego_ahead_m: None,
                 step_start: StepStart::default(),
             };

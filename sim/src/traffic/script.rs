@@ -1,17 +1,17 @@
-//! What a file tells a car to do: actions begin when their trigger fires, in file order, and end by the clock.
+//! What a file tells a car to do: manoeuvres begin when their trigger fires, in file order, and end by the clock.
 
 use super::Car;
 use super::lane_change::LaneChange;
 use crate::clock::Clock;
 use crate::road::Road;
-use crate::scenario::Action;
+use crate::traffic::actor::Manoeuvre;
 use crate::trigger::Moment;
 use crate::vehicle::EgoState;
 
-/// An action and how far it has come.
+/// A manoeuvre and how far it has come.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ScriptStep {
-    action: Action,
+    manoeuvre: Manoeuvre,
     /// The decision in which it began.
     began: Option<u32>,
     /// The decision in which the car stood for the first time.
@@ -20,14 +20,14 @@ pub(super) struct ScriptStep {
 }
 
 impl ScriptStep {
-    /// An action that waits for its trigger.
-    pub fn new(action: Action) -> Self {
-        Self { action, began: None, stopped: None, done: false }
+    /// A manoeuvre that waits for its trigger.
+    pub fn new(manoeuvre: Manoeuvre) -> Self {
+        Self { manoeuvre, began: None, stopped: None, done: false }
     }
 }
 
 impl Car {
-    /// Starts and ends scripted actions; returns the acceleration they force, the hardest braking of all.
+    /// Starts and ends scripted manoeuvres; returns the acceleration they force, the hardest braking of all.
     pub(super) fn run_script(&mut self, road: &Road, ego: &EgoState, clock: Clock, decision: u32) -> Option<f32> {
         let ego_ahead_m = Some(ego.s_m - self.s_m);
         let distance_before_m = std::mem::replace(&mut self.ego_ahead_m, ego_ahead_m);
@@ -36,16 +36,16 @@ impl Car {
         let mut brake = |decel_mps2: f32| forced = Some(forced.map_or(-decel_mps2, |other| other.min(-decel_mps2)));
         let mut script = std::mem::take(&mut self.script);
         for step in script.iter_mut().filter(|step| !step.done) {
-            if step.began.is_none() && !step.action.trigger().fires(&moment) {
+            if step.began.is_none() && !step.manoeuvre.trigger().fires(&moment) {
                 continue;
             }
             let began = *step.began.get_or_insert(decision);
-            match step.action {
-                Action::SetSpeed { speed_mps, .. } => {
+            match step.manoeuvre {
+                Manoeuvre::SetSpeed { speed_mps, .. } => {
                     self.desired_mps = speed_mps;
                     step.done = true;
                 }
-                Action::ChangeLane { to_lane, over_s, .. } => {
+                Manoeuvre::ChangeLane { to_lane, over_s, .. } => {
                     if let Some(lane) = road.lane(to_lane) {
                         self.lane_change = Some(LaneChange::new(self, lane.centre_d_m, over_s, clock.time_s(decision)));
                         // A car that swerves into an oncoming lane still drives its own way.
@@ -55,13 +55,13 @@ impl Car {
                     }
                     step.done = true;
                 }
-                Action::Brake { decel_mps2, for_s, .. } => {
+                Manoeuvre::Brake { decel_mps2, for_s, .. } => {
                     step.done = decision - began >= clock.decisions_in(for_s);
                     if !step.done {
                         brake(decel_mps2);
                     }
                 }
-                Action::Stop { decel_mps2, hold_s, .. } => {
+                Manoeuvre::Stop { decel_mps2, hold_s, .. } => {
                     if self.speed_mps < 0.01 {
                         step.stopped.get_or_insert(decision);
                     }

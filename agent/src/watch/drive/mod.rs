@@ -12,8 +12,7 @@ use crate::policy::q_gradient;
 use moment::boxes;
 use roadproof_env::reward::RewardSettings;
 use roadproof_sim::clock::Span;
-use roadproof_sim::fault::{Fault, FaultKind, Severity};
-use roadproof_sim::scenario::Perturbation;
+use roadproof_sim::fault::{Fault, FaultKind, Perturbation, Severity};
 use roadproof_sim::{Controls, Episode, FleetError, Scenario, Trace};
 
 /// Who decides.
