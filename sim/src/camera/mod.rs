@@ -6,6 +6,7 @@ mod draw;
 mod lanes_of_eight;
 mod raster;
 mod shade;
+mod surface;
 
 use crate::math::{Quat, Vec3, pitch_rotation, tan};
 use crate::range;
@@ -101,6 +102,8 @@ pub(crate) struct View {
     pub near_m: f32,
 }
 
+/// How far the camera looks along the road, either way.
+const SIGHT_M: f32 = 190.0;
 /// Surfaces nearer than this are cut off by a camera that has no ground before it as near as that.
 const NEAR_M: f32 = 0.15;
 

@@ -3,8 +3,9 @@
 mod ground;
 
 use crate::camera::draw::ground::draw_ground;
-use crate::camera::raster::fill::{Canvas, Corner, Look, Material};
-use crate::camera::{CameraSettings, FIRST_PROP_INSTANCE, Frame, View, shade};
+use crate::camera::raster::fill::{Canvas, Corner};
+use crate::camera::surface::{Look, Material};
+use crate::camera::{CameraSettings, FIRST_PROP_INSTANCE, Frame, SIGHT_M, View, shade};
 use crate::class::Class;
 use crate::math::{Vec3, sin_cos};
 use crate::road::Road;
@@ -15,9 +16,6 @@ use crate::scene::{
 use crate::traffic::{Car, Traffic};
 use crate::vehicle::EgoState;
 use rapier3d::prelude::Pose;
-
-/// How far the camera looks along the road, either way.
-pub(in crate::camera) const SIGHT_M: f32 = 190.0;
 
 /// Everything a frame shows.
 pub(crate) struct Shown<'a> {
