@@ -4,6 +4,8 @@
 mod inspect;
 mod threads;
 
+pub use threads::ThreadsError;
+
 use crate::camera::{CameraSettings, Canvas, Frame, Shown, draw_frame};
 use crate::clock::Clock;
 use crate::fault::{FaultState, Recorded};
@@ -44,13 +46,8 @@ pub enum FleetError {
     #[error("a fleet needs at least one world")]
     Empty,
     /// The system gives no more threads.
-    #[error("cannot start {threads} threads: {reason}")]
-    Threads {
-        /// Threads asked for.
-        threads: usize,
-        /// What the system said.
-        reason: String,
-    },
+    #[error(transparent)]
+    Threads(#[from] ThreadsError),
 }
 
 /// Many worlds in a few shards, spread over threads.
