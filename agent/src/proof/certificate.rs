@@ -22,14 +22,13 @@
 //! The share of certified decisions, ACR, and greedy worst-case rollouts, GWC: Oikarinen et al. 2021 (RADIAL), arXiv:2008.01976;
 //! certified actions: Zhang et al. 2020 (SA-MDP), arXiv:2003.08938.
 
-use crate::driver::LearnedDriver;
+use crate::driver::{Drives, LearnedDriver};
 use crate::memory::{FEATURES, FeatureBounds, Memory, Odometry};
 use crate::policy::QValues;
 use crate::proof::policy::{BoundedPolicy, Possible};
 use roadproof_env::action::Action;
 use roadproof_perception::attack::to_numbers;
 use roadproof_perception::proof::network::{BoundedPerception, percept_bounds};
-use roadproof_sim::vehicle::VehicleSettings;
 use roadproof_sim::{Episode, FleetError, Scenario};
 
 /// A decision to be certified: one world's driver before it looks, and the frame it is about to see.
@@ -151,10 +150,9 @@ fn walk(
 ) -> Result<Episode, FleetError> {
     let decision_s = 1.0 / scenario.decision_hz;
     let certifier = Certifier::new(driver);
-    let vehicle = VehicleSettings::default();
+    driver.start(&[scenario.seed]);
     let mut episode = Episode::new(scenario)?;
     let mut previous: Option<Vec<u8>> = None;
-    driver.start(1);
     while episode.verdict().outcome.is_none() {
         let seen = episode.seen();
         let situation = Situation {
@@ -170,8 +168,8 @@ fn walk(
         let heads = driver.policy().heads(&features);
         let action = decide(&certifier, &situation, &heads, QValues(&heads).best());
         previous = Some(seen.rgb.clone());
-        driver.act(seen, &seen.rgb, decision_s);
-        let controls = action.controls(&vehicle, &seen.sensed[0].ego);
+        driver.act(seen);
+        let controls = action.controls(&seen.vehicles[0], &seen.sensed[0].ego);
         episode.step(controls);
     }
     Ok(episode)

@@ -198,8 +198,3 @@ fn headline(matrix: &Matrix, drives: &ClosedLoop, decisions: &OpenLoop) -> Headl
         checks: (count(Verdict::Held), count(Verdict::Failed), count(Verdict::CannotBeJudged)),
     }
 }
-
-/// The same driver with a memory of its own.
-fn twin(driver: &LearnedDriver) -> LearnedDriver {
-    LearnedDriver::new(driver.perception().clone(), driver.policy().clone(), driver.settings().clone())
-}

@@ -24,7 +24,6 @@ use crate::train::forecast::{Forecast, UnitTimes};
 use crate::train::pace::Allotment;
 use crate::train::perceive::perceive;
 use crate::train::settings::Settings;
-use roadproof_env::ScriptedDriver;
 use roadproof_perception::Perception;
 use roadproof_sim::{Scenario, generate_drive};
 use serde::Serialize;
@@ -294,7 +293,7 @@ fn evaluate_all(
         Driver::Learned(learned()),
         Driver::Blind(learned()),
         Driver::Random(RandomDriver::default()),
-        Driver::Scripted(ScriptedDriver::default()),
+        Driver::Scripted,
     ];
     let mut results = Vec::new();
     for mut driver in drivers {

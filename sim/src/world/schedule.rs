@@ -100,7 +100,7 @@ pub(crate) struct WorldBundle {
 }
 
 impl Stage {
-    fn clock(&self) -> Clock {
+    pub fn clock(&self) -> Clock {
         Clock::new(self.scenario.decision_hz)
     }
 

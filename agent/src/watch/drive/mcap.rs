@@ -293,7 +293,6 @@ mod tests {
     use super::*;
     use crate::driver::Driver;
     use crate::watch::drive::{Hands, LiveFault};
-    use roadproof_env::ScriptedDriver;
     use roadproof_sim::fault::{FaultKind, Severity};
 
     fn drive(path: &str, faults: Vec<LiveFault>) -> WatchedDrive {
@@ -310,7 +309,7 @@ mod tests {
         (0..40).for_each(|_| drive.step(Controls::default()));
         let bytes = log(&drive, "shipped", "a drive").expect("a log");
         let (scenario, controls) = read(&bytes, Path::new("a.mcap")).expect("a drive");
-        let driver = Driver::Scripted(ScriptedDriver::default());
+        let driver = Driver::Scripted;
         let mut again = WatchedDrive::new(scenario, driver, Hands::Recorded(controls)).expect("a drive");
         while !again.over() {
             again.step(Controls::default());
