@@ -3,77 +3,30 @@
 //! They move along the lane graph without physics until the ego touches them. Among themselves they meet without physics, too.
 
 mod actor;
+mod car;
 mod following;
 mod lane_change;
 mod meeting;
+mod neighbour;
 mod script;
 
 pub use actor::{ActorKind, ActorSpec, ActorStart, Idm, Manoeuvre};
+pub use car::Car;
 
 use crate::clock::Clock;
-use crate::math::rotation_along;
-use crate::road::{LaneId, Road};
+use crate::road::Road;
 use crate::seed::{Purpose, Seed};
 use crate::vehicle::EgoState;
 use bevy::prelude::Component;
-use lane_change::LaneChange;
-use meeting::{SLIDING_MPS2, StepStart, keep_apart};
+use car::{SLIDING_MPS2, StepStart};
+use meeting::keep_apart;
+use neighbour::Neighbour;
 use rapier3d::prelude::Pose;
-use script::ScriptStep;
 
 /// All other cars of one world, in file order.
 #[derive(Component, Clone, Debug, Default)]
 pub struct Traffic {
     cars: Vec<Car>,
-}
-
-/// Another car.
-#[derive(Clone, Debug)]
-pub struct Car {
-    /// Place along the road.
-    pub s_m: f32,
-    /// Offset from the reference line.
-    pub d_m: f32,
-    /// Speed along its lane; below zero after a crash that pushed it back.
-    pub speed_mps: f32,
-    /// Acceleration chosen for this decision.
-    pub acceleration_mps2: f32,
-    /// The lane it drives in or changes to.
-    pub lane: LaneId,
-    /// Length, width and height of its body.
-    pub length_m: f32,
-    /// Width of its body.
-    pub width_m: f32,
-    /// Height of its body.
-    pub height_m: f32,
-    /// Paint.
-    pub colour: [u8; 3],
-    /// Whether the ego has touched it; physics moves it since.
-    pub hit: bool,
-    /// Whether it has crashed into another car, and slides to a stand.
-    pub crashed: bool,
-    pose: Pose,
-    sideways_mps: f32,
-    desired_mps: f32,
-    idm: Idm,
-    lane_change: Option<LaneChange>,
-    script: Vec<ScriptStep>,
-    /// How far the ego was ahead, along the road, in the last decision.
-    ego_ahead_m: Option<f32>,
-    step_start: StepStart,
-}
-
-/// What a car needs to know of whom it may meet: the others and the ego.
-#[derive(Clone, Copy, Debug)]
-struct Neighbour {
-    s_m: f32,
-    d_m: f32,
-    half_length_m: f32,
-    half_width_m: f32,
-    /// Speed along the reference line, negative for oncoming cars.
-    along_mps: f32,
-    /// The offset it moves to, or where it is.
-    towards_d_m: f32,
 }
 
 impl Traffic {
@@ -82,32 +35,8 @@ impl Traffic {
     pub fn new(actors: &[ActorSpec], road: &Road, seed: Seed) -> Self {
         let mut stream = seed.stream(Purpose::Scenery);
         let cars = actors.iter().map(|actor| {
-            let (length_m, width_m, height_m) = actor.kind.size_m();
             let drawn = draw_paint(&mut stream);
-            let colour = actor.colour.map_or(drawn, |(r, g, b)| [r, g, b]);
-            let mut car = Car {
-                s_m: actor.start.s_m,
-                d_m: road.lane(actor.start.lane).map_or(0.0, |lane| lane.centre_d_m),
-                speed_mps: actor.start.speed_mps,
-                acceleration_mps2: 0.0,
-                lane: actor.start.lane,
-                length_m,
-                width_m,
-                height_m,
-                colour,
-                hit: false,
-                crashed: false,
-                pose: Pose::IDENTITY,
-                sideways_mps: 0.0,
-                desired_mps: actor.desired_speed_mps.unwrap_or(actor.start.speed_mps),
-                idm: actor.idm,
-                lane_change: None,
-                script: actor.script.iter().map(|&manoeuvre| ScriptStep::new(manoeuvre)).collect(),
-                ego_ahead_m: None,
-                step_start: StepStart::default(),
-            };
-            car.place(road);
-            car
+            Car::new(actor, actor.colour.map_or(drawn, |(r, g, b)| [r, g, b]), road)
         });
         Self { cars: cars.collect() }
     }
@@ -179,62 +108,6 @@ impl Traffic {
         let car = &mut self.cars[index];
         car.pose = pose;
         car.speed_mps = speed_mps;
-    }
-}
-
-impl Car {
-    /// Position and rotation of the middle of its body, as of the last decision.
-    #[must_use]
-    pub fn pose(&self) -> Pose {
-        self.pose
-    }
-
-    fn place(&mut self, road: &Road) {
-        let point = road.line.point(self.s_m);
-        let (height_m, slope) = road.line.height_and_slope(self.s_m);
-        let left = point.direction.perp();
-        let ahead = point.direction * self.direction();
-        let forward = if self.sideways_mps == 0.0 {
-            ahead
-        } else {
-            (ahead * self.speed_mps.max(1.0) + left * self.sideways_mps).normalize()
-        };
-        let middle = (point.position + left * self.d_m).extend(height_m + 0.5 * self.height_m);
-        self.pose = Pose::from_parts(middle, rotation_along(forward, self.direction() * slope));
-    }
-
-    /// `1` along the reference line, `-1` against it.
-    #[must_use]
-    pub fn direction(&self) -> f32 {
-        if self.lane.is_oncoming() { -1.0 } else { 1.0 }
-    }
-
-    /// Speed across its lane in this decision, positive to the left of the reference line.
-    pub(crate) fn sideways_mps(&self) -> f32 {
-        self.sideways_mps
-    }
-
-    /// Mass from the body's volume.
-    #[must_use]
-    pub fn mass_kg(&self) -> f32 {
-        self.length_m * self.width_m * self.height_m * 115.0
-    }
-
-    /// Whether its brake lights are on.
-    #[must_use]
-    pub fn braking(&self) -> bool {
-        self.acceleration_mps2 < -0.5 || (self.speed_mps < 0.3 && self.acceleration_mps2 <= 0.0)
-    }
-
-    fn seen(&self) -> Neighbour {
-        Neighbour {
-            s_m: self.s_m,
-            d_m: self.d_m,
-            half_length_m: 0.5 * self.length_m,
-            half_width_m: 0.5 * self.width_m,
-            along_mps: self.along_mps(),
-            towards_d_m: self.lane_change.filter(|_| self.sideways_mps != 0.0).map_or(self.d_m, |change| change.to_d_m),
-        }
     }
 }
 
