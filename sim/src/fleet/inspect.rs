@@ -1,6 +1,7 @@
 //! What people who watch a world want of it, and what they may change about it.
 
-use super::{Fleet, shown};
+use super::Fleet;
+use super::shard::shown;
 use crate::camera::{Frame, draw_frame};
 use crate::fault::Perturbation;
 use crate::outcome::measures::Measures;
@@ -71,16 +72,7 @@ impl Fleet {
     /// list, go on; others begin afresh.
     pub fn set_perturbations(&mut self, world: usize, perturbations: Vec<Perturbation>) {
         let (shard, slot) = self.place(world);
-        let shard = &mut self.shards[shard];
-        let stage = shard.stage(slot);
-        let before = &stage.scenario.perturbations;
-        let same = before.iter().zip(&perturbations).take_while(|(before, after)| before == after).count();
-        let scenario = Arc::new(Scenario { perturbations, ..(*stage.scenario).clone() });
-        shard.faults[slot].keep(same);
-        let entity = shard.entity(slot);
-        if let Some(mut stage) = shard.world.get_mut::<Stage>(entity) {
-            stage.scenario = scenario;
-        }
+        self.shards[shard].set_perturbations(slot, perturbations);
     }
 
     fn stage(&self, world: usize) -> &Stage {

@@ -1,0 +1,158 @@
+//! Some consecutive worlds of a fleet, stepped and shown by one thread at a time.
+
+use super::observations::ShardView;
+use super::threads::WHOLE;
+use crate::camera::{Canvas, Frame, Shown, draw_frame};
+use crate::clock::Clock;
+use crate::fault::{FaultState, Perturbation, Recorded};
+use crate::outcome::measures::Measures;
+use crate::outcome::verdict::Verdict;
+use crate::physics::Physics;
+use crate::scenario::{CheckError, Scenario};
+use crate::traffic::Traffic;
+use crate::vehicle::Controls;
+use crate::world::schedule::{Asked, Decide, Scoring, Stage, WorldBundle, empty_world};
+use bevy::prelude::{Component, Entity, World};
+use std::sync::{Arc, Mutex};
+
+/// Canvases nobody draws on just now, the one used last on top: it is still in some cache.
+#[derive(Default)]
+pub(super) struct Canvases(Mutex<Vec<Canvas>>);
+
+impl Canvases {
+    pub fn take(&self) -> Canvas {
+        self.0.lock().expect(WHOLE).pop().unwrap_or_default()
+    }
+
+    pub fn put_back(&self, canvas: Option<Canvas>) {
+        self.0.lock().expect(WHOLE).extend(canvas);
+    }
+}
+
+/// Some consecutive worlds in one `World` of bevy's.
+pub(super) struct Shard {
+    /// Number of its first world in the fleet.
+    pub first: usize,
+    world: World,
+    entities: Vec<Option<Entity>>,
+    faults: Vec<FaultState>,
+}
+
+impl Shard {
+    pub fn new(first: usize, worlds: usize) -> Self {
+        let entities = vec![None; worlds];
+        Self { first, world: empty_world(), entities, faults: Vec::new() }
+    }
+
+    /// How many worlds it has.
+    pub fn len(&self) -> usize {
+        self.entities.len()
+    }
+
+    /// Starts a new drive in one of its worlds.
+    pub fn reset(&mut self, slot: usize, scenario: Scenario) -> Result<(), CheckError> {
+        let faults = FaultState::new(scenario.seed, Clock::new(scenario.decision_hz));
+        let bundle = WorldBundle::new(Arc::new(scenario))?;
+        if let Some(entity) = self.entities[slot].take() {
+            self.world.despawn(entity);
+        }
+        self.entities[slot] = Some(self.world.spawn(bundle).id());
+        if slot < self.faults.len() {
+            self.faults[slot] = faults;
+        } else {
+            self.faults.push(faults);
+        }
+        Ok(())
+    }
+
+    pub fn decide(&mut self, controls: &[Controls]) {
+        for (slot, controls) in controls.iter().enumerate() {
+            let entity = self.entity(slot);
+            let (stage, decision) = (self.stage(slot), self.component::<Measures>(slot).step);
+            let scenario = stage.scenario.clone();
+            let controls = self.faults[slot].command(&scenario.perturbations, decision, controls.bounded());
+            if let Some(mut asked) = self.world.get_mut::<Asked>(entity) {
+                asked.0 = controls;
+            }
+        }
+        self.world.run_schedule(Decide);
+    }
+
+    /// Shows one world in place `into` of the view, with its frame if there is a canvas to draw it on.
+    pub fn show(&mut self, slot: usize, into: usize, view: ShardView<'_>, canvas: Option<&mut Canvas>) {
+        let entity = self.entity(slot);
+        let world = self.world.entity(entity);
+        let expect = "every world has all of its bundle";
+        let stage = world.get::<Stage>().expect(expect);
+        let traffic = world.get::<Traffic>().expect(expect);
+        let measures = world.get::<Measures>().expect(expect);
+        let verdict = world.get::<Verdict>().expect(expect);
+        let (faults, perturbations) = (&mut self.faults[slot], &stage.scenario.perturbations);
+        faults.watch(perturbations, measures);
+        view.measures[into] = *measures;
+        view.sensed[into] = faults.sense(perturbations, measures, &stage.road);
+        view.verdicts[into] = *verdict;
+        view.scores[into] = world.get::<Scoring>().expect(expect).0.score(measures, verdict);
+        view.decision_s[into] = stage.clock().decision_s();
+        view.vehicles[into] = stage.scenario.ego.vehicle;
+        let Some(canvas) = canvas else { return };
+        let camera = &stage.scenario.camera;
+        let pixels = camera.pixels();
+        let at = pixels * into;
+        let mut frame = Frame {
+            rgb: &mut view.rgb[3 * at..][..3 * pixels],
+            depth_m: &mut view.depth_m[at..][..pixels],
+            class: &mut view.class[at..][..pixels],
+            instance: &mut view.instance[at..][..pixels],
+        };
+        let shown = shown(stage, traffic, measures);
+        draw_frame(canvas, camera, &shown, &mut frame);
+        faults.apply(perturbations, measures.step, camera, frame.rgb, frame.depth_m);
+        // Last, as it was recorded: on the frame that all else had gone into.
+        if let Some(recording) = stage.scenario.recorded.as_ref().and_then(Recorded::recording) {
+            recording.apply(measures.step, frame.rgb);
+        }
+    }
+
+    pub fn set_perturbations(&mut self, slot: usize, perturbations: Vec<Perturbation>) {
+        let stage = self.stage(slot);
+        let before = &stage.scenario.perturbations;
+        let same = before.iter().zip(&perturbations).take_while(|(before, after)| before == after).count();
+        let scenario = Arc::new(Scenario { perturbations, ..(*stage.scenario).clone() });
+        self.faults[slot].keep(same);
+        let entity = self.entity(slot);
+        if let Some(mut stage) = self.world.get_mut::<Stage>(entity) {
+            stage.scenario = scenario;
+        }
+    }
+
+    pub fn disturb(&mut self, slot: usize, sideways_mps: f32, yaw_rate_rad_per_s: f32) {
+        let entity = self.entity(slot);
+        if let Some(mut physics) = self.world.get_mut::<Physics>(entity) {
+            physics.disturb(sideways_mps, yaw_rate_rad_per_s);
+        }
+    }
+
+    pub fn stage(&self, slot: usize) -> &Stage {
+        self.component(slot)
+    }
+
+    pub fn component<C: Component>(&self, slot: usize) -> &C {
+        self.world.get(self.entity(slot)).expect("every world has all of its bundle")
+    }
+
+    fn entity(&self, slot: usize) -> Entity {
+        self.entities[slot].expect("every slot is filled when the fleet is built")
+    }
+}
+
+/// What the camera of a world has before it.
+pub(super) fn shown<'a>(stage: &'a Stage, traffic: &'a Traffic, measures: &'a Measures) -> Shown<'a> {
+    Shown {
+        road: &stage.road,
+        scene: &stage.scene,
+        traffic,
+        ego: &measures.ego,
+        centre_of_mass_m: stage.scenario.ego.vehicle.centre_of_mass_m,
+    }
+}
