@@ -13,11 +13,13 @@ use crate::road::Road;
 use crate::seed::{Purpose, Seed, Stream};
 use crate::trigger::Moment;
 use crate::vehicle::Controls;
+use bevy::prelude::Component;
 use std::collections::VecDeque;
 
-/// What faults remember from decision to decision.
-#[derive(Clone, Debug)]
+/// The faults of one world, and what they remember from decision to decision.
+#[derive(Component, Clone, Debug)]
 pub(crate) struct FaultState {
+    perturbations: Vec<Perturbation>,
     seed: Seed,
     clock: Clock,
     stream: Stream,
@@ -41,14 +43,23 @@ struct Own {
 
 impl FaultState {
     /// The memory of a fresh drive.
-    pub fn new(seed: Seed, clock: Clock) -> Self {
+    pub fn new(perturbations: Vec<Perturbation>, seed: Seed, clock: Clock) -> Self {
         let (stream, scratch) = (seed.stream(Purpose::Fault), Scratch::default());
-        Self { seed, clock, stream, delivered: Vec::new(), scratch, own: Vec::new(), asked: Controls::default() }
+        Self {
+            perturbations,
+            seed,
+            clock,
+            stream,
+            delivered: Vec::new(),
+            scratch,
+            own: Vec::new(),
+            asked: Controls::default(),
+        }
     }
 
     /// Finds out which triggers have fired. Comes first in each decision.
-    pub fn watch(&mut self, perturbations: &[Perturbation], measures: &Measures) {
-        for index in self.own.len()..perturbations.len() {
+    pub fn watch(&mut self, measures: &Measures) {
+        for index in self.own.len()..self.perturbations.len() {
             let memory = Memory::new(self.seed, index);
             self.own.push(Own { memory, since: None, waiting: VecDeque::new() });
         }
@@ -60,20 +71,22 @@ impl FaultState {
             // A gap does not go through zero: what has been passed is no longer ahead.
             distance_before_m: None,
         };
-        for (own, perturbation) in self.own.iter_mut().zip(perturbations) {
+        for (own, perturbation) in self.own.iter_mut().zip(&self.perturbations) {
             if perturbation.when.is_some_and(|when| when.fires(&moment)) {
                 own.since.get_or_insert(measures.step);
             }
         }
     }
 
-    /// Forgets all faults but the first few, because others take their places.
-    pub fn keep(&mut self, first: usize) {
-        self.own.truncate(first);
+    /// Puts other faults in their places: those that were there before, in the same place of the list, go on, others begin afresh.
+    pub fn set_perturbations(&mut self, perturbations: Vec<Perturbation>) {
+        let pairs = self.perturbations.iter().zip(&perturbations);
+        self.own.truncate(pairs.take_while(|(before, after)| before == after).count());
+        self.perturbations = perturbations;
     }
 
     /// The faults that act in this decision, in file order.
-    fn active(&self, perturbations: &[Perturbation], decision: u32) -> Vec<(usize, Fault)> {
+    fn active(&self, decision: u32) -> Vec<(usize, Fault)> {
         let acts = |(index, perturbation): (usize, &Perturbation)| {
             let since = match perturbation.when {
                 None => 0,
@@ -82,13 +95,13 @@ impl FaultState {
             let in_span = perturbation.during_s.contains(self.clock, decision.checked_sub(since)?);
             in_span.then_some((index, perturbation.fault))
         };
-        perturbations.iter().enumerate().filter_map(acts).collect()
+        self.perturbations.iter().enumerate().filter_map(acts).collect()
     }
 
     /// What becomes of the driver's controls in a decision.
-    pub fn command(&mut self, perturbations: &[Perturbation], decision: u32, mut controls: Controls) -> Controls {
+    pub fn command(&mut self, decision: u32, mut controls: Controls) -> Controls {
         let before = std::mem::replace(&mut self.asked, controls);
-        let active = self.active(perturbations, decision);
+        let active = self.active(decision);
         for (index, own) in self.own.iter_mut().enumerate() {
             let severity = active.iter().find_map(|(active, fault)| match fault {
                 Fault::Graded { kind: FaultKind::ControlDelay, severity } if *active == index => Some(*severity),
@@ -104,9 +117,9 @@ impl FaultState {
     }
 
     /// What the car itself takes for its speed and its place.
-    pub fn sense(&mut self, perturbations: &[Perturbation], measures: &Measures, road: &Road) -> Measures {
+    pub fn sense(&mut self, measures: &Measures, road: &Road) -> Measures {
         let mut sensed = *measures;
-        for (index, fault) in self.active(perturbations, measures.step) {
+        for (index, fault) in self.active(measures.step) {
             let Fault::Graded { kind, severity } = fault else { continue };
             let memory = &mut self.own[index].memory;
             match kind {
@@ -124,18 +137,11 @@ impl FaultState {
     ///
     /// # Shapes
     /// - `rgb`: `height × width × 3`; `depth_m`: `height × width`
-    pub fn apply(
-        &mut self,
-        perturbations: &[Perturbation],
-        decision: u32,
-        camera: &CameraSettings,
-        rgb: &mut [u8],
-        depth_m: &[f32],
-    ) {
-        if perturbations.is_empty() {
+    pub fn apply(&mut self, decision: u32, camera: &CameraSettings, rgb: &mut [u8], depth_m: &[f32]) {
+        if self.perturbations.is_empty() {
             return;
         }
-        let active = self.active(perturbations, decision);
+        let active = self.active(decision);
         let (clock, time_s) = (self.clock, self.clock.time_s(decision));
         let size = Size { width: usize::from(camera.width_px), height: usize::from(camera.height_px) };
         for &(index, fault) in &active {
@@ -193,14 +199,14 @@ mod tests {
     }
 
     /// The faults of a drive with ten decisions a second.
-    fn fresh() -> FaultState {
-        FaultState::new(Seed(1), Clock::new(10.0))
+    fn fresh(faults: &[Perturbation]) -> FaultState {
+        FaultState::new(faults.to_vec(), Seed(1), Clock::new(10.0))
     }
 
-    fn apply(state: &mut FaultState, faults: &[Perturbation], time_s: f32, rgb: &mut [u8]) {
+    fn apply(state: &mut FaultState, time_s: f32, rgb: &mut [u8]) {
         let step = state.clock.decision_at(time_s);
-        state.watch(faults, &Measures { step, ..Measures::default() });
-        state.apply(faults, step, &camera(5, 4), rgb, &[]);
+        state.watch(&Measures { step, ..Measures::default() });
+        state.apply(step, &camera(5, 4), rgb, &[]);
     }
 
     #[test]
@@ -211,14 +217,14 @@ mod tests {
             Fault::Dropped { probability: 1.0 },
             Fault::Frozen {},
         ] {
-            let mut state = fresh();
+            let mut state = fresh(&during(fault));
             let clean: Vec<u8> = (0..60).map(|value| value * 4).collect();
             let mut before = clean.clone();
-            apply(&mut state, &during(fault), 0.5, &mut before);
+            apply(&mut state, 0.5, &mut before);
             assert_eq!(before, clean, "{fault:?} before its span");
             let mut inside: Vec<u8> = clean.iter().rev().copied().collect();
             let given = inside.clone();
-            apply(&mut state, &during(fault), 1.5, &mut inside);
+            apply(&mut state, 1.5, &mut inside);
             assert_ne!(inside, given, "{fault:?} in its span");
             if fault == (Fault::Frozen {}) {
                 assert_eq!(inside, clean);
@@ -230,17 +236,17 @@ mod tests {
     fn a_freeze_repeats_what_the_driver_got() {
         let during = |from_s, to_s, fault| Perturbation { during_s: Span(from_s, to_s), when: None, fault };
         let faults = [during(0.0, 1.0, Fault::Noise { sigma: 40.0 }), during(1.0, 3.0, Fault::Frozen {})];
-        let mut state = fresh();
+        let mut state = fresh(&faults);
         let mut got = vec![128; 60];
-        apply(&mut state, &faults, 0.5, &mut got);
+        apply(&mut state, 0.5, &mut got);
         assert_ne!(got, vec![128; 60]);
         for time_s in [1.5, 2.5] {
             let mut frozen = vec![7; 60];
-            apply(&mut state, &faults, time_s, &mut frozen);
+            apply(&mut state, time_s, &mut frozen);
             assert_eq!(frozen, got, "at {time_s} s");
         }
         let mut after = vec![7; 60];
-        apply(&mut state, &faults, 3.5, &mut after);
+        apply(&mut state, 3.5, &mut after);
         assert_eq!(after, vec![7; 60]);
     }
 
@@ -262,14 +268,14 @@ mod tests {
         let fault = Fault::Graded { kind: FaultKind::WhiteFrames, severity: Severity::ALL[4] };
         let when = Some(crate::trigger::Trigger::EgoWithin { within_m: 20.0 });
         let faults = [Perturbation { during_s: Span(0.5, 1.0), when, fault }];
-        let mut state = fresh();
+        let mut state = fresh(&faults);
         let mut white = Vec::new();
         for decision in 0..40 {
             // Near at 1 s, and far again from 1.2 s on.
             let gap_m = if (10..12).contains(&decision) { Some(15.0) } else { Some(50.0) };
-            state.watch(&faults, &Measures { step: decision, gap_m, ..Measures::default() });
+            state.watch(&Measures { step: decision, gap_m, ..Measures::default() });
             let mut rgb = vec![7; 60];
-            state.apply(&faults, decision, &camera(5, 4), &mut rgb, &[]);
+            state.apply(decision, &camera(5, 4), &mut rgb, &[]);
             if rgb[0] == 255 {
                 white.push(decision);
             }
@@ -282,12 +288,12 @@ mod tests {
         let covered = |during_s, when, kind, severity, decision_hz| {
             let fault = Fault::Graded { kind, severity: Severity::new(severity).unwrap() };
             let faults = [Perturbation { during_s, when, fault }];
-            let mut state = FaultState::new(Seed(1), Clock::new(decision_hz));
+            let mut state = FaultState::new(faults.to_vec(), Seed(1), Clock::new(decision_hz));
             let level = if kind == FaultKind::BlackFrames { 0 } else { 255 };
             let decisions = (0..120).filter(|&step| {
-                state.watch(&faults, &Measures { step, ..Measures::default() });
+                state.watch(&Measures { step, ..Measures::default() });
                 let mut rgb = vec![7; 60];
-                state.apply(&faults, step, &camera(5, 4), &mut rgb, &[]);
+                state.apply(step, &camera(5, 4), &mut rgb, &[]);
                 rgb[0] == level
             });
             decisions.collect::<Vec<u32>>()
@@ -305,11 +311,10 @@ mod tests {
             let fault = Fault::Graded { kind, severity: Severity::new(severity).unwrap() };
             [Perturbation { during_s: Span(0.0, 100.0), when: None, fault }]
         };
-        let mut state = fresh();
-        let late = graded(FaultKind::ControlDelay, 3);
-        state.watch(&late, &Measures::default());
+        let mut state = fresh(&graded(FaultKind::ControlDelay, 3));
+        state.watch(&Measures::default());
         let steer = |step: usize| Controls { steer: 0.1 * step as f32, ..Controls::default() };
-        let act = |state: &mut FaultState, step: usize, decision| state.command(&late, decision, steer(step)).steer;
+        let act = |state: &mut FaultState, step: usize, decision| state.command(decision, steer(step)).steer;
         assert_eq!(act(&mut state, 5, 2000), steer(5).steer, "in time outside of the span");
         let acted: Vec<f32> = (6..12).map(|step| act(&mut state, step, 0)).collect();
         assert_eq!(acted, [5, 5, 5, 6, 7, 8].map(|step| steer(step).steer));
@@ -319,10 +324,9 @@ mod tests {
         let mut measures = Measures::default();
         measures.ego.speed_mps = 10.0;
         for (kind, least, most) in [(FaultKind::SpeedBias, 10.9, 11.1), (FaultKind::LocalisationBias, 10.0, 10.0)] {
-            let faults = graded(kind, 3);
-            let mut state = fresh();
-            state.watch(&faults, &measures);
-            let sensed = state.sense(&faults, &measures, &road);
+            let mut state = fresh(&graded(kind, 3));
+            state.watch(&measures);
+            let sensed = state.sense(&measures, &road);
             assert!((least..=most).contains(&sensed.ego.speed_mps), "{kind:?}: {}", sensed.ego.speed_mps);
             assert_eq!(kind == FaultKind::LocalisationBias, sensed.lane_offset_m.abs() == 0.35);
         }

@@ -22,7 +22,7 @@ impl Fleet {
         state_digest(shard.component::<Measures>(slot), shard.component::<Traffic>(slot))
     }
 
-    /// The scenario of a world, with the perturbations it has now.
+    /// The scenario of a world, with the perturbations that it began with.
     #[must_use]
     pub fn scenario(&self, world: usize) -> Arc<Scenario> {
         self.stage(world).scenario.clone()

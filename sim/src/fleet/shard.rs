@@ -3,7 +3,6 @@
 use super::observations::ShardView;
 use super::threads::WHOLE;
 use crate::camera::{Canvas, Frame, Shown, draw_frame};
-use crate::clock::Clock;
 use crate::fault::{FaultState, Perturbation, Recorded};
 use crate::outcome::measures::Measures;
 use crate::outcome::verdict::Verdict;
@@ -12,7 +11,7 @@ use crate::scenario::{CheckError, Scenario};
 use crate::traffic::Traffic;
 use crate::vehicle::Controls;
 use crate::world::schedule::{Asked, Decide, Scoring, Stage, WorldBundle, empty_world};
-use bevy::prelude::{Component, Entity, World};
+use bevy::prelude::{Component, Entity, QueryState, World};
 use std::sync::{Arc, Mutex};
 
 /// Canvases nobody draws on just now, the one used last on top: it is still in some cache.
@@ -35,13 +34,22 @@ pub(super) struct Shard {
     pub first: usize,
     world: World,
     entities: Vec<Option<Entity>>,
-    faults: Vec<FaultState>,
+    shows: QueryState<Shows>,
 }
+
+/// What of a world is shown, and its faults, which have a say in that.
+type Shows =
+    (&'static Stage, &'static Traffic, &'static Measures, &'static Verdict, &'static Scoring, &'static mut FaultState);
+
+/// What makes a component's `expect` true.
+const WHOLE_BUNDLE: &str = "every world has all of its bundle";
 
 impl Shard {
     pub fn new(first: usize, worlds: usize) -> Self {
         let entities = vec![None; worlds];
-        Self { first, world: empty_world(), entities, faults: Vec::new() }
+        let mut world = empty_world();
+        let shows = world.query();
+        Self { first, world, entities, shows }
     }
 
     /// How many worlds it has.
@@ -51,28 +59,20 @@ impl Shard {
 
     /// Starts a new drive in one of its worlds.
     pub fn reset(&mut self, slot: usize, scenario: Scenario) -> Result<(), CheckError> {
-        let faults = FaultState::new(scenario.seed, Clock::new(scenario.decision_hz));
         let bundle = WorldBundle::new(Arc::new(scenario))?;
         if let Some(entity) = self.entities[slot].take() {
             self.world.despawn(entity);
         }
         self.entities[slot] = Some(self.world.spawn(bundle).id());
-        if slot < self.faults.len() {
-            self.faults[slot] = faults;
-        } else {
-            self.faults.push(faults);
-        }
         Ok(())
     }
 
+    /// One decision of each of its worlds.
     pub fn decide(&mut self, controls: &[Controls]) {
         for (slot, controls) in controls.iter().enumerate() {
             let entity = self.entity(slot);
-            let (stage, decision) = (self.stage(slot), self.component::<Measures>(slot).step);
-            let scenario = stage.scenario.clone();
-            let controls = self.faults[slot].command(&scenario.perturbations, decision, controls.bounded());
             if let Some(mut asked) = self.world.get_mut::<Asked>(entity) {
-                asked.0 = controls;
+                asked.0 = controls.bounded();
             }
         }
         self.world.run_schedule(Decide);
@@ -81,18 +81,13 @@ impl Shard {
     /// Shows one world in place `into` of the view, with its frame if there is a canvas to draw it on.
     pub fn show(&mut self, slot: usize, into: usize, view: ShardView<'_>, canvas: Option<&mut Canvas>) {
         let entity = self.entity(slot);
-        let world = self.world.entity(entity);
-        let expect = "every world has all of its bundle";
-        let stage = world.get::<Stage>().expect(expect);
-        let traffic = world.get::<Traffic>().expect(expect);
-        let measures = world.get::<Measures>().expect(expect);
-        let verdict = world.get::<Verdict>().expect(expect);
-        let (faults, perturbations) = (&mut self.faults[slot], &stage.scenario.perturbations);
-        faults.watch(perturbations, measures);
+        let (stage, traffic, measures, verdict, scoring, mut faults) =
+            self.shows.get_mut(&mut self.world, entity).expect(WHOLE_BUNDLE);
+        faults.watch(measures);
         view.measures[into] = *measures;
-        view.sensed[into] = faults.sense(perturbations, measures, &stage.road);
+        view.sensed[into] = faults.sense(measures, &stage.road);
         view.verdicts[into] = *verdict;
-        view.scores[into] = world.get::<Scoring>().expect(expect).0.score(measures, verdict);
+        view.scores[into] = scoring.0.score(measures, verdict);
         view.decision_s[into] = stage.clock().decision_s();
         view.vehicles[into] = stage.scenario.ego.vehicle;
         let Some(canvas) = canvas else { return };
@@ -107,7 +102,7 @@ impl Shard {
         };
         let shown = shown(stage, traffic, measures);
         draw_frame(canvas, camera, &shown, &mut frame);
-        faults.apply(perturbations, measures.step, camera, frame.rgb, frame.depth_m);
+        faults.apply(measures.step, camera, frame.rgb, frame.depth_m);
         // Last, as it was recorded: on the frame that all else had gone into.
         if let Some(recording) = stage.scenario.recorded.as_ref().and_then(Recorded::recording) {
             recording.apply(measures.step, frame.rgb);
@@ -115,14 +110,9 @@ impl Shard {
     }
 
     pub fn set_perturbations(&mut self, slot: usize, perturbations: Vec<Perturbation>) {
-        let stage = self.stage(slot);
-        let before = &stage.scenario.perturbations;
-        let same = before.iter().zip(&perturbations).take_while(|(before, after)| before == after).count();
-        let scenario = Arc::new(Scenario { perturbations, ..(*stage.scenario).clone() });
-        self.faults[slot].keep(same);
         let entity = self.entity(slot);
-        if let Some(mut stage) = self.world.get_mut::<Stage>(entity) {
-            stage.scenario = scenario;
+        if let Some(mut faults) = self.world.get_mut::<FaultState>(entity) {
+            faults.set_perturbations(perturbations);
         }
     }
 
@@ -138,7 +128,7 @@ impl Shard {
     }
 
     pub fn component<C: Component>(&self, slot: usize) -> &C {
-        self.world.get(self.entity(slot)).expect("every world has all of its bundle")
+        self.world.get(self.entity(slot)).expect(WHOLE_BUNDLE)
     }
 
     fn entity(&self, slot: usize) -> Entity {

@@ -1,9 +1,10 @@
-//! The order of a decision, in one place: traffic, physics, measure, judge. The camera and its faults follow, outside the
+//! The order of a decision, in one place: command, traffic, physics, measure, judge. The camera and its faults follow, outside the
 //! schedule, because they write into the caller's buffers, which no resource can borrow.
 //!
 //! One entity is one world; its components are what the systems share. Nothing reaches from one world into another.
 
 use crate::clock::Clock;
+use crate::fault::FaultState;
 use crate::outcome::measures::Measures;
 use crate::outcome::score::Scorer;
 use crate::outcome::verdict::Verdict;
@@ -25,6 +26,8 @@ pub(crate) struct Decide;
 /// What happens in a decision, in this order.
 #[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum SimSystems {
+    /// Faults of the vehicle act on the controls.
+    Command,
     /// Other cars choose their acceleration.
     Traffic,
     /// Controls become forces; the world moves.
@@ -43,11 +46,13 @@ impl Plugin for SimPlugin {
         app.init_schedule(Decide)
             .configure_sets(
                 Decide,
-                (SimSystems::Traffic, SimSystems::Physics, SimSystems::Measure, SimSystems::Judge).chain(),
+                (SimSystems::Command, SimSystems::Traffic, SimSystems::Physics, SimSystems::Measure, SimSystems::Judge)
+                    .chain(),
             )
             .add_systems(
                 Decide,
                 (
+                    command.in_set(SimSystems::Command),
                     decide_traffic.in_set(SimSystems::Traffic),
                     step_physics.in_set(SimSystems::Physics),
                     measure.in_set(SimSystems::Measure),
@@ -79,7 +84,7 @@ pub(crate) struct Stage {
     pub scene: Arc<Scene>,
 }
 
-/// The controls for the next decision.
+/// The controls for the next decision: the driver's, until faults have acted on them.
 #[derive(Component, Clone, Copy, Debug, Default)]
 pub(crate) struct Asked(pub Controls);
 
@@ -93,6 +98,7 @@ pub(crate) struct WorldBundle {
     stage: Stage,
     physics: Physics,
     traffic: Traffic,
+    faults: FaultState,
     asked: Asked,
     measures: Measures,
     verdict: Verdict,
@@ -133,16 +139,24 @@ impl WorldBundle {
         let state = physics.ego_state(&road, &before, 1.0);
         let ego_size_m = (ego.vehicle.length_m, ego.vehicle.width_m);
         let measures = Measures::at_start(state, ego.lane, &road, &traffic, ego_size_m);
+        let faults = FaultState::new(scenario.perturbations.clone(), scenario.seed, Clock::new(scenario.decision_hz));
         let stage = Stage { scenario, road, scene: Arc::new(scene) };
         Ok(Self {
             stage,
             physics,
             traffic,
+            faults,
             asked: Asked::default(),
             measures,
             verdict: Verdict::default(),
             scoring: Scoring::default(),
         })
+    }
+}
+
+fn command(mut worlds: Query<(&Measures, &Verdict, &mut FaultState, &mut Asked)>) {
+    for (measures, _, mut faults, mut asked) in worlds.iter_mut().filter(|world| world.1.outcome.is_none()) {
+        asked.0 = faults.command(measures.step, asked.0);
     }
 }
 
