@@ -174,7 +174,7 @@ fn drives_are_written_as_mcap() {
     let path = folder.path().join("regression_blurred_cut_in.mcap");
     let bytes = std::fs::read(&path).expect("a file for the case");
     let (scenario, controls) = mcap::read(&bytes, &path).expect("a drive");
-    assert_eq!(scenario, Case::read(&repository().join(&case), false).expect("checked").scenario);
+    assert_eq!(scenario, *Case::read(&repository().join(&case), false).expect("checked").scenario);
     let golden = std::fs::read_to_string(repository().join(format!("{GOLDEN}.trace"))).expect("a golden trace");
     assert_eq!(controls, Trace::parse(&golden).expect("a golden trace").controls().collect::<Vec<_>>());
 }

@@ -58,7 +58,7 @@ pub use outcome::expectations::Judgement;
 pub use outcome::measures::Measures;
 pub use outcome::score::Score;
 pub use outcome::verdict::{Outcome, Verdict};
-pub use scenario::{DriveStyle, ReadError, Scenario, generate_drive, parse, read};
+pub use scenario::{Build, BuiltScenario, DriveStyle, ReadError, Scenario, generate_drive, parse, read};
 pub use seed::{Purpose, Seed, Split};
 pub use trace::Trace;
 pub use vehicle::Controls;

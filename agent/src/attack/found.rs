@@ -154,7 +154,7 @@ impl Place {
             clean.driving_score,
             broken.score().driving_score
         );
-        let written = |body: &str| parse(body, &self.path("ron")).is_ok_and(|read| read == *found);
+        let written = |body: &str| parse(body, &self.path("ron")).is_ok_and(|read| *read == *found);
         let spliced = with_fields(source, &new_fields(found)?).filter(|body| written(body));
         Ok(head + &spliced.map_or_else(|| to_ron(found), Ok)? + "\n")
     }
@@ -323,7 +323,7 @@ Scenario(
 "#;
 
     fn scenario(text: &str) -> Scenario {
-        parse(text, Path::new("t.ron")).unwrap()
+        parse(text, Path::new("t.ron")).unwrap().into_scenario()
     }
 
     #[test]

@@ -64,7 +64,7 @@ pub(super) fn families(settings: &Settings, plan: &Plan) -> anyhow::Result<(Vec<
             let reason = format!("its family has {} already", plan.roads);
             skipped.push(Skipped { file: path.display().to_string(), reason });
         } else {
-            families[place].drives.push(Drive { name: case.name(), scenario: case.scenario });
+            families[place].drives.push(Drive { name: case.name(), scenario: case.scenario.into_scenario() });
         }
     }
     Ok((families, skipped))

@@ -177,7 +177,7 @@ mod tests {
              light: Some((sun_azimuth_deg: 40.0, sun_elevation_deg: 50.0, visibility_m: 2000.0)), \
              ego: (s_m: 20.0), actors: [{actors}])"
         );
-        let mut scenario = parse(&text, "t.ron".as_ref()).unwrap();
+        let mut scenario = parse(&text, "t.ron".as_ref()).unwrap().into_scenario();
         scenario.camera = camera;
         Episode::new(scenario).unwrap()
     }
@@ -264,7 +264,7 @@ mod tests {
                 "Scenario(format: 1, title: \"t\", duration_s: 9.0, road: Straight(length_m: 500.0, lanes: 2), \
                  ego: (s_m: 210.0, heading_deg: {heading_deg:?}))"
             );
-            let mut scenario = parse(&text, "t.ron".as_ref()).unwrap();
+            let mut scenario = parse(&text, "t.ron".as_ref()).unwrap().into_scenario();
             scenario.camera = camera;
             let episode = Episode::new(scenario).unwrap();
             let view = View::on_ego(&camera, &episode.measures().ego, 0.55);
@@ -305,7 +305,7 @@ mod tests {
             "Scenario(format: 1, title: \"t\", duration_s: 9.0, road: Straight(length_m: 400.0, lanes: 2), \
              ego: (s_m: 24.0), actors: [{actors}])"
         );
-        let mut scenario = parse(&text, "t.ron".as_ref()).unwrap();
+        let mut scenario = parse(&text, "t.ron".as_ref()).unwrap().into_scenario();
         scenario.camera = camera;
         let seen = Episode::new(scenario).unwrap();
         let pixels = seen.seen().instance.iter().filter(|&&instance| instance == 1).count();

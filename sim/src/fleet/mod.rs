@@ -11,7 +11,7 @@ pub use threads::ThreadsError;
 
 use crate::camera::CameraSettings;
 use crate::outcome::verdict::Verdict;
-use crate::scenario::{CheckError, Scenario};
+use crate::scenario::{Build, CheckError, Scenario};
 use crate::vehicle::Controls;
 use observations::split;
 use shard::{Canvases, Shard};
@@ -61,12 +61,12 @@ impl Fleet {
     ///
     /// # Errors
     /// [`FleetError`] for the first scenario that does not fit.
-    pub fn new(scenarios: Vec<Scenario>, threads: usize) -> Result<Self, FleetError> {
+    pub fn new<S: Build>(scenarios: Vec<S>, threads: usize) -> Result<Self, FleetError> {
         let worlds = scenarios.len();
-        let camera = scenarios.first().ok_or(FleetError::Empty)?.camera;
+        let camera = scenarios.first().ok_or(FleetError::Empty)?.scenario().camera;
         let threads = threads.clamp(1, worlds);
         for (world, scenario) in scenarios.iter().enumerate() {
-            check_camera(world, scenario, &camera)?;
+            check_camera(world, scenario.scenario(), &camera)?;
         }
         let shards = shard_sizes(worlds, threads).scan(0, |first, size| {
             let shard = Shard::new(*first, size);
@@ -130,17 +130,17 @@ impl Fleet {
     ///
     /// # Errors
     /// [`FleetError`] for the first scenario that does not fit; the fleet is then not to be used further.
-    pub fn restart(&mut self, scenarios: Vec<(usize, Scenario)>, seen: &mut Observations) -> Result<(), FleetError> {
+    pub fn restart<S: Build>(&mut self, scenarios: Vec<(usize, S)>, seen: &mut Observations) -> Result<(), FleetError> {
         let worlds: Vec<usize> = scenarios.iter().map(|(world, _)| *world).collect();
         self.reset(scenarios)?;
         self.show(&worlds, seen);
         Ok(())
     }
 
-    fn reset(&mut self, scenarios: Vec<(usize, Scenario)>) -> Result<(), FleetError> {
-        let mut by_shard: Vec<Vec<(usize, Scenario)>> = self.shards.iter().map(|_| Vec::new()).collect();
+    fn reset<S: Build>(&mut self, scenarios: Vec<(usize, S)>) -> Result<(), FleetError> {
+        let mut by_shard: Vec<Vec<(usize, S)>> = self.shards.iter().map(|_| Vec::new()).collect();
         for (world, scenario) in scenarios {
-            check_camera(world, &scenario, &self.camera)?;
+            check_camera(world, scenario.scenario(), &self.camera)?;
             by_shard[self.place(world).0].push((world, scenario));
         }
         let work: Vec<_> = self.shards.iter_mut().zip(by_shard).collect();

@@ -7,12 +7,12 @@ use crate::fault::{FaultState, Perturbation, Recorded};
 use crate::outcome::measures::Measures;
 use crate::outcome::verdict::Verdict;
 use crate::physics::Physics;
-use crate::scenario::{CheckError, Scenario};
+use crate::scenario::{Build, CheckError};
 use crate::traffic::Traffic;
 use crate::vehicle::Controls;
 use crate::world::schedule::{Asked, Decide, Scoring, Stage, WorldBundle, empty_world};
 use bevy::prelude::{Component, Entity, QueryState, World};
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 /// Canvases nobody draws on just now, the one used last on top: it is still in some cache.
 #[derive(Default)]
@@ -58,8 +58,8 @@ impl Shard {
     }
 
     /// Starts a new drive in one of its worlds.
-    pub fn reset(&mut self, slot: usize, scenario: Scenario) -> Result<(), CheckError> {
-        let bundle = WorldBundle::new(Arc::new(scenario))?;
+    pub fn reset(&mut self, slot: usize, scenario: impl Build) -> Result<(), CheckError> {
+        let bundle = WorldBundle::new(scenario.build()?);
         if let Some(entity) = self.entities[slot].take() {
             self.world.despawn(entity);
         }

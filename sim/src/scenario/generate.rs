@@ -153,8 +153,8 @@ mod tests {
         let mut cars = 0;
         for index in 0..200 {
             let scenario = generate_drive(Seed::of_split(Split::Train, 9, index), &DriveStyle::default());
-            scenario.check().unwrap_or_else(|error| panic!("{index}: {error}"));
-            cars += scenario.actors.len();
+            let checked = scenario.check().unwrap_or_else(|error| panic!("{index}: {error}"));
+            cars += checked.actors.len();
         }
         assert!(cars > 500, "{cars} cars on 200 roads");
     }

@@ -3,11 +3,15 @@
 //! Units stand in the field names; unknown fields are refused; `format` names the version of the schema.
 //! Times are seconds, and mean decisions: [`crate::clock`] says which.
 
+mod build;
 mod check;
+mod error;
 mod generate;
 mod read;
 
-pub use check::{CheckError, check_camera};
+pub use build::{Build, BuiltScenario};
+pub use check::check_camera;
+pub use error::CheckError;
 pub use generate::{DriveStyle, generate_drive};
 pub use read::{ReadError, find, parse, read, to_ron};
 

@@ -10,9 +10,8 @@ use crate::outcome::score::Scorer;
 use crate::outcome::verdict::Verdict;
 use crate::physics::{Physics, StartPose};
 use crate::road::Road;
-use crate::scenario::{CheckError, Scenario};
+use crate::scenario::{BuiltScenario, Scenario};
 use crate::scene::Scene;
-use crate::scene::light::Light;
 use crate::traffic::Traffic;
 use crate::vehicle::{Controls, EgoState};
 use bevy::ecs::schedule::{LogLevel, ScheduleBuildSettings, ScheduleLabel, SingleThreadedExecutor};
@@ -116,14 +115,9 @@ impl Stage {
 }
 
 impl WorldBundle {
-    /// Builds a world at its start.
-    ///
-    /// # Errors
-    /// [`CheckError`] if the scenario's parts do not fit together.
-    pub fn new(scenario: Arc<Scenario>) -> Result<Self, CheckError> {
-        scenario.check_recorded()?;
-        let road = Arc::new(scenario.build_road()?);
-        let scene = Scene::new(&road, scenario.seed, scenario.light.unwrap_or_else(|| Light::draw(scenario.seed)));
+    /// A world at its start.
+    pub fn new(built: BuiltScenario) -> Self {
+        let BuiltScenario { scenario, road, scene } = built;
         let traffic = Traffic::new(&scenario.actors, &road, scenario.seed);
         let ego = scenario.ego;
         let lane_d_m = road.lane(ego.lane).map_or(0.0, |lane| lane.centre_d_m);
@@ -140,8 +134,8 @@ impl WorldBundle {
         let ego_size_m = (ego.vehicle.length_m, ego.vehicle.width_m);
         let measures = Measures::at_start(state, ego.lane, &road, &traffic, ego_size_m);
         let faults = FaultState::new(scenario.perturbations.clone(), scenario.seed, Clock::new(scenario.decision_hz));
-        let stage = Stage { scenario, road, scene: Arc::new(scene) };
-        Ok(Self {
+        let stage = Stage { scenario, road, scene };
+        Self {
             stage,
             physics,
             traffic,
@@ -150,7 +144,7 @@ impl WorldBundle {
             measures,
             verdict: Verdict::default(),
             scoring: Scoring::default(),
-        })
+        }
     }
 }
 

@@ -318,7 +318,7 @@ mod tests {
 
     fn scenario() -> Scenario {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios/cut_in/from_left.ron");
-        roadproof_sim::read(path.as_ref()).expect("a scenario of the repository")
+        roadproof_sim::read(path.as_ref()).expect("a scenario of the repository").into_scenario()
     }
 
     fn shipped() -> Driver {
