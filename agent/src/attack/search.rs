@@ -2,6 +2,8 @@
 //! smallest that broke it.
 //!
 //! Of two faults the one of lower severity is smaller, and of two of the same severity the one that acts for fewer decisions.
+//!
+//! It finds faults rather than recordings, so that what it finds can be understood and asked of other drivers.
 
 use crate::attack::found::holds;
 use crate::drive::rollout::Rollout;

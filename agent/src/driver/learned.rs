@@ -1,4 +1,7 @@
 //! The learned driver: frames through perception into features, features through the Q-network into actions.
+//!
+//! What the driver knows of its own car is what the car senses, after the faults of speedometer and map, never the
+//! ground truth.
 
 use crate::driver::Drives;
 use crate::host::run_folder::{RunFolder, RunFolderError};

@@ -4,6 +4,10 @@
 //! [`measure`] makes a [`Report`], which is written as `robustness.json` and as a page for people, `report.html`, that needs
 //! nothing but itself. Everything in it follows from the driver's weights, the scenario files and the [`Plan`]; only
 //! `wall_clock_s` does not.
+//!
+//! Thousands of short drives go through one fleet of fixed size. Experiments (`attacks/examine.rs`) know only
+//! objectives, verdicts (`attacks/checklist.rs`) only figures, so that the check-list is itself tested on objectives
+//! that deceive attacks in known ways (`attacks/deceptive.rs`): each must fail the check made for it.
 
 mod plan;
 

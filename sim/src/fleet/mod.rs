@@ -1,5 +1,8 @@
 //! Many isolated worlds, stepped together. One decision of all of them is one call; world k has the same bits whatever the
 //! number of worlds, its place among them, the number of threads or the process.
+//!
+//! A fleet is a few shards, each a `World` of bevy's. How worlds are shared out costs nothing in results: threads only
+//! decide who computes.
 
 mod inspect;
 mod observations;

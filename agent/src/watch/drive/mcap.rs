@@ -1,6 +1,10 @@
 //! Drives as MCAP files: what the driver saw, perceived, valued and did, decision by decision, for the tools of the field
 //! (Foxglove, Lichtblick), together with what plays the drive again to the bit.
 //!
+//! Scenario, trace and recorded perturbation are attachments, from which `watch --replay` drives it again: what is
+//! played is the simulation itself, not its pictures. Messages are JSON and frames PNG rather than protobuf: no code
+//! generator, and readable with any tool.
+//!
 //! # Source
 //! MCAP, <https://mcap.dev/spec>; pictures are `foxglove.CompressedImage`, everything is JSON under a JSON schema.
 

@@ -1,5 +1,8 @@
 //! A drive that is watched. It remembers every moment, so that one can look back, and goes on from any of them with another
 //! driver, other faults, or one's own hands on the wheel. Whoever shows or writes down drives begins here.
+//!
+//! To go on from an earlier moment the drive is driven again from the start with the recorded controls: cheap, exact,
+//! and the driver's memory comes back with it.
 
 pub mod mcap;
 mod moment;
