@@ -320,7 +320,7 @@ mod tests {
         assert_eq!(acted, [5, 5, 5, 6, 7, 8].map(|step| steer(step).steer));
         assert_eq!(act(&mut state, 12, 2000), steer(12).steer, "and in time again");
         let text = "Scenario(format: 1, title: \"t\", duration_s: 9.0, road: Straight(length_m: 300.0))";
-        let road = crate::parse(text, "t.ron".as_ref()).unwrap().build_road().unwrap();
+        let road = crate::parse(text, "t.ron".as_ref()).unwrap().road().clone();
         let mut measures = Measures::default();
         measures.ego.speed_mps = 10.0;
         for (kind, least, most) in [(FaultKind::SpeedBias, 10.9, 11.1), (FaultKind::LocalisationBias, 10.0, 10.0)] {

@@ -514,7 +514,7 @@ mod tests {
              actors: [{actors}])"
         );
         let scenario = scenario::parse(&text, Path::new("t.ron")).unwrap();
-        let road = Arc::new(scenario.build_road().unwrap());
+        let road = scenario.road().clone();
         let traffic = Traffic::new(&scenario.actors, &road, scenario.seed);
         let d_m = road.lane(crate::road::LaneId(0)).unwrap().centre_d_m;
         let start = StartPose { s_m: 20.0, d_m, relative_heading_rad: 0.0, speed_mps: 10.0 };

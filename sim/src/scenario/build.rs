@@ -26,7 +26,7 @@ impl BuiltScenario {
 
     /// Its road.
     #[must_use]
-    pub fn road(&self) -> &Road {
+    pub fn road(&self) -> &Arc<Road> {
         &self.road
     }
 

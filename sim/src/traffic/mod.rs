@@ -132,22 +132,23 @@ mod tests {
     use crate::scenario;
     use crate::seed::Stream;
     use std::path::Path;
+    use std::sync::Arc;
 
     /// A straight road of three lanes with these actors.
-    pub(super) fn world(actors: &str) -> (Road, Traffic) {
+    pub(super) fn world(actors: &str) -> (Arc<Road>, Traffic) {
         let text = format!(
             "Scenario(format: 1, title: \"t\", duration_s: 60.0, road: Straight(length_m: 1000.0, lanes: 3), \
              ego: (lane: 1, s_m: 900.0), actors: [{actors}])"
         );
         let scenario = scenario::parse(&text, Path::new("t.ron")).unwrap();
-        let road = scenario.build_road().unwrap();
+        let road = scenario.road().clone();
         let traffic = Traffic::new(&scenario.actors, &road, scenario.seed);
         (road, traffic)
     }
 
     /// Drives on for so many seconds, far from an ego that stands, and looks at the cars after each decision.
     pub(super) fn drive_and_look(
-        (road, traffic): &mut (Road, Traffic),
+        (road, traffic): &mut (Arc<Road>, Traffic),
         decision_hz: f32,
         decisions: std::ops::Range<u32>,
         mut look: impl FnMut(u32, &[Car]),
