@@ -172,14 +172,13 @@ impl Car {
         let ego_ahead_m = Some(ego.s_m - self.s_m);
         let distance_before_m = std::mem::replace(&mut self.ego_ahead_m, ego_ahead_m);
         let moment = Moment { clock, decision, ego_s_m: ego.s_m, distance_m: ego_ahead_m, distance_before_m };
-        let (speed_mps, mut script) = (self.speed_mps, std::mem::take(&mut self.script));
+        let (speed_mps, now_s) = (self.speed_mps, clock.time_s(decision));
+        let mut script = std::mem::take(&mut self.script);
         let mut forced: Option<f32> = None;
         for order in script.iter_mut().filter_map(|step| step.order(&moment, speed_mps)) {
             match order {
                 Order::SetSpeed { speed_mps } => self.desired_mps = speed_mps,
-                Order::ChangeLane { to_lane, over_s } => {
-                    self.change_lane(road, to_lane, over_s, clock.time_s(decision))
-                }
+                Order::ChangeLane { to_lane, over_s } => self.change_lane(road, to_lane, over_s, now_s),
                 Order::Brake { decel_mps2 } => {
                     forced = Some(forced.map_or(-decel_mps2, |other| other.min(-decel_mps2)));
                 }
