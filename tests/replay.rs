@@ -4,9 +4,11 @@ use crate::program::{repository, roadproof, run, run_well};
 use roadproof_agent::drive::replay::{Case, CaseReport, drive_case};
 use roadproof_agent::driver::Driver;
 use roadproof_agent::watch::drive::mcap;
-use roadproof_sim::{Trace, scenario};
+use roadproof_sim::scenario::RoadSpec;
+use roadproof_sim::{Episode, Trace, scenario};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use tempfile::TempDir;
 
 /// A scenario with a golden trace beside it.
@@ -31,6 +33,17 @@ fn the_library_covers_what_drivers_meet() {
         assert!(text.starts_with("// ") && text.contains("\n// Bounds: "), "{file:?} does not say what it tests");
         assert_ne!(scenario::read(file).expect("checked").expect, Default::default(), "{file:?} expects nothing");
     }
+}
+
+#[test]
+fn what_was_checked_is_what_is_driven_on() {
+    let checked = scenario::read(&repository().join(GOLDEN).with_extension("ron")).expect("checked");
+    let road = |episode: Episode| episode.fleet().road(0);
+    assert!(Arc::ptr_eq(checked.road(), &road(Episode::new(checked.clone()).expect("a world"))), "one road");
+    // One that was changed is built anew.
+    let mut changed = checked.into_scenario();
+    changed.road = RoadSpec::Generated { length_m: 777.0, seed: None, style: Default::default() };
+    assert!(road(Episode::new(changed).expect("a world")).length_m() >= 777.0);
 }
 
 #[test]
@@ -174,7 +187,7 @@ fn drives_are_written_as_mcap() {
     let path = folder.path().join("regression_blurred_cut_in.mcap");
     let bytes = std::fs::read(&path).expect("a file for the case");
     let (scenario, controls) = mcap::read(&bytes, &path).expect("a drive");
-    assert_eq!(scenario, Case::read(&repository().join(&case), false).expect("checked").scenario);
+    assert_eq!(scenario, *Case::read(&repository().join(&case), false).expect("checked").scenario);
     let golden = std::fs::read_to_string(repository().join(format!("{GOLDEN}.trace"))).expect("a golden trace");
     assert_eq!(controls, Trace::parse(&golden).expect("a golden trace").controls().collect::<Vec<_>>());
 }

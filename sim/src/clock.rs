@@ -10,6 +10,9 @@
 //!
 //! Seconds themselves are never compared: in single precision 9 × 0.1 is more than 0.9, and 0.4 − 0.3 is less than 0.1.
 
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
+
 /// How many decisions a second a drive has.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Clock {
@@ -72,6 +75,29 @@ impl Clock {
         let starts = [begun.floor() + 1.0, begun.floor()].map(|number| (number * f64::from(period_s)) as f32);
         let last = starts.into_iter().find(|&start_s| self.decision_at(start_s) <= decision);
         last.is_some_and(|start_s| self.is_within(decision, start_s, start_s + first_s))
+    }
+}
+
+/// A time span `(from, to)` in seconds, both ends inside the drive or beyond it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Span(pub f32, pub f32);
+
+impl Span {
+    /// Whether a decision lies in the span, its end excluded.
+    #[must_use]
+    pub fn contains(self, clock: Clock, decision: u32) -> bool {
+        clock.is_within(decision, self.0, self.1)
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (from_s, to_s) = <(f32, f32)>::deserialize(deserializer)?;
+        if from_s >= 0.0 && from_s < to_s {
+            Ok(Self(from_s, to_s))
+        } else {
+            Err(D::Error::custom(format!("span ({from_s}, {to_s}), allowed is (from, to) with 0 <= from < to")))
+        }
     }
 }
 

@@ -1,13 +1,14 @@
 //! One drive from start to verdict: a fleet of one that keeps its trace and its worst values.
 
 use crate::clock::Clock;
+use crate::fault::Perturbation;
 use crate::fleet::{Fleet, FleetError, Observations};
-use crate::outcome::expectations::{Judgement, judge_drive};
+use crate::outcome::expectations::{Expect, Extremes, Judgement, judge_drive};
 use crate::outcome::measures::Measures;
 use crate::outcome::score::Score;
 use crate::outcome::verdict::Verdict;
-use crate::scenario::{Expect, Perturbation, Scenario};
-use crate::trace::{Extremes, Trace, TraceRow, frame_digest};
+use crate::scenario::Build;
+use crate::trace::{Trace, TraceRow, frame_digest};
 use crate::vehicle::Controls;
 
 /// One drive.
@@ -37,8 +38,8 @@ impl Episode {
     ///
     /// # Errors
     /// [`FleetError`] if the scenario's parts do not fit together.
-    pub fn new(scenario: Scenario) -> Result<Self, FleetError> {
-        let (expect, clock) = (scenario.expect, Clock::new(scenario.decision_hz));
+    pub fn new(scenario: impl Build) -> Result<Self, FleetError> {
+        let (expect, clock) = (scenario.scenario().expect, Clock::new(scenario.scenario().decision_hz));
         let mut fleet = Fleet::new(vec![scenario], 1)?;
         let seen = fleet.observe();
         Ok(Self { fleet, seen, expect, clock, trace: Trace::default(), extremes: Extremes::default() })

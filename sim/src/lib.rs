@@ -18,6 +18,8 @@ pub mod clock;
 
 pub mod trigger;
 
+pub mod class;
+
 pub(crate) mod range;
 
 pub mod text;
@@ -51,6 +53,7 @@ pub mod fleet;
 pub mod episode;
 
 pub use camera::CameraSettings;
+pub use class::Class;
 pub use clock::Clock;
 pub use episode::Episode;
 pub use fleet::{Fleet, FleetError, Observations};
@@ -59,8 +62,7 @@ pub use outcome::measures::Measures;
 pub use outcome::score::Score;
 pub use outcome::verdict::{Outcome, Verdict};
 pub use physics::{ContextBundle, PhysicsShown};
-pub use scenario::{DriveStyle, ReadError, Scenario, generate_drive, parse, read};
-pub use scene::Class;
+pub use scenario::{Build, BuiltScenario, DriveStyle, ReadError, Scenario, generate_drive, parse, read};
 pub use seed::{Purpose, Seed, Split};
 pub use trace::Trace;
 pub use vehicle::Controls;

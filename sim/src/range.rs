@@ -1,20 +1,7 @@
 //! Checked numbers: each function reads one field and refuses a value outside its bounds where it stands in the file.
 
-use crate::clock::Clock;
+use serde::Deserialize;
 use serde::de::{Deserializer, Error};
-use serde::{Deserialize, Serialize};
-
-/// The scenario format this version reads and writes.
-pub const FORMAT: u32 = 1;
-
-pub(crate) fn format<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
-    let value = u32::deserialize(deserializer)?;
-    if value == FORMAT {
-        Ok(value)
-    } else {
-        Err(D::Error::custom(format!("format = {value}, this version reads format {FORMAT}")))
-    }
-}
 
 macro_rules! bounded {
     ($($name:ident: $kind:ty = $low:literal to $high:literal;)+) => {$(
@@ -103,28 +90,5 @@ pub(crate) mod option {
         min_gap_m: 0.0 to 500.0;
         max_speed_mps: 0.0 to 100.0;
         max_decel_mps2: 0.0 to 50.0;
-    }
-}
-
-/// A time span `(from, to)` in seconds, both ends inside the drive or beyond it; [`crate::clock`] says which decisions it means.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Span(pub f32, pub f32);
-
-impl Span {
-    /// Whether a decision lies in the span, its end excluded.
-    #[must_use]
-    pub fn contains(self, clock: Clock, decision: u32) -> bool {
-        clock.is_within(decision, self.0, self.1)
-    }
-}
-
-impl<'de> Deserialize<'de> for Span {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let (from_s, to_s) = <(f32, f32)>::deserialize(deserializer)?;
-        if from_s >= 0.0 && from_s < to_s {
-            Ok(Self(from_s, to_s))
-        } else {
-            Err(D::Error::custom(format!("span ({from_s}, {to_s}), allowed is (from, to) with 0 <= from < to")))
-        }
     }
 }

@@ -179,67 +179,6 @@ pub fn frame_digest(rgb: &[u8], depth_m: &[f32], class: &[u8], instance: &[u16])
     hasher.digest()
 }
 
-/// The measure of a drive that came closest to its bound.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Closest {
-    /// Name of the bound.
-    pub name: &'static str,
-    /// What was measured.
-    pub measured: f32,
-    /// What was allowed.
-    pub bound: f32,
-    /// How much was left as a share of the bound; negative if it was broken.
-    pub margin: f32,
-}
-
-/// Worst values of a drive, to be held against a scenario's expectations.
-#[derive(Clone, Copy, Debug)]
-pub struct Extremes {
-    /// Least time to collision.
-    pub min_ttc_s: f32,
-    /// Least gap.
-    pub min_gap_m: f32,
-    /// Greatest distance from the centre of the lane the ego started in.
-    pub max_lane_offset_m: f32,
-    /// Greatest distance from the centre of whichever lane of the ego's direction was nearest.
-    pub max_nearest_lane_offset_m: f32,
-    /// Greatest speed.
-    pub max_speed_mps: f32,
-    /// Hardest braking.
-    pub max_decel_mps2: f32,
-    /// Time at the end.
-    pub time_s: f32,
-}
-
-impl Default for Extremes {
-    fn default() -> Self {
-        Self {
-            min_ttc_s: f32::INFINITY,
-            min_gap_m: f32::INFINITY,
-            max_lane_offset_m: 0.0,
-            max_nearest_lane_offset_m: 0.0,
-            max_speed_mps: 0.0,
-            max_decel_mps2: 0.0,
-            time_s: 0.0,
-        }
-    }
-}
-
-impl Extremes {
-    /// Takes in one decision.
-    pub fn note(&mut self, measures: &Measures) {
-        self.min_ttc_s = self.min_ttc_s.min(measures.time_to_collision_s);
-        self.min_gap_m = self.min_gap_m.min(measures.gap_m.unwrap_or(f32::INFINITY));
-        self.max_lane_offset_m = self.max_lane_offset_m.max(measures.start_lane_offset_m.abs());
-        self.max_nearest_lane_offset_m = self.max_nearest_lane_offset_m.max(measures.lane_offset_m.abs());
-        self.max_speed_mps = self.max_speed_mps.max(measures.ego.speed_mps);
-        if measures.contact.is_none() {
-            self.max_decel_mps2 = self.max_decel_mps2.max(-measures.ego.acceleration_mps2);
-        }
-        self.time_s = measures.time_s;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -42,7 +42,10 @@ fn main() -> ExitCode {
     };
     let scenario = |name: &str| {
         let path = repository().join("scenarios").join(name).with_extension("ron");
-        Choice { name: name.to_owned(), scenario: roadproof_sim::read(&path).expect("a scenario of the repository") }
+        Choice {
+            name: name.to_owned(),
+            scenario: roadproof_sim::read(&path).expect("a scenario of the repository").into_scenario(),
+        }
     };
     let scenarios = vec![scenario("cut_in/from_left"), scenario("following/slow_lead")];
     let session = Session::new("shipped", scenarios, None).expect("a session");

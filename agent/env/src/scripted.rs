@@ -2,7 +2,7 @@
 //! intelligent driver model. It collects the data and is the yardstick.
 
 use crate::action::controls_for;
-use roadproof_sim::scenario::Idm;
+use roadproof_sim::traffic::Idm;
 use roadproof_sim::vehicle::VehicleSettings;
 use roadproof_sim::{Controls, Measures};
 

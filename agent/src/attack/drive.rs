@@ -402,7 +402,7 @@ mod tests {
             "Scenario(format: 1, title: \"t\", duration_s: {duration_s:?}, road: Straight(length_m: 300.0, lanes: 2), \
              ego: (speed_mps: 9.0, offset_m: {offset_m:?}))"
         );
-        roadproof_sim::parse(&text, "t.ron".as_ref()).unwrap()
+        roadproof_sim::parse(&text, "t.ron".as_ref()).unwrap().into_scenario()
     }
 
     fn attack(method: Method, share: f32) -> DriveAttack {

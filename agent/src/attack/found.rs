@@ -8,8 +8,9 @@ use crate::host::files::{check_writable, write_atomically};
 use crate::host::folder_lock::FolderLock;
 use anyhow::Context;
 use roadproof_sim::fault::Recorded;
+use roadproof_sim::outcome::expectations::Expect;
 use roadproof_sim::outcome::score::Score;
-use roadproof_sim::scenario::{Expect, to_ron};
+use roadproof_sim::scenario::to_ron;
 use roadproof_sim::{Controls, Episode, Outcome, Scenario, Trace, parse, text};
 use std::path::{Path, PathBuf};
 
@@ -157,7 +158,7 @@ impl Place {
             clean.driving_score,
             broken.score().driving_score
         );
-        let written = |body: &str| parse(body, &self.path("ron")).is_ok_and(|read| read == *found);
+        let written = |body: &str| parse(body, &self.path("ron")).is_ok_and(|read| *read == *found);
         let spliced = with_fields(source, &new_fields(found)?).filter(|body| written(body));
         Ok(head + &spliced.map_or_else(|| to_ron(found), Ok)? + "\n")
     }
@@ -326,7 +327,7 @@ Scenario(
 "#;
 
     fn scenario(text: &str) -> Scenario {
-        parse(text, Path::new("t.ron")).unwrap()
+        parse(text, Path::new("t.ron")).unwrap().into_scenario()
     }
 
     #[test]

@@ -10,8 +10,9 @@ use crate::drive::rollout::Rollout;
 use crate::driver::Driver;
 use crate::host::interrupt::{Interrupt, Stopped};
 use crate::host::progress::Stage;
-use roadproof_sim::fault::{Fault, FaultKind, Severity};
-use roadproof_sim::scenario::{Expect, Perturbation, Span};
+use roadproof_sim::clock::Span;
+use roadproof_sim::fault::{Fault, FaultKind, Perturbation, Severity};
+use roadproof_sim::outcome::expectations::Expect;
 use roadproof_sim::seed::Stream;
 use roadproof_sim::{Clock, FleetError, Purpose, Scenario, Seed};
 

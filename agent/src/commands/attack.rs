@@ -322,7 +322,7 @@ impl Arguments {
             scenario.recorded.is_none(),
             "the scenario has a recorded perturbation already: attack the one that it was found in: {path:?}"
         );
-        Ok((text, scenario))
+        Ok((text, scenario.into_scenario()))
     }
 
     /// Where a find is kept; nothing that another command found is lost by it.

@@ -107,7 +107,7 @@ fn change(arguments: &Arguments, image: &Path, out: &Path, console: &mut Console
 /// A picture of all faults of pictures at severity 3, beside the clean frame.
 fn contact_sheet(scenario: &Path, at_s: f32, seed: Seed) -> anyhow::Result<crate::formats::pictures::Picture> {
     let camera = CameraSettings::square(84);
-    let mut scenario = roadproof_sim::read(scenario)?;
+    let mut scenario = roadproof_sim::read(scenario)?.into_scenario();
     scenario.camera = camera;
     scenario.perturbations.clear();
     scenario.recorded = None;

@@ -14,7 +14,7 @@ use crate::host::console::{Console, note};
 use crate::host::interrupt::Stopped;
 use clap::{Parser, Subcommand};
 use roadproof_env::scripted_controls;
-use roadproof_sim::{Clock, Episode, Scenario};
+use roadproof_sim::{Build, Clock, Episode};
 
 const EXIT_CODES: &str =
     "Exit codes: 0 all held, 1 something fell short, 2 bad input, 130 stopped by Ctrl-C or another signal.";
@@ -103,10 +103,10 @@ fn command(cli: Cli, console: &mut Console) -> anyhow::Result<Ended> {
 ///
 /// # Errors
 /// A time that is none or comes after the drive's end, and a world that cannot be built.
-fn scripted_drive_at(scenario: Scenario, at_s: f32) -> anyhow::Result<Episode> {
+fn scripted_drive_at(scenario: impl Build, at_s: f32) -> anyhow::Result<Episode> {
     anyhow::ensure!(at_s >= 0.0 && at_s.is_finite(), "--at = {at_s}, allowed are seconds from 0 on");
-    let vehicle = scenario.ego.vehicle;
-    let at = Clock::new(scenario.decision_hz).decision_at(at_s);
+    let vehicle = scenario.scenario().ego.vehicle;
+    let at = Clock::new(scenario.scenario().decision_hz).decision_at(at_s);
     let mut episode = Episode::new(scenario)?;
     while episode.measures().step < at {
         if let Some(outcome) = episode.verdict().outcome {

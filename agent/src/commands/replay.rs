@@ -247,7 +247,7 @@ fn write_mcap(
         interrupt.check()?;
         let (driver, _) = Driver::named(name, None)?;
         let hands = Hands::Recorded(report.trace.controls().collect());
-        let mut drive = WatchedDrive::new(case.scenario.clone(), driver, hands)?;
+        let mut drive = WatchedDrive::new(case.scenario.clone().into_scenario(), driver, hands)?;
         while !drive.over() {
             drive.step(Controls::default());
         }
@@ -300,7 +300,7 @@ fn film_failures(
     use crate::watch::window::session::{Choice, Session};
     let quality = Quality::for_graphics(crate::watch::window::display::check_graphics()?);
     for (case, report) in cases.iter().zip(reports).filter(|(_, report)| !report.failures.is_empty()) {
-        let choice = Choice { name: case.title(), scenario: case.scenario.clone() };
+        let choice = Choice { name: case.title(), scenario: case.scenario.clone().into_scenario() };
         let session = Session::new(driver, vec![choice], Some(report.trace.controls().collect()))?;
         let seconds = f64::from(case.scenario.duration_s) + 1.0;
         let path = folder.join(file_name(&case.family(), &case.name(), "mp4"));

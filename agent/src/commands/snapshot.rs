@@ -32,12 +32,11 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Result<Ended> {
-    let mut scenario = roadproof_sim::read(&arguments.scenario)?;
+    let mut scenario = roadproof_sim::read(&arguments.scenario)?.into_scenario();
     scenario.camera.width_px = arguments.width.unwrap_or(scenario.camera.width_px);
     scenario.camera.height_px = arguments.height.unwrap_or(scenario.camera.height_px);
-    scenario.check()?;
     let camera = scenario.camera;
-    let episode = scripted_drive_at(scenario, arguments.at)?;
+    let episode = scripted_drive_at(scenario.check()?, arguments.at)?;
     let (width, height) = (u32::from(camera.width_px), u32::from(camera.height_px));
     let seen = episode.seen();
     std::fs::create_dir_all(&arguments.out).with_context(|| format!("cannot create the folder {:?}", arguments.out))?;

@@ -276,7 +276,7 @@ mod windowed {
     fn choices(path: Option<&Path>) -> anyhow::Result<Vec<Choice>> {
         let Some(path) = path else {
             let (name, text) = EVERYDAY;
-            let scenario = roadproof_sim::parse(text, Path::new(name))?;
+            let scenario = roadproof_sim::parse(text, Path::new(name))?.into_scenario();
             let mut choices = vec![Choice { name: name.to_owned(), scenario }];
             // Beside the built-in one, whatever lies in the usual folder.
             if Path::new("scenarios").is_dir() {

@@ -10,7 +10,7 @@ use crate::policy::QNetwork;
 use crate::train::settings::Settings;
 use burn::prelude::Device;
 use roadproof_perception::{Dataset, PerceptLabel, Trainer};
-use roadproof_sim::scenario::{ActorKind, ActorSpec, ActorStart, Idm};
+use roadproof_sim::traffic::{ActorKind, ActorSpec, ActorStart, Idm};
 use roadproof_sim::{CameraSettings, Controls, DriveStyle, FleetError, Observations, Seed, Split, generate_drive};
 use serde::Serialize;
 use std::time::{Duration, Instant};

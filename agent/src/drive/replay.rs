@@ -4,7 +4,7 @@ use crate::drive::rollout::drive_recorded;
 use crate::driver::Driver;
 use crate::host::files::write_atomically;
 use anyhow::Context;
-use roadproof_sim::{Episode, FleetError, Scenario, Trace, text};
+use roadproof_sim::{Build, BuiltScenario, Episode, FleetError, Trace, text};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -14,7 +14,7 @@ pub struct Case {
     /// The file.
     pub path: PathBuf,
     /// What it says.
-    pub scenario: Scenario,
+    pub scenario: BuiltScenario,
     /// The recorded drive.
     pub golden: Option<Trace>,
 }
@@ -172,7 +172,7 @@ pub fn drive_case(case: &Case, driver: &mut Driver) -> anyhow::Result<CaseReport
 ///
 /// # Errors
 /// [`FleetError`] if the world cannot be built.
-pub fn closed_loop(scenario: Scenario, driver: &mut Driver) -> Result<Episode, FleetError> {
+pub fn closed_loop(scenario: impl Build, driver: &mut Driver) -> Result<Episode, FleetError> {
     drive_recorded(scenario, driver, |_| ())
 }
 

@@ -5,7 +5,7 @@
 
 use crate::driver::{Drives, LearnedDriver};
 use crate::host::interrupt::Interrupt;
-use roadproof_sim::{Controls, Episode, Fleet, FleetError, Observations, Outcome, Scenario, Score, Seed};
+use roadproof_sim::{Build, Controls, Episode, Fleet, FleetError, Observations, Outcome, Scenario, Score, Seed};
 
 /// Worlds and who drives them.
 pub struct Rollout<'a, D: Drives> {
@@ -90,11 +90,11 @@ impl<'a, D: Drives> Rollout<'a, D> {
 /// # Errors
 /// [`FleetError`] if the world cannot be built.
 pub fn drive_recorded(
-    scenario: Scenario,
+    scenario: impl Build,
     driver: &mut impl Drives,
     mut before: impl FnMut(&Episode),
 ) -> Result<Episode, FleetError> {
-    driver.start(&[scenario.seed]);
+    driver.start(&[scenario.scenario().seed]);
     let mut episode = Episode::new(scenario)?;
     while episode.verdict().outcome.is_none() {
         before(&episode);

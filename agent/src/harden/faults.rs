@@ -1,8 +1,8 @@
 //! Faults drawn for training: on single frames for perception, over spans of a drive for the policy.
 
 use roadproof_sim::camera::CameraSettings;
-use roadproof_sim::fault::{Fault, FaultKind, FrameFault, Group, Severity};
-use roadproof_sim::scenario::{Perturbation, Span};
+use roadproof_sim::clock::Span;
+use roadproof_sim::fault::{Fault, FaultKind, FrameFault, Group, Perturbation, Severity};
 use roadproof_sim::seed::Stream;
 use roadproof_sim::{Purpose, Seed};
 

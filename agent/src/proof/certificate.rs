@@ -186,7 +186,7 @@ mod tests {
         ego: (speed_mps: 11.0, offset_m: 0.3), actors: [(name: \"lead\", start: (lane: 0, s_m: 40.0, speed_mps: 6.0))])";
 
     fn scenario() -> Scenario {
-        roadproof_sim::parse(SCENARIO, "t.ron".as_ref()).expect("a scenario")
+        roadproof_sim::parse(SCENARIO, "t.ron".as_ref()).expect("a scenario").into_scenario()
     }
 
     fn driver(memory: MemorySettings) -> LearnedDriver {

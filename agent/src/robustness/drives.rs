@@ -3,8 +3,9 @@
 use super::plan::Plan;
 use crate::drive::replay::Case;
 use crate::train::settings::Settings;
-use roadproof_sim::fault::{Fault, FaultKind, Severity};
-use roadproof_sim::scenario::{Perturbation, Span, find};
+use roadproof_sim::clock::Span;
+use roadproof_sim::fault::{Fault, FaultKind, Perturbation, Severity};
+use roadproof_sim::scenario::find;
 use roadproof_sim::{Scenario, Seed, Split, generate_drive};
 use serde::Serialize;
 use std::path::Path;
@@ -63,7 +64,7 @@ pub(super) fn families(settings: &Settings, plan: &Plan) -> anyhow::Result<(Vec<
             let reason = format!("its family has {} already", plan.roads);
             skipped.push(Skipped { file: path.display().to_string(), reason });
         } else {
-            families[place].drives.push(Drive { name: case.name(), scenario: case.scenario });
+            families[place].drives.push(Drive { name: case.name(), scenario: case.scenario.into_scenario() });
         }
     }
     Ok((families, skipped))

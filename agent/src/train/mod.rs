@@ -80,7 +80,7 @@ fn read_found(settings: &Settings) -> anyhow::Result<Vec<Scenario>> {
         anyhow::ensure!(camera == own, "the scenario's camera is {camera:?}, the run's is {own:?}: {path:?}");
         let (hz, own) = (scenario.decision_hz, generate_drive(scenario.seed, &settings.drive).decision_hz);
         anyhow::ensure!(hz == own, "decision_hz = {hz}, generated drives have {own}: {path:?}");
-        found.push(scenario);
+        found.push(scenario.into_scenario());
     }
     Ok(found)
 }

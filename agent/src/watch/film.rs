@@ -227,7 +227,7 @@ mod tests {
     fn studio() -> Studio {
         let graphics = check_graphics().expect("a graphics driver, which CI installs");
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios/cut_in/from_left.ron");
-        let scenario = roadproof_sim::read(path.as_ref()).expect("a scenario of the repository");
+        let scenario = roadproof_sim::read(path.as_ref()).expect("a scenario of the repository").into_scenario();
         let choice = Choice { name: "cut_in/from_left".to_owned(), scenario };
         let session = Session::new("shipped", vec![choice], None).expect("a session");
         Studio::new(session, (320, 180), Quality::for_graphics(graphics))

@@ -9,6 +9,7 @@ mod draw;
 mod lanes_of_eight;
 mod raster;
 mod shade;
+mod surface;
 
 use crate::math::{Quat, Vec3, pitch_rotation, tan};
 use crate::range;
@@ -104,6 +105,8 @@ pub(crate) struct View {
     pub near_m: f32,
 }
 
+/// How far the camera looks along the road, either way.
+const SIGHT_M: f32 = 190.0;
 /// Surfaces nearer than this are cut off by a camera that has no ground before it as near as that.
 const NEAR_M: f32 = 0.15;
 
@@ -152,7 +155,7 @@ impl View {
 /// - `rgb`: `height × width × 3`; the others `height × width`
 ///
 /// # Units
-/// Depth is metres along the optical axis, [`FAR_M`] for the sky; class is [`crate::scene::Class`] as a number.
+/// Depth is metres along the optical axis, [`FAR_M`] for the sky; class is [`crate::class::Class`] as a number.
 pub struct Frame<'a> {
     /// Colour.
     pub rgb: &'a mut [u8],
@@ -167,7 +170,7 @@ pub struct Frame<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scene::Class;
+    use crate::class::Class;
     use crate::seed::{Seed, Split};
     use crate::{DriveStyle, Episode, generate_drive, parse};
 
@@ -177,7 +180,7 @@ mod tests {
              light: Some((sun_azimuth_deg: 40.0, sun_elevation_deg: 50.0, visibility_m: 2000.0)), \
              ego: (s_m: 20.0), actors: [{actors}])"
         );
-        let mut scenario = parse(&text, "t.ron".as_ref()).unwrap();
+        let mut scenario = parse(&text, "t.ron".as_ref()).unwrap().into_scenario();
         scenario.camera = camera;
         Episode::new(scenario).unwrap()
     }
@@ -264,7 +267,7 @@ mod tests {
                 "Scenario(format: 1, title: \"t\", duration_s: 9.0, road: Straight(length_m: 500.0, lanes: 2), \
                  ego: (s_m: 210.0, heading_deg: {heading_deg:?}))"
             );
-            let mut scenario = parse(&text, "t.ron".as_ref()).unwrap();
+            let mut scenario = parse(&text, "t.ron".as_ref()).unwrap().into_scenario();
             scenario.camera = camera;
             let episode = Episode::new(scenario).unwrap();
             let view = View::on_ego(&camera, &episode.measures().ego, 0.55);
@@ -305,7 +308,7 @@ mod tests {
             "Scenario(format: 1, title: \"t\", duration_s: 9.0, road: Straight(length_m: 400.0, lanes: 2), \
              ego: (s_m: 24.0), actors: [{actors}])"
         );
-        let mut scenario = parse(&text, "t.ron".as_ref()).unwrap();
+        let mut scenario = parse(&text, "t.ron".as_ref()).unwrap().into_scenario();
         scenario.camera = camera;
         let seen = Episode::new(scenario).unwrap();
         let pixels = seen.seen().instance.iter().filter(|&&instance| instance == 1).count();

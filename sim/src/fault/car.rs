@@ -4,7 +4,7 @@
 //! speed limit that the map gives for that place; everything else stays true.
 
 use crate::fault::kind::Severity;
-use crate::fault::state::Memory;
+use crate::fault::memory::Memory;
 use crate::outcome::measures::Measures;
 use crate::road::Road;
 use crate::vehicle::Controls;

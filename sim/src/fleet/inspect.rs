@@ -1,11 +1,13 @@
 //! What people who watch a world want of it, and what they may change about it.
 
-use super::{Fleet, shown};
+use super::Fleet;
+use super::shard::shown;
 use crate::camera::{Frame, draw_frame};
+use crate::fault::Perturbation;
 use crate::outcome::measures::Measures;
 use crate::physics::{ContextReadOnly, Physics, PhysicsShown};
 use crate::road::Road;
-use crate::scenario::{Perturbation, Scenario};
+use crate::scenario::Scenario;
 use crate::scene::Scene;
 use crate::trace::state_digest;
 use crate::traffic::Traffic;
@@ -21,7 +23,7 @@ impl Fleet {
         state_digest(shard.component::<Measures>(slot), shard.component::<Traffic>(slot))
     }
 
-    /// The scenario of a world, with the perturbations it has now.
+    /// The scenario of a world, with the perturbations that it began with.
     #[must_use]
     pub fn scenario(&self, world: usize) -> Arc<Scenario> {
         self.stage(world).scenario.clone()
@@ -82,16 +84,7 @@ impl Fleet {
     /// list, go on; others begin afresh.
     pub fn set_perturbations(&mut self, world: usize, perturbations: Vec<Perturbation>) {
         let (shard, slot) = self.place(world);
-        let shard = &mut self.shards[shard];
-        let stage = shard.stage(slot);
-        let before = &stage.scenario.perturbations;
-        let same = before.iter().zip(&perturbations).take_while(|(before, after)| before == after).count();
-        let scenario = Arc::new(Scenario { perturbations, ..(*stage.scenario).clone() });
-        shard.faults[slot].keep(same);
-        let entity = shard.entity(slot);
-        if let Some(mut stage) = shard.world.get_mut::<Stage>(entity) {
-            stage.scenario = scenario;
-        }
+        self.shards[shard].set_perturbations(slot, perturbations);
     }
 
     fn stage(&self, world: usize) -> &Stage {
@@ -103,8 +96,9 @@ impl Fleet {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Span;
     use crate::fault::{Fault, FaultKind, Severity};
-    use crate::scenario::{DriveStyle, Span, generate_drive};
+    use crate::scenario::{DriveStyle, generate_drive};
     use crate::seed::{Seed, Split};
     use crate::vehicle::Controls;
     use bevy::prelude::Entity;

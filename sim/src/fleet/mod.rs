@@ -5,23 +5,20 @@
 //! decide who computes.
 
 mod inspect;
+mod observations;
+mod shard;
 mod threads;
 
-use crate::camera::{CameraSettings, Canvas, Frame, Shown, draw_frame};
-use crate::clock::Clock;
-use crate::fault::{FaultState, Recorded};
-use crate::fleet::threads::{Crew, WHOLE, shard_sizes};
-use crate::outcome::measures::Measures;
-use crate::outcome::score::Score;
+pub use observations::Observations;
+pub use threads::ThreadsError;
+
+use crate::camera::CameraSettings;
 use crate::outcome::verdict::Verdict;
-use crate::physics::Physics;
-use crate::scenario::{CheckError, Scenario};
-use crate::traffic::Traffic;
-use crate::vehicle::{Controls, VehicleSettings};
-use crate::world::schedule::{Asked, Decide, Scoring, Stage, WorldBundle, empty_world};
-use bevy::prelude::{Entity, World};
-use bevy_rapier3d::prelude::RapierRigidBodySet;
-use std::sync::{Arc, Mutex};
+use crate::scenario::{Build, CheckError, Scenario};
+use crate::vehicle::Controls;
+use observations::split;
+use shard::{Canvases, Shard};
+use threads::{Crew, shard_sizes};
 
 /// A fleet that cannot be built.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -48,13 +45,8 @@ pub enum FleetError {
     #[error("a fleet needs at least one world")]
     Empty,
     /// The system gives no more threads.
-    #[error("cannot start {threads} threads: {reason}")]
-    Threads {
-        /// Threads asked for.
-        threads: usize,
-        /// What the system said.
-        reason: String,
-    },
+    #[error(transparent)]
+    Threads(#[from] ThreadsError),
 }
 
 /// Many worlds in a few shards, spread over threads.
@@ -67,73 +59,17 @@ pub struct Fleet {
     canvases: Canvases,
 }
 
-/// What all worlds show after a decision, in caller-owned buffers.
-///
-/// # Shapes
-/// - `rgb`: `worlds × height × width × 3`; `depth_m`, `class`, `instance`: `worlds × height × width`
-/// - all else: `worlds`
-#[derive(Clone, Debug, Default)]
-pub struct Observations {
-    /// Colour as the driver gets it, after sensor faults.
-    pub rgb: Vec<u8>,
-    /// Depth along the optical axis, metres.
-    pub depth_m: Vec<f32>,
-    /// [`crate::scene::Class`] of each pixel.
-    pub class: Vec<u8>,
-    /// Instance of each pixel.
-    pub instance: Vec<u16>,
-    /// Ground truth.
-    pub measures: Vec<Measures>,
-    /// The same, but speed, place and speed limit as the car itself takes them, after faults of its odometry and its map.
-    pub sensed: Vec<Measures>,
-    /// How each drive ended, once it has.
-    pub verdicts: Vec<Verdict>,
-    /// Score so far.
-    pub scores: Vec<Score>,
-    /// Time from one decision to the next, seconds.
-    pub decision_s: Vec<f32>,
-    /// The ego's car: whoever turns an angle or an acceleration into controls asks it what they do.
-    pub vehicles: Vec<VehicleSettings>,
-    pixels: usize,
-}
-
-impl Observations {
-    /// Colour frame of a world.
-    #[must_use]
-    pub fn frame(&self, world: usize) -> &[u8] {
-        &self.rgb[3 * self.pixels * world..][..3 * self.pixels]
-    }
-
-    /// Class frame of a world.
-    #[must_use]
-    pub fn class_frame(&self, world: usize) -> &[u8] {
-        &self.class[self.pixels * world..][..self.pixels]
-    }
-
-    /// Depth frame of a world.
-    #[must_use]
-    pub fn depth_frame(&self, world: usize) -> &[f32] {
-        &self.depth_m[self.pixels * world..][..self.pixels]
-    }
-
-    /// Instance frame of a world.
-    #[must_use]
-    pub fn instance_frame(&self, world: usize) -> &[u16] {
-        &self.instance[self.pixels * world..][..self.pixels]
-    }
-}
-
 impl Fleet {
     /// Builds one world per scenario, stepped by so many threads.
     ///
     /// # Errors
     /// [`FleetError`] for the first scenario that does not fit.
-    pub fn new(scenarios: Vec<Scenario>, threads: usize) -> Result<Self, FleetError> {
+    pub fn new<S: Build>(scenarios: Vec<S>, threads: usize) -> Result<Self, FleetError> {
         let worlds = scenarios.len();
-        let camera = scenarios.first().ok_or(FleetError::Empty)?.camera;
+        let camera = scenarios.first().ok_or(FleetError::Empty)?.scenario().camera;
         let threads = threads.clamp(1, worlds);
         for (world, scenario) in scenarios.iter().enumerate() {
-            check_camera(world, scenario, &camera)?;
+            check_camera(world, scenario.scenario(), &camera)?;
         }
         let shards = shard_sizes(worlds, threads).scan(0, |first, size| {
             let shard = Shard::new(*first, size);
@@ -179,20 +115,7 @@ impl Fleet {
     /// Buffers of the right sizes, showing every world as it is now.
     #[must_use]
     pub fn observe(&mut self) -> Observations {
-        let pixels = self.camera.pixels();
-        let mut seen = Observations {
-            rgb: vec![0; 3 * pixels * self.worlds],
-            depth_m: vec![0.0; pixels * self.worlds],
-            class: vec![0; pixels * self.worlds],
-            instance: vec![0; pixels * self.worlds],
-            measures: vec![Measures::default(); self.worlds],
-            sensed: vec![Measures::default(); self.worlds],
-            verdicts: vec![Verdict::default(); self.worlds],
-            scores: vec![Score::default(); self.worlds],
-            decision_s: vec![0.0; self.worlds],
-            vehicles: vec![VehicleSettings::default(); self.worlds],
-            pixels,
-        };
+        let mut seen = Observations::blank(self.worlds, self.camera.pixels());
         self.run(None, &mut seen);
         seen
     }
@@ -210,23 +133,26 @@ impl Fleet {
     ///
     /// # Errors
     /// [`FleetError`] for the first scenario that does not fit; the fleet is then not to be used further.
-    pub fn restart(&mut self, scenarios: Vec<(usize, Scenario)>, seen: &mut Observations) -> Result<(), FleetError> {
+    pub fn restart<S: Build>(&mut self, scenarios: Vec<(usize, S)>, seen: &mut Observations) -> Result<(), FleetError> {
         let worlds: Vec<usize> = scenarios.iter().map(|(world, _)| *world).collect();
         self.reset(scenarios)?;
         self.show(&worlds, seen);
         Ok(())
     }
 
-    fn reset(&mut self, scenarios: Vec<(usize, Scenario)>) -> Result<(), FleetError> {
-        let mut by_shard: Vec<Vec<(usize, Scenario)>> = self.shards.iter().map(|_| Vec::new()).collect();
+    fn reset<S: Build>(&mut self, scenarios: Vec<(usize, S)>) -> Result<(), FleetError> {
+        let mut by_shard: Vec<Vec<(usize, S)>> = self.shards.iter().map(|_| Vec::new()).collect();
         for (world, scenario) in scenarios {
-            check_camera(world, &scenario, &self.camera)?;
+            check_camera(world, scenario.scenario(), &self.camera)?;
             by_shard[self.place(world).0].push((world, scenario));
         }
         let work: Vec<_> = self.shards.iter_mut().zip(by_shard).collect();
         self.crew
             .run(work, |(shard, scenarios)| {
-                scenarios.into_iter().try_for_each(|(world, scenario)| shard.reset(world, scenario))
+                scenarios.into_iter().try_for_each(|(world, scenario)| {
+                    let slot = world - shard.first;
+                    shard.reset(slot, scenario).map_err(|cause| FleetError::Check { world, cause })
+                })
             })
             .into_iter()
             .collect()
@@ -260,16 +186,16 @@ impl Fleet {
     fn run(&mut self, controls: Option<&[Controls]>, seen: &mut Observations) {
         assert_eq!(seen.measures.len(), self.worlds, "buffers of the fleet's size");
         let with_camera = self.with_camera;
-        let sizes: Vec<usize> = self.shards.iter().map(|shard| shard.entities.len()).collect();
+        let sizes: Vec<usize> = self.shards.iter().map(|shard| shard.len()).collect();
         let views = split(seen, &sizes);
         let canvases = &self.canvases;
         let work: Vec<_> = self.shards.iter_mut().zip(views).collect();
         self.crew.run(work, |(shard, mut view)| {
             // What is seen and sensed after the last decision would differ from it by what faults draw.
             let still = |shard: &Shard, slot| controls.is_some() && shard.component::<Verdict>(slot).outcome.is_some();
-            let still: Vec<bool> = (0..shard.entities.len()).map(|slot| still(shard, slot)).collect();
+            let still: Vec<bool> = (0..shard.len()).map(|slot| still(shard, slot)).collect();
             if let Some(controls) = controls {
-                shard.decide(&controls[shard.first..][..shard.entities.len()]);
+                shard.decide(&controls[shard.first..][..shard.len()]);
             }
             let mut canvas = with_camera.then(|| canvases.take());
             for (slot, _) in still.into_iter().enumerate().filter(|(_, still)| !still) {
@@ -278,202 +204,6 @@ impl Fleet {
             canvases.put_back(canvas);
         });
     }
-}
-
-/// Canvases nobody draws on just now, the one used last on top: it is still in some cache.
-#[derive(Default)]
-struct Canvases(Mutex<Vec<Canvas>>);
-
-impl Canvases {
-    fn take(&self) -> Canvas {
-        self.0.lock().expect(WHOLE).pop().unwrap_or_default()
-    }
-
-    fn put_back(&self, canvas: Option<Canvas>) {
-        self.0.lock().expect(WHOLE).extend(canvas);
-    }
-}
-
-/// Some consecutive worlds in one `World` of bevy's.
-struct Shard {
-    first: usize,
-    world: World,
-    entities: Vec<Option<Entity>>,
-    faults: Vec<FaultState>,
-}
-
-impl Shard {
-    fn new(first: usize, worlds: usize) -> Self {
-        let entities = vec![None; worlds];
-        Self { first, world: empty_world(), entities, faults: Vec::new() }
-    }
-
-    fn reset(&mut self, world: usize, scenario: Scenario) -> Result<(), FleetError> {
-        let slot = world - self.first;
-        let faults = FaultState::new(scenario.seed, Clock::new(scenario.decision_hz));
-        let bundle = WorldBundle::new(Arc::new(scenario)).map_err(|cause| FleetError::Check { world, cause })?;
-        if let Some(entity) = self.entities[slot].take() {
-            self.world.despawn(entity);
-        }
-        self.entities[slot] = Some(self.world.spawn(bundle).id());
-        if slot < self.faults.len() {
-            self.faults[slot] = faults;
-        } else {
-            self.faults.push(faults);
-        }
-        Ok(())
-    }
-
-    fn decide(&mut self, controls: &[Controls]) {
-        for (slot, controls) in controls.iter().enumerate() {
-            let entity = self.entity(slot);
-            let (stage, decision) = (self.stage(slot), self.component::<Measures>(slot).step);
-            let scenario = stage.scenario.clone();
-            let controls = self.faults[slot].command(&scenario.perturbations, decision, controls.bounded());
-            if let Some(mut asked) = self.world.get_mut::<Asked>(entity) {
-                asked.0 = controls;
-            }
-        }
-        self.world.run_schedule(Decide);
-    }
-
-    /// Shows one world in place `into` of the view, with its frame if there is a canvas to draw it on.
-    fn show(&mut self, slot: usize, into: usize, view: ShardView<'_>, canvas: Option<&mut Canvas>) {
-        let entity = self.entity(slot);
-        let world = self.world.entity(entity);
-        let expect = "every world has all of its bundle";
-        let stage = world.get::<Stage>().expect(expect);
-        let traffic = world.get::<Traffic>().expect(expect);
-        let measures = world.get::<Measures>().expect(expect);
-        let verdict = world.get::<Verdict>().expect(expect);
-        let (faults, perturbations) = (&mut self.faults[slot], &stage.scenario.perturbations);
-        faults.watch(perturbations, measures);
-        view.measures[into] = *measures;
-        view.sensed[into] = faults.sense(perturbations, measures, &stage.road);
-        view.verdicts[into] = *verdict;
-        view.scores[into] = world.get::<Scoring>().expect(expect).0.score(measures, verdict);
-        view.decision_s[into] = stage.clock().decision_s();
-        view.vehicles[into] = stage.scenario.ego.vehicle;
-        let Some(canvas) = canvas else { return };
-        let camera = &stage.scenario.camera;
-        let pixels = camera.pixels();
-        let at = pixels * into;
-        let mut frame = Frame {
-            rgb: &mut view.rgb[3 * at..][..3 * pixels],
-            depth_m: &mut view.depth_m[at..][..pixels],
-            class: &mut view.class[at..][..pixels],
-            instance: &mut view.instance[at..][..pixels],
-        };
-        let shown = shown(stage, traffic, measures);
-        draw_frame(canvas, camera, &shown, &mut frame);
-        faults.apply(perturbations, measures.step, camera, frame.rgb, frame.depth_m);
-        // Last, as it was recorded: on the frame that all else had gone into.
-        if let Some(recording) = stage.scenario.recorded.as_ref().and_then(Recorded::recording) {
-            recording.apply(measures.step, frame.rgb);
-        }
-    }
-
-    fn disturb(&mut self, slot: usize, sideways_mps: f32, yaw_rate_rad_per_s: f32) {
-        let entity = self.entity(slot);
-        let mut world = self.world.entity_mut(entity);
-        let (physics, mut bodies) = world
-            .get_components_mut::<(&Physics, &mut RapierRigidBodySet)>()
-            .expect("every world has all of its bundle");
-        physics.disturb(&mut bodies, sideways_mps, yaw_rate_rad_per_s);
-    }
-
-    fn stage(&self, slot: usize) -> &Stage {
-        self.component(slot)
-    }
-
-    fn component<C: bevy::prelude::Component>(&self, slot: usize) -> &C {
-        self.world.get(self.entity(slot)).expect("every world has all of its bundle")
-    }
-
-    fn entity(&self, slot: usize) -> Entity {
-        self.entities[slot].expect("every slot is filled when the fleet is built")
-    }
-}
-
-/// What the camera of a world has before it.
-fn shown<'a>(stage: &'a Stage, traffic: &'a Traffic, measures: &'a Measures) -> Shown<'a> {
-    Shown {
-        road: &stage.road,
-        scene: &stage.scene,
-        traffic,
-        ego: &measures.ego,
-        centre_of_mass_m: stage.scenario.ego.vehicle.centre_of_mass_m,
-    }
-}
-
-/// The part of the caller's buffers that one shard writes.
-struct ShardView<'a> {
-    rgb: &'a mut [u8],
-    depth_m: &'a mut [f32],
-    class: &'a mut [u8],
-    instance: &'a mut [u16],
-    measures: &'a mut [Measures],
-    sensed: &'a mut [Measures],
-    verdicts: &'a mut [Verdict],
-    scores: &'a mut [Score],
-    decision_s: &'a mut [f32],
-    vehicles: &'a mut [VehicleSettings],
-}
-
-impl ShardView<'_> {
-    fn reborrow(&mut self) -> ShardView<'_> {
-        ShardView {
-            rgb: self.rgb,
-            depth_m: self.depth_m,
-            class: self.class,
-            instance: self.instance,
-            measures: self.measures,
-            sensed: self.sensed,
-            verdicts: self.verdicts,
-            scores: self.scores,
-            decision_s: self.decision_s,
-            vehicles: self.vehicles,
-        }
-    }
-}
-
-/// Cuts the buffers into parts of so many worlds each.
-fn split<'a>(seen: &'a mut Observations, sizes: &[usize]) -> Vec<ShardView<'a>> {
-    let pixels = seen.pixels;
-    let mut rest = ShardView {
-        rgb: &mut seen.rgb,
-        depth_m: &mut seen.depth_m,
-        class: &mut seen.class,
-        instance: &mut seen.instance,
-        measures: &mut seen.measures,
-        sensed: &mut seen.sensed,
-        verdicts: &mut seen.verdicts,
-        scores: &mut seen.scores,
-        decision_s: &mut seen.decision_s,
-        vehicles: &mut seen.vehicles,
-    };
-    sizes
-        .iter()
-        .map(|&size| ShardView {
-            rgb: cut(&mut rest.rgb, 3 * pixels * size),
-            depth_m: cut(&mut rest.depth_m, pixels * size),
-            class: cut(&mut rest.class, pixels * size),
-            instance: cut(&mut rest.instance, pixels * size),
-            measures: cut(&mut rest.measures, size),
-            sensed: cut(&mut rest.sensed, size),
-            verdicts: cut(&mut rest.verdicts, size),
-            scores: cut(&mut rest.scores, size),
-            decision_s: cut(&mut rest.decision_s, size),
-            vehicles: cut(&mut rest.vehicles, size),
-        })
-        .collect()
-}
-
-/// Takes the first `count` elements off a slice.
-fn cut<'a, T>(rest: &mut &'a mut [T], count: usize) -> &'a mut [T] {
-    let (first, after) = std::mem::take(rest).split_at_mut(count);
-    *rest = after;
-    first
 }
 
 fn check_camera(world: usize, scenario: &Scenario, camera: &CameraSettings) -> Result<(), FleetError> {
@@ -485,8 +215,12 @@ fn check_camera(world: usize, scenario: &Scenario, camera: &CameraSettings) -> R
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::{DriveStyle, Perturbation, Span, generate_drive};
+    use crate::clock::Span;
+    use crate::fault::{Perturbation, Recorded};
+    use crate::outcome::measures::Measures;
+    use crate::scenario::{DriveStyle, generate_drive};
     use crate::seed::{Seed, Split};
+    use std::sync::Arc;
 
     fn drive(index: u64) -> Scenario {
         let style = DriveStyle { length_m: 200.0, camera: CameraSettings::square(40), ..DriveStyle::default() };

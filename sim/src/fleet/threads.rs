@@ -3,12 +3,21 @@
 //! The calling thread takes part, rayon's threads help it: whoever is free takes the next shard. Shards grow smaller
 //! from the first to the last, so that a slow core does not hold up the others at the end.
 
-use crate::fleet::FleetError;
 use rayon::ThreadPool;
 use std::sync::Mutex;
 
 /// What makes a lock's `expect` true here.
 pub(crate) const WHOLE: &str = "nothing panics while it holds the lock";
+
+/// The system gives no more threads.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("cannot start {threads} threads: {reason}")]
+pub struct ThreadsError {
+    /// Threads asked for.
+    pub threads: usize,
+    /// What the system said.
+    pub reason: String,
+}
 
 /// Each shard takes this share of the worlds that are left for one thread: large shards first, which waste little on
 /// schedules, and small ones last, so that threads end together although worlds and cores differ in speed.
@@ -39,14 +48,14 @@ impl Crew {
     /// So many threads, the caller's among them.
     ///
     /// # Errors
-    /// [`FleetError::Threads`] if the system gives no more.
-    pub fn new(threads: usize) -> Result<Self, FleetError> {
+    /// [`ThreadsError`] if the system gives no more.
+    pub fn new(threads: usize) -> Result<Self, ThreadsError> {
         let helpers = threads - 1;
         if helpers <= rayon::current_num_threads() {
             return Ok(Self { threads, pool: None });
         }
         let pool = rayon::ThreadPoolBuilder::new().num_threads(helpers).build();
-        let pool = pool.map_err(|error| FleetError::Threads { threads, reason: error.to_string() })?;
+        let pool = pool.map_err(|error| ThreadsError { threads, reason: error.to_string() })?;
         Ok(Self { threads, pool: Some(pool) })
     }
 

@@ -1,10 +1,129 @@
-//! Holds a finished drive against what its scenario expects.
+//! What must come of a drive, its worst values, and whether it kept its bounds.
 
 use crate::clock::Clock;
+use crate::outcome::measures::Measures;
 use crate::outcome::score::Score;
 use crate::outcome::verdict::Outcome;
-use crate::scenario::Expect;
-use crate::trace::{Closest, Extremes};
+use crate::range::option;
+use serde::{Deserialize, Serialize};
+
+/// Bounds of a drive; what is left out is not checked.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Expect {
+    /// How the drive must end.
+    pub outcome: Outcome,
+    /// Time to collision with what is ahead never falls below this.
+    #[serde(deserialize_with = "option::min_ttc_s")]
+    pub min_ttc_s: Option<f32>,
+    /// The gap to what is ahead never falls below this.
+    #[serde(deserialize_with = "option::min_gap_m")]
+    pub min_gap_m: Option<f32>,
+    /// The ego never is further from the centre of the lane it started in: the lane it was to keep.
+    #[serde(deserialize_with = "option::max_lane_offset_m")]
+    pub max_lane_offset_m: Option<f32>,
+    /// The ego never is further from the centre of whichever lane of its direction is nearest, for drives in which it may change
+    /// lane.
+    #[serde(deserialize_with = "option::max_nearest_lane_offset_m")]
+    pub max_nearest_lane_offset_m: Option<f32>,
+    /// The ego never is faster.
+    #[serde(deserialize_with = "option::max_speed_mps")]
+    pub max_speed_mps: Option<f32>,
+    /// The ego never brakes harder.
+    #[serde(deserialize_with = "option::max_decel_mps2")]
+    pub max_decel_mps2: Option<f32>,
+    /// Driving score at the end, 0 to 100.
+    #[serde(deserialize_with = "option::min_driving_score")]
+    pub min_driving_score: Option<f32>,
+    /// Share of the route driven at the end, 0 to 1.
+    #[serde(deserialize_with = "option::min_route_completion")]
+    pub min_route_completion: Option<f32>,
+    /// The route's end is reached by this time.
+    #[serde(deserialize_with = "option::arrive_within_s")]
+    pub arrive_within_s: Option<f32>,
+    /// Whether the drive of the golden trace must keep these bounds too. Not where an attack was recorded: the trace is of a
+    /// driver who broke, the bounds are for those who hold.
+    pub golden_holds: bool,
+}
+
+impl Default for Expect {
+    fn default() -> Self {
+        Self {
+            outcome: Outcome::Arrived,
+            min_ttc_s: None,
+            min_gap_m: None,
+            max_lane_offset_m: None,
+            max_nearest_lane_offset_m: None,
+            max_speed_mps: None,
+            max_decel_mps2: None,
+            min_driving_score: None,
+            min_route_completion: None,
+            arrive_within_s: None,
+            golden_holds: true,
+        }
+    }
+}
+
+/// The measure of a drive that came closest to its bound.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Closest {
+    /// Name of the bound.
+    pub name: &'static str,
+    /// What was measured.
+    pub measured: f32,
+    /// What was allowed.
+    pub bound: f32,
+    /// How much was left as a share of the bound; negative if it was broken.
+    pub margin: f32,
+}
+
+/// Worst values of a drive, to be held against a scenario's expectations.
+#[derive(Clone, Copy, Debug)]
+pub struct Extremes {
+    /// Least time to collision.
+    pub min_ttc_s: f32,
+    /// Least gap.
+    pub min_gap_m: f32,
+    /// Greatest distance from the centre of the lane the ego started in.
+    pub max_lane_offset_m: f32,
+    /// Greatest distance from the centre of whichever lane of the ego's direction was nearest.
+    pub max_nearest_lane_offset_m: f32,
+    /// Greatest speed.
+    pub max_speed_mps: f32,
+    /// Hardest braking.
+    pub max_decel_mps2: f32,
+    /// Time at the end.
+    pub time_s: f32,
+}
+
+impl Default for Extremes {
+    fn default() -> Self {
+        Self {
+            min_ttc_s: f32::INFINITY,
+            min_gap_m: f32::INFINITY,
+            max_lane_offset_m: 0.0,
+            max_nearest_lane_offset_m: 0.0,
+            max_speed_mps: 0.0,
+            max_decel_mps2: 0.0,
+            time_s: 0.0,
+        }
+    }
+}
+
+impl Extremes {
+    /// Takes in one decision.
+    pub fn note(&mut self, measures: &Measures) {
+        self.min_ttc_s = self.min_ttc_s.min(measures.time_to_collision_s);
+        self.min_gap_m = self.min_gap_m.min(measures.gap_m.unwrap_or(f32::INFINITY));
+        self.max_lane_offset_m = self.max_lane_offset_m.max(measures.start_lane_offset_m.abs());
+        self.max_nearest_lane_offset_m = self.max_nearest_lane_offset_m.max(measures.lane_offset_m.abs());
+        self.max_speed_mps = self.max_speed_mps.max(measures.ego.speed_mps);
+        if measures.contact.is_none() {
+            self.max_decel_mps2 = self.max_decel_mps2.max(-measures.ego.acceleration_mps2);
+        }
+        self.time_s = measures.time_s;
+    }
+}
 
 /// Whether a drive kept its bounds.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,8 +1,8 @@
 //! What a decision led to, as numbers without opinions.
 
+use crate::class::Class;
 use crate::math::wrap_angle;
 use crate::road::{LaneId, Road};
-use crate::scene::Class;
 use crate::traffic::Traffic;
 use crate::vehicle::EgoState;
 use bevy::prelude::Component;

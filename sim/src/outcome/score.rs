@@ -8,9 +8,9 @@
 //! the road by [`crate::outcome::verdict::OFF_ROAD_MARGIN_M`], where the Leaderboard waits for 30 m. Red lights, stop signs, scenario
 //! time-outs and emergency vehicles do not occur in this world yet.
 
+use crate::class::Class;
 use crate::outcome::measures::Measures;
 use crate::outcome::verdict::{Outcome, Verdict};
-use crate::scene::Class;
 use serde::{Deserialize, Serialize};
 
 const COLLISION_VEHICLE: f32 = 0.70;

@@ -1,9 +1,9 @@
 //! Ends the drive: reads the measures, writes the [`Verdict`]. Rewards are the agent's business.
 
+use crate::class::Class;
 use crate::clock::Clock;
 use crate::outcome::measures::Measures;
 use crate::road::Road;
-use crate::scene::Class;
 use bevy::prelude::Component;
 use serde::{Deserialize, Serialize};
 
@@ -99,7 +99,7 @@ mod tests {
     /// The verdict after so many equal decisions of a tenth of a second, of a drive that lasts a minute.
     fn verdict(measures: &Measures, decisions: usize) -> Verdict {
         let text = "Scenario(format: 1, title: \"t\", duration_s: 60.0, road: Straight(length_m: 300.0))";
-        let road = scenario::parse(text, Path::new("t.ron")).unwrap().build_road().unwrap();
+        let road = scenario::parse(text, Path::new("t.ron")).unwrap().road().clone();
         let mut verdict = Verdict::default();
         (0..decisions).for_each(|_| verdict.judge(measures, &road, Clock::new(10.0), 60.0));
         verdict

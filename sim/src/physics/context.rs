@@ -5,8 +5,9 @@
 
 use super::ground::GroundSurface;
 use super::{CarPlace, EGO, GRAVITY_MPS2, GROUND, MESH, OTHERS, Obstacle, OtherCar};
+use crate::class::Class;
 use crate::math::{Vec3, yaw_rotation};
-use crate::scene::{Class, Prop};
+use crate::scene::Prop;
 use crate::traffic::Traffic;
 use crate::vehicle::VehicleSettings;
 use bevy::ecs::query::QueryData;

@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn rays_meet_the_surface_of_a_hilly_bend() {
         let text = "Scenario(format: 1, title: \"t\", duration_s: 9.0, road: Generated(length_m: 400.0))";
-        let road = Arc::new(scenario::parse(text, Path::new("t.ron")).unwrap().build_road().unwrap());
+        let road = scenario::parse(text, Path::new("t.ron")).unwrap().road().clone();
         let ground = GroundSurface::new(road.clone(), 0.0);
         for step in 0..4000 {
             let (s_m, d_m) = (0.1 * step as f32, 6.0 * ((step % 9) as f32 - 4.0) / 4.0);
@@ -200,7 +200,7 @@ mod tests {
     #[test]
     fn every_piece_is_laid_once_and_before_it_is_reached() {
         let text = "Scenario(format: 1, title: \"t\", duration_s: 9.0, road: Straight(length_m: 300.0))";
-        let road = scenario::parse(text, Path::new("t.ron")).unwrap().build_road().unwrap();
+        let road = scenario::parse(text, Path::new("t.ron")).unwrap().road().clone();
         let mut ground = GroundMesh::new(&road);
         let mut laid = 0;
         for step in 0..330 {

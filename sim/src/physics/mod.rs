@@ -28,10 +28,11 @@ mod sweep;
 pub use context::ContextBundle;
 pub(crate) use context::{Context, ContextReadOnly};
 
+use crate::class::Class;
 use crate::math::{Quat, Vec2, Vec3, atan2, pitch_rotation, yaw_rotation};
 use crate::outcome::measures::Contact;
 use crate::road::Road;
-use crate::scene::{Class, Prop};
+use crate::scene::Prop;
 use crate::traffic::Traffic;
 use crate::vehicle::{Controls, EgoState, Vehicle, VehicleSettings};
 use bevy::prelude::Component;
@@ -519,7 +520,7 @@ mod tests {
              actors: [{actors}])"
         );
         let scenario = scenario::parse(&text, Path::new("t.ron")).unwrap();
-        let road = Arc::new(scenario.build_road().unwrap());
+        let road = scenario.road().clone();
         let traffic = Traffic::new(&scenario.actors, &road, scenario.seed);
         let d_m = road.lane(crate::road::LaneId(0)).unwrap().centre_d_m;
         let start = StartPose { s_m: 20.0, d_m, relative_heading_rad: 0.0, speed_mps: 10.0 };

@@ -1,169 +1,14 @@
 //! What no single field can know: whether the parts of a scenario fit together.
 
 use crate::camera::{CameraSettings, MAX_PIXELS};
-use crate::fault::Recording;
 use crate::math::{Vec2, sin_cos};
 use crate::outcome::measures::{LEAST_ROUTE_M, ROUTE_MARGIN_M};
-use crate::road::{self, CrossSection, CurvePiece, Dash, HillWave, LaneId, Road, RoadError, SpeedLimit};
-use crate::scenario::{Action, Light, RoadSpec, Scenario, Segment, Side};
-use crate::scene::{Class, Scene};
-
-/// Parts of a scenario that contradict each other.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum CheckError {
-    /// The road cannot be built.
-    #[error("the road cannot be built: {cause}")]
-    Road {
-        /// Why not.
-        cause: RoadError,
-    },
-    /// A lane that the road does not have.
-    #[error("{who} is in lane {lane}, the road has lanes {first} to {last}")]
-    NoSuchLane {
-        /// Whose lane it is.
-        who: String,
-        /// The lane asked for.
-        lane: i8,
-        /// Lowest lane number.
-        first: i8,
-        /// Highest lane number.
-        last: i8,
-    },
-    /// A place beyond the road.
-    #[error("{who} starts at s = {s_m} m, the road is {length_m:.1} m long")]
-    BeyondRoad {
-        /// Who starts there.
-        who: String,
-        /// The place asked for.
-        s_m: f32,
-        /// The road's length.
-        length_m: f32,
-    },
-    /// An ego with nothing to drive.
-    #[error(
-        "the ego starts at s = {s_m} m, its route ends {margin_m} m before the road does, at s = {end_m} m, and must be at least \
-         {least_m} m long"
-    )]
-    NoRoute {
-        /// Where it starts.
-        s_m: f32,
-        /// Where the route ends.
-        end_m: f32,
-        /// How far the road goes on.
-        margin_m: f32,
-        /// The shortest route.
-        least_m: f32,
-    },
-    /// An ego in a thing beside the road.
-    #[error("the ego overlaps the {class:?} at s = {prop_s_m:.1} m at the start (s = {s_m} m, offset_m = {offset_m})")]
-    InProp {
-        /// What stands there.
-        class: Class,
-        /// Where it stands.
-        prop_s_m: f32,
-        /// Where the ego starts.
-        s_m: f32,
-        /// The ego's offset from its lane's centre.
-        offset_m: f32,
-    },
-    /// Two cars in one place.
-    #[error("{first} and {second} overlap at the start (s = {first_s_m} m and {second_s_m} m in lane {lane})")]
-    Overlap {
-        /// One car.
-        first: String,
-        /// The other.
-        second: String,
-        /// Where the one starts.
-        first_s_m: f32,
-        /// Where the other starts.
-        second_s_m: f32,
-        /// Their lane.
-        lane: i8,
-    },
-    /// Two cars of one name.
-    #[error("two actors are named {name:?}")]
-    SameName {
-        /// The name.
-        name: String,
-    },
-    /// A clothoid needs something to lead to.
-    #[error("segment {segment} is a clothoid between two clothoids: its curvature is not known")]
-    Clothoid {
-        /// Position in the list of segments.
-        segment: usize,
-    },
-    /// A camera too narrow or too wide.
-    #[error("camera.{side}_px = {px}, allowed is {min_px} to {max_px}")]
-    CameraSide {
-        /// Width or height.
-        side: &'static str,
-        /// Pixels asked for.
-        px: u16,
-        /// Fewest pixels.
-        min_px: u16,
-        /// Most pixels.
-        max_px: u16,
-    },
-    /// A camera with more pixels than the frame limit.
-    #[error("the camera has {width_px} x {height_px} pixels, allowed are at most {max_pixels} in all")]
-    CameraTooLarge {
-        /// Width asked for.
-        width_px: u16,
-        /// Height asked for.
-        height_px: u16,
-        /// The limit.
-        max_pixels: u32,
-    },
-    /// A camera that is not on the car.
-    #[error("camera.mount_m = {mount_m:?}, each number may be -{max_m} to {max_m}")]
-    CameraMount {
-        /// The mount asked for.
-        mount_m: (f32, f32, f32),
-        /// The bound.
-        max_m: f32,
-    },
-    /// A physics step in which cars drive through each other.
-    #[error(
-        "a physics step lasts 1 / (decision_hz x substeps) = 1 / ({decision_hz} x {substeps}) s, \
-         allowed are at most {max_s} s"
-    )]
-    LongStep {
-        /// Decisions per second.
-        decision_hz: f32,
-        /// Physics steps per decision.
-        substeps: u8,
-        /// The limit.
-        max_s: f32,
-    },
-    /// A vehicle that cannot be built.
-    #[error("ego vehicle: {0}")]
-    Vehicle(String),
-    /// A recorded perturbation of other frames than the camera's.
-    #[error(
-        "the recorded perturbation {file:?} is of {} x {} pixels, the scenario's camera of {} x {}",
-        recorded_px.0, recorded_px.1, camera_px.0, camera_px.1
-    )]
-    RecordedSize {
-        /// The recorded perturbation's file.
-        file: String,
-        /// Width and height of its frames.
-        recorded_px: (u16, u16),
-        /// Width and height of the camera's.
-        camera_px: (u16, u16),
-    },
-    /// A recorded perturbation that is a name only.
-    #[error("the recorded perturbation {file:?} has not been read")]
-    RecordedUnread {
-        /// The recorded perturbation's file.
-        file: String,
-    },
-}
-
-impl From<RoadError> for CheckError {
-    fn from(cause: RoadError) -> Self {
-        Self::Road { cause }
-    }
-}
+use crate::road::{LaneId, Road};
+use crate::scenario::Scenario;
+use crate::scenario::build::BuiltScenario;
+use crate::scenario::error::CheckError;
+use crate::scene::Scene;
+use crate::traffic::Manoeuvre;
 
 /// A camera is at most so far from the car's middle in each direction.
 const MAX_MOUNT_M: f32 = 10.0;
@@ -246,11 +91,11 @@ impl Rectangle {
 }
 
 impl Scenario {
-    /// Checks that the parts fit together.
+    /// Checks that the parts fit together, and hands on what it built for that.
     ///
     /// # Errors
     /// [`CheckError`] for the first contradiction found.
-    pub fn check(&self) -> Result<(), CheckError> {
+    pub fn check(self) -> Result<BuiltScenario, CheckError> {
         let road = self.build_road()?;
         // Compared by its inverse, in which ten steps a second are exactly ten.
         if self.decision_hz * f32::from(self.substeps) < MIN_STEP_HZ {
@@ -263,82 +108,13 @@ impl Scenario {
         check_camera(&self.camera)?;
         self.check_recorded()?;
         self.ego.vehicle.check().map_err(CheckError::Vehicle)?;
-        self.check_places(&road)?;
-        self.check_scripts(&road)
+        let scene = self.build_scene(&road);
+        self.check_places(&road, &scene)?;
+        self.check_scripts(&road)?;
+        Ok(BuiltScenario::new(self, road, scene))
     }
 
-    /// Builds the scenario's road.
-    ///
-    /// # Errors
-    /// [`CheckError::Road`] and [`CheckError::Clothoid`].
-    pub fn build_road(&self) -> Result<Road, CheckError> {
-        match &self.road {
-            RoadSpec::Generated { length_m, seed, style } => {
-                let (min_m, max_m) = (road::MIN_LENGTH_M, road::MAX_GENERATED_LENGTH_M);
-                if !(min_m..=max_m).contains(length_m) {
-                    return Err(RoadError::Length { length_m: *length_m, min_m, max_m }.into());
-                }
-                Ok(road::generate(seed.unwrap_or(self.seed), *length_m, style))
-            }
-            RoadSpec::Straight { length_m, lanes, oncoming_lanes, lane_width_m, speed_limit_mps } => {
-                let section = CrossSection {
-                    lanes: *lanes,
-                    oncoming_lanes: *oncoming_lanes,
-                    lane_width_m: *lane_width_m,
-                    shoulder_m: 1.0,
-                    kerb: false,
-                };
-                let piece = CurvePiece { length_m: *length_m, start_curvature_per_m: 0.0, end_curvature_per_m: 0.0 };
-                build(&[piece], vec![], section, *speed_limit_mps)
-            }
-            RoadSpec::Segments {
-                segments,
-                hills,
-                lanes,
-                oncoming_lanes,
-                lane_width_m,
-                shoulder_m,
-                kerb,
-                speed_limit_mps,
-            } => {
-                let section = CrossSection {
-                    lanes: *lanes,
-                    oncoming_lanes: *oncoming_lanes,
-                    lane_width_m: *lane_width_m,
-                    shoulder_m: *shoulder_m,
-                    kerb: *kerb,
-                };
-                let waves = hills
-                    .iter()
-                    .map(|hill| HillWave {
-                        amplitude_m: hill.amplitude_m,
-                        wavelength_m: hill.wavelength_m,
-                        phase_rad: 0.0,
-                    })
-                    .collect();
-                build(&curve_pieces(segments)?, waves, section, *speed_limit_mps)
-            }
-        }
-    }
-
-    /// Checks that a recorded perturbation is there and of the camera's size.
-    ///
-    /// # Errors
-    /// [`CheckError::RecordedSize`] and [`CheckError::RecordedUnread`].
-    pub(crate) fn check_recorded(&self) -> Result<(), CheckError> {
-        let Some(recorded) = &self.recorded else { return Ok(()) };
-        let file = recorded.file().to_owned();
-        let camera_px = (self.camera.width_px, self.camera.height_px);
-        match recorded.recording().map(Recording::size_px) {
-            None => Err(CheckError::RecordedUnread { file }),
-            Some(recorded_px) if recorded_px != camera_px => {
-                Err(CheckError::RecordedSize { file, recorded_px, camera_px })
-            }
-            Some(_) => Ok(()),
-        }
-    }
-
-    fn check_places(&self, road: &Road) -> Result<(), CheckError> {
+    fn check_places(&self, road: &Road, scene: &Scene) -> Result<(), CheckError> {
         let place = |who: String, lane: LaneId, s_m: f32, offset_m: f32, turned_rad: f32, size_m: (f32, f32)| {
             check_lane(road, &who, lane)?;
             if s_m > road.length_m() {
@@ -355,7 +131,7 @@ impl Scenario {
             let (margin_m, least_m) = (ROUTE_MARGIN_M, LEAST_ROUTE_M);
             return Err(CheckError::NoRoute { s_m: ego.s_m, end_m, margin_m, least_m });
         }
-        self.check_props(road, &ego_car.body)?;
+        self.check_props(scene, &ego_car.body)?;
         let mut cars = vec![ego_car];
         for actor in &self.actors {
             let who = format!("{:?}", actor.name);
@@ -380,9 +156,7 @@ impl Scenario {
     }
 
     /// Checks that the ego starts beside what stands beside the road.
-    fn check_props(&self, road: &Road, ego: &Rectangle) -> Result<(), CheckError> {
-        let light = self.light.unwrap_or_else(|| Light::draw(self.seed));
-        let scene = Scene::new(road, self.seed, light);
+    fn check_props(&self, scene: &Scene, ego: &Rectangle) -> Result<(), CheckError> {
         let in_ego = scene.props.iter().filter(|prop| prop.solid).find(|prop| {
             let (sin, cos) = sin_cos(prop.yaw_rad);
             let (middle, along) = (prop.base.truncate(), Vec2::new(cos, sin));
@@ -397,8 +171,8 @@ impl Scenario {
 
     fn check_scripts(&self, road: &Road) -> Result<(), CheckError> {
         for actor in &self.actors {
-            for action in &actor.script {
-                if let Action::ChangeLane { to_lane, .. } = action {
+            for manoeuvre in &actor.script {
+                if let Manoeuvre::ChangeLane { to_lane, .. } = manoeuvre {
                     check_lane(road, &format!("a lane change of {:?}", actor.name), *to_lane)?;
                 }
             }
@@ -418,49 +192,6 @@ fn check_lane(road: &Road, who: &str, lane: LaneId) -> Result<(), CheckError> {
         first: numbers().min().unwrap_or(0),
         last: numbers().max().unwrap_or(0),
     })
-}
-
-fn build(
-    pieces: &[CurvePiece],
-    hills: Vec<HillWave>,
-    section: CrossSection,
-    speed_limit_mps: f32,
-) -> Result<Road, CheckError> {
-    let dash = Dash { length_m: 3.0, period_m: 9.0 };
-    let middle = (section.lanes == 1 && section.oncoming_lanes <= 1).then_some(dash);
-    let markings = section.usual_markings(0.14, dash, middle, false);
-    let limit = SpeedLimit { from_s_m: f32::NEG_INFINITY, speed_mps: speed_limit_mps };
-    Ok(Road::new(pieces, hills, section, markings, vec![limit])?)
-}
-
-fn curve_pieces(segments: &[Segment]) -> Result<Vec<CurvePiece>, CheckError> {
-    let curvature = |segment: Option<&Segment>| match segment {
-        None | Some(Segment::Line { .. }) => Some(0.0),
-        Some(Segment::Arc { radius_m, to: Side::Left, .. }) => Some(1.0 / radius_m),
-        Some(Segment::Arc { radius_m, to: Side::Right, .. }) => Some(-1.0 / radius_m),
-        Some(Segment::Clothoid { .. }) => None,
-    };
-    segments
-        .iter()
-        .enumerate()
-        .map(|(index, segment)| {
-            let own = curvature(Some(segment));
-            let before = index.checked_sub(1).map_or(Some(0.0), |last| curvature(segments.get(last)));
-            let after = curvature(segments.get(index + 1));
-            let unknown = CheckError::Clothoid { segment: index };
-            let length_m = match segment {
-                Segment::Line { length_m } | Segment::Arc { length_m, .. } | Segment::Clothoid { length_m } => {
-                    *length_m
-                }
-            };
-            match own.map(|own| (own, own)).or(before.zip(after)) {
-                Some((start_curvature_per_m, end_curvature_per_m)) => {
-                    Ok(CurvePiece { length_m, start_curvature_per_m, end_curvature_per_m })
-                }
-                None => Err(unknown),
-            }
-        })
-        .collect()
 }
 
 #[cfg(test)]

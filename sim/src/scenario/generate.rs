@@ -1,11 +1,12 @@
 //! Everyday drives from a seed: a generated road with traffic on it. What training, validation and evaluation drive on.
 
 use crate::camera::CameraSettings;
+use crate::outcome::expectations::Expect;
 use crate::road::{self, LaneId, Road, RoadStyle};
-use crate::scenario::{
-    Action, ActorKind, ActorSpec, ActorStart, EgoStart, Expect, FORMAT, Idm, RoadSpec, Scenario, Trigger,
-};
+use crate::scenario::{EgoStart, FORMAT, RoadSpec, Scenario};
 use crate::seed::{Purpose, Seed, Stream};
+use crate::traffic::{ActorKind, ActorSpec, ActorStart, Idm, Manoeuvre};
+use crate::trigger::Trigger;
 use serde::{Deserialize, Serialize};
 
 /// Bounds of what [`generate_drive`] draws.
@@ -87,9 +88,9 @@ fn draw_lead(stream: &mut Stream, ego: EgoStart, limit_mps: f32) -> ActorSpec {
     if stream.chance(0.5) {
         let when = Trigger::At { at_s: stream.uniform(3.0, 25.0) };
         script.push(if stream.chance(0.5) {
-            Action::Stop { when, decel_mps2: stream.uniform(1.5, 4.0), hold_s: Some(stream.uniform(1.0, 5.0)) }
+            Manoeuvre::Stop { when, decel_mps2: stream.uniform(1.5, 4.0), hold_s: Some(stream.uniform(1.0, 5.0)) }
         } else {
-            Action::Brake { when, decel_mps2: stream.uniform(1.5, 4.0), for_s: stream.uniform(0.8, 2.0) }
+            Manoeuvre::Brake { when, decel_mps2: stream.uniform(1.5, 4.0), for_s: stream.uniform(0.8, 2.0) }
         });
     }
     let start = ActorStart { lane: ego.lane, s_m: ego.s_m + 4.5 + gap_m, speed_mps };
@@ -152,8 +153,8 @@ mod tests {
         let mut cars = 0;
         for index in 0..200 {
             let scenario = generate_drive(Seed::of_split(Split::Train, 9, index), &DriveStyle::default());
-            scenario.check().unwrap_or_else(|error| panic!("{index}: {error}"));
-            cars += scenario.actors.len();
+            let checked = scenario.check().unwrap_or_else(|error| panic!("{index}: {error}"));
+            cars += checked.actors.len();
         }
         assert!(cars > 500, "{cars} cars on 200 roads");
     }

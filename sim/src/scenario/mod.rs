@@ -3,33 +3,39 @@
 //! Units stand in the field names; unknown fields are refused; `format` names the version of the schema.
 //! Times are seconds, and mean decisions: [`crate::clock`] says which.
 
+mod build;
 mod check;
+mod error;
 mod generate;
 mod read;
 
-pub use crate::range::{FORMAT, Span};
-pub use crate::scene::light::Light;
-pub use check::{CheckError, check_camera};
+pub use build::{Build, BuiltScenario};
+pub use check::check_camera;
+pub use error::CheckError;
 pub use generate::{DriveStyle, generate_drive};
 pub use read::{ReadError, find, parse, read, to_ron};
 
-pub use crate::trigger::Trigger;
-
 use crate::camera::CameraSettings;
-use crate::fault::{Fault, Recorded};
-use crate::outcome::verdict::Outcome;
-use crate::range::{self, option};
+use crate::fault::{Perturbation, Recorded};
+use crate::outcome::expectations::Expect;
+use crate::range;
 use crate::road::{LaneId, RoadStyle};
+use crate::scene::light::Light;
 use crate::seed::Seed;
+use crate::traffic::ActorSpec;
 use crate::vehicle::VehicleSettings;
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// The scenario format this version reads and writes.
+pub const FORMAT: u32 = 1;
 
 /// One drive: the world it happens in, who else is there, what the sensors suffer, and what must come of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
     /// Version of this schema, [`FORMAT`].
-    #[serde(deserialize_with = "range::format")]
+    #[serde(deserialize_with = "format")]
     pub format: u32,
     /// What the drive tests, in a sentence.
     pub title: String,
@@ -219,225 +225,12 @@ impl Default for EgoStart {
     }
 }
 
-/// Another car.
-///
-/// Where two other cars touch, they crash: both have one speed from then on, slide to a stand, and their scripts are over.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ActorSpec {
-    /// Its name in messages.
-    pub name: String,
-    /// Its build.
-    #[serde(default)]
-    pub kind: ActorKind,
-    /// Where it starts.
-    pub start: ActorStart,
-    /// The speed it wants to hold; its starting speed if left out.
-    #[serde(default, deserialize_with = "option::desired_speed_mps")]
-    pub desired_speed_mps: Option<f32>,
-    /// How it follows others.
-    #[serde(default)]
-    pub idm: Idm,
-    /// Paint, RGB; drawn from the seed if left out.
-    #[serde(default)]
-    pub colour: Option<(u8, u8, u8)>,
-    /// What it does apart from following its lane.
-    #[serde(default)]
-    pub script: Vec<Action>,
-}
-
-/// Build of another car.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub enum ActorKind {
-    /// 4.4 × 1.8 × 1.5 m.
-    #[default]
-    Car,
-    /// 5.2 × 2.0 × 2.2 m.
-    Van,
-    /// 8.5 × 2.4 × 3.2 m.
-    Truck,
-}
-
-/// Where another car starts.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ActorStart {
-    /// Its lane.
-    pub lane: LaneId,
-    /// Its place along the road.
-    #[serde(deserialize_with = "range::s_m")]
-    pub s_m: f32,
-    /// Its speed.
-    #[serde(deserialize_with = "range::speed_mps")]
-    pub speed_mps: f32,
-}
-
-/// Settings of the intelligent driver model.
-///
-/// # Source
-/// Treiber, Hennecke and Helbing 2000, Physical Review E 62, 1805, table I, with the acceleration of a passenger car.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Idm {
-    /// Time gap kept to the car ahead.
-    #[serde(deserialize_with = "range::time_headway_s")]
-    pub time_headway_s: f32,
-    /// Greatest acceleration.
-    #[serde(deserialize_with = "range::accel_mps2")]
-    pub accel_mps2: f32,
-    /// Comfortable braking.
-    #[serde(deserialize_with = "range::decel_mps2")]
-    pub decel_mps2: f32,
-    /// Distance kept at standstill.
-    #[serde(deserialize_with = "range::min_gap_m")]
-    pub min_gap_m: f32,
-}
-
-impl Default for Idm {
-    fn default() -> Self {
-        Self { time_headway_s: 1.5, accel_mps2: 1.4, decel_mps2: 2.0, min_gap_m: 2.0 }
-    }
-}
-
-/// Something a car does apart from following its lane; each is done once.
-///
-/// Actions may go on side by side. Of several brakings, those of `Brake` and `Stop` and the car's own for whoever is ahead, the
-/// hardest acts. Of two desired speeds or two lane changes that begin in one decision, the later in the file stands.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub enum Action {
-    /// Takes another desired speed; a lower one is reached by braking comfortably.
-    SetSpeed {
-        /// When.
-        when: Trigger,
-        /// The new desired speed.
-        #[serde(deserialize_with = "range::speed_mps")]
-        speed_mps: f32,
-    },
-    /// Changes lane on a smooth curve; one that breaks off another goes on from its sideways speed.
-    ///
-    /// A car goes across by half a metre for each metre along at most, so that one that stands does not move, and a slow one takes
-    /// longer than it is told. It waits where it is as long as another car is beside it that it would touch, and then begins anew
-    /// from there; for the ego it does not wait.
-    ChangeLane {
-        /// When.
-        when: Trigger,
-        /// Where to.
-        to_lane: LaneId,
-        /// How long it takes if nothing holds it up.
-        #[serde(deserialize_with = "range::over_s")]
-        over_s: f32,
-    },
-    /// Brakes, whatever is ahead.
-    Brake {
-        /// When.
-        when: Trigger,
-        /// How hard.
-        #[serde(deserialize_with = "range::decel_mps2")]
-        decel_mps2: f32,
-        /// For how long.
-        #[serde(deserialize_with = "range::for_s")]
-        for_s: f32,
-    },
-    /// Brakes to a stop and stays, for ever unless `hold_s` is given.
-    Stop {
-        /// When.
-        when: Trigger,
-        /// How hard.
-        #[serde(deserialize_with = "range::decel_mps2")]
-        decel_mps2: f32,
-        /// How long it stands before it drives on.
-        #[serde(default, deserialize_with = "option::hold_s")]
-        hold_s: Option<f32>,
-    },
-}
-
-impl Action {
-    /// When the action begins.
-    #[must_use]
-    pub fn trigger(&self) -> Trigger {
-        match *self {
-            Self::SetSpeed { when, .. }
-            | Self::ChangeLane { when, .. }
-            | Self::Brake { when, .. }
-            | Self::Stop { when, .. } => when,
-        }
-    }
-}
-
-/// A sensor fault over a time span.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Perturbation {
-    /// From and to, in seconds of the drive, or of the time since its trigger.
-    pub during_s: Span,
-    /// What it waits for; `EgoWithin` means the gap to the car ahead.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub when: Option<Trigger>,
-    /// The fault.
-    pub fault: Fault,
-}
-
-/// Bounds of a drive; what is left out is not checked.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Expect {
-    /// How the drive must end.
-    pub outcome: Outcome,
-    /// Time to collision with what is ahead never falls below this.
-    #[serde(deserialize_with = "option::min_ttc_s")]
-    pub min_ttc_s: Option<f32>,
-    /// The gap to what is ahead never falls below this.
-    #[serde(deserialize_with = "option::min_gap_m")]
-    pub min_gap_m: Option<f32>,
-    /// The ego never is further from the centre of the lane it started in: the lane it was to keep.
-    #[serde(deserialize_with = "option::max_lane_offset_m")]
-    pub max_lane_offset_m: Option<f32>,
-    /// The ego never is further from the centre of whichever lane of its direction is nearest, for drives in which it may change
-    /// lane.
-    #[serde(deserialize_with = "option::max_nearest_lane_offset_m")]
-    pub max_nearest_lane_offset_m: Option<f32>,
-    /// The ego never is faster.
-    #[serde(deserialize_with = "option::max_speed_mps")]
-    pub max_speed_mps: Option<f32>,
-    /// The ego never brakes harder.
-    #[serde(deserialize_with = "option::max_decel_mps2")]
-    pub max_decel_mps2: Option<f32>,
-    /// Driving score at the end, 0 to 100.
-    #[serde(deserialize_with = "option::min_driving_score")]
-    pub min_driving_score: Option<f32>,
-    /// Share of the route driven at the end, 0 to 1.
-    #[serde(deserialize_with = "option::min_route_completion")]
-    pub min_route_completion: Option<f32>,
-    /// The route's end is reached by this time.
-    #[serde(deserialize_with = "option::arrive_within_s")]
-    pub arrive_within_s: Option<f32>,
-    /// Whether the drive of the golden trace must keep these bounds too. Not where an attack was recorded: the trace is of a
-    /// driver who broke, the bounds are for those who hold.
-    pub golden_holds: bool,
-}
-
-impl Default for Expect {
-    fn default() -> Self {
-        Self {
-            outcome: Outcome::Arrived,
-            min_ttc_s: None,
-            min_gap_m: None,
-            max_lane_offset_m: None,
-            max_nearest_lane_offset_m: None,
-            max_speed_mps: None,
-            max_decel_mps2: None,
-            min_driving_score: None,
-            min_route_completion: None,
-            arrive_within_s: None,
-            golden_holds: true,
-        }
-    }
-}
-
-impl Default for Seed {
-    fn default() -> Self {
-        Self(1)
+fn format<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let value = u32::deserialize(deserializer)?;
+    if value == FORMAT {
+        Ok(value)
+    } else {
+        Err(D::Error::custom(format!("format = {value}, this version reads format {FORMAT}")))
     }
 }
 

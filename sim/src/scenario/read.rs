@@ -1,7 +1,7 @@
 //! Reading scenario files. Every mistake is reported with file, line and column where there is one.
 
 use crate::fault::{RecordedError, did_you_mean};
-use crate::scenario::{CheckError, Scenario};
+use crate::scenario::{BuiltScenario, CheckError, Scenario};
 use crate::text::without_mark;
 use ron::extensions::Extensions;
 use std::path::{Path, PathBuf};
@@ -59,7 +59,7 @@ pub enum ReadError {
 ///
 /// # Errors
 /// [`ReadError`] with file, line and column where there is one.
-pub fn read(path: &Path) -> Result<Scenario, ReadError> {
+pub fn read(path: &Path) -> Result<BuiltScenario, ReadError> {
     let text = crate::text::read(path).map_err(|cause| ReadError::Io { cause, path: path.to_owned() })?;
     parse(&text, path)
 }
@@ -68,7 +68,7 @@ pub fn read(path: &Path) -> Result<Scenario, ReadError> {
 ///
 /// # Errors
 /// [`ReadError::Syntax`], [`ReadError::Recorded`] and [`ReadError::Check`].
-pub fn parse(text: &str, path: &Path) -> Result<Scenario, ReadError> {
+pub fn parse(text: &str, path: &Path) -> Result<BuiltScenario, ReadError> {
     let mut scenario: Scenario = options().from_str(without_mark(text)).map_err(|error| ReadError::Syntax {
         message: message(&error.code),
         line: error.span.start.line,
@@ -81,8 +81,7 @@ pub fn parse(text: &str, path: &Path) -> Result<Scenario, ReadError> {
         let error = |cause| ReadError::Recorded { cause, recorded: recorded_path, path: path.to_owned() };
         recorded.load(folder).map_err(error)?;
     }
-    scenario.check().map_err(|cause| ReadError::Check { cause, path: path.to_owned() })?;
-    Ok(scenario)
+    scenario.check().map_err(|cause| ReadError::Check { cause, path: path.to_owned() })
 }
 
 /// What is wrong; for a name that does not exist, with the nearest that does rather than with all of them.
@@ -170,7 +169,7 @@ Scenario(
     fn a_scenario_survives_being_written() {
         let scenario = parse(GOOD, Path::new("good.ron")).unwrap();
         let again = parse(&to_ron(&scenario).unwrap(), Path::new("again.ron")).unwrap();
-        assert_eq!(scenario, again);
+        assert_eq!(*scenario, *again);
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! How drivers choose their speed: the intelligent driver model, for other cars and for the scripted driver of the ego.
 
-use super::{Car, Neighbour};
+use super::actor::Idm;
+use super::car::Car;
+use super::neighbour::Neighbour;
 use crate::math::pow;
-use crate::scenario::Idm;
 
 /// Hardest braking of a car that follows others.
 const EMERGENCY_DECEL_MPS2: f32 = 8.0;

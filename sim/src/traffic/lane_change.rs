@@ -1,6 +1,6 @@
 //! Across the road: the curve of a lane change, how much of it a car's speed allows, and whether there is room for it.
 
-use super::{Car, Neighbour};
+use super::neighbour::Neighbour;
 use crate::clock::Clock;
 
 /// A car goes across its lane by no more than this for each metre along it: 27 degrees, about what a car's front wheels turn.
@@ -39,17 +39,21 @@ struct Drift {
 }
 
 impl LaneChange {
-    /// A lane change of a car that may be in another.
-    pub fn new(car: &Car, to_d_m: f32, over_s: f32, now_s: f32) -> Self {
-        let change = Self { from_d_m: car.d_m, to_d_m, began_s: now_s, over_s, late_s: 0.0, drift: None };
-        let pace = change.pace(car.speed_mps);
-        let drift = car.lane_change.filter(|_| pace > 0.0 && car.sideways_mps != 0.0).map(|last| Drift {
+    /// A lane change that begins now.
+    pub fn new(from_d_m: f32, to_d_m: f32, over_s: f32, now_s: f32) -> Self {
+        Self { from_d_m, to_d_m, began_s: now_s, over_s, late_s: 0.0, drift: None }
+    }
+
+    /// The same for a car that is in another: it goes on from the sideways speed it has.
+    pub fn breaking_off(self, last: &Self, speed_mps: f32, sideways_mps: f32) -> Self {
+        let pace = self.pace(speed_mps);
+        let drift = (pace > 0.0 && sideways_mps != 0.0).then(|| Drift {
             // In the curve's own time, which passes at this pace.
-            across_mps: car.sideways_mps / pace,
-            along_mps: car.speed_mps,
-            over_s: (last.over_s * pace / last.pace(car.speed_mps)).min(over_s),
+            across_mps: sideways_mps / pace,
+            along_mps: speed_mps,
+            over_s: (last.over_s * pace / last.pace(speed_mps)).min(self.over_s),
         });
-        Self { drift, ..change }
+        Self { drift, ..self }
     }
 
     /// How fast the curve's time may pass at a speed, 0 to 1.
@@ -72,58 +76,47 @@ impl LaneChange {
     }
 
     /// Whether somebody is beside the car and, at their present speeds, would be touched before that is over.
-    fn is_blocked_by(&self, car: &Car, elapsed_s: f32, other: &Neighbour) -> bool {
-        let ahead_m = other.s_m - car.s_m;
-        let beside_m = other.half_length_m + 0.5 * car.length_m + CLEAR_ALONG_M;
-        let side = (self.to_d_m - car.d_m).signum();
-        let across_m = (other.d_m - car.d_m) * side;
+    fn is_blocked_by(&self, own: &Neighbour, elapsed_s: f32, other: &Neighbour) -> bool {
+        let ahead_m = other.s_m - own.s_m;
+        let beside_m = other.half_length_m + own.half_length_m + CLEAR_ALONG_M;
+        let side = (self.to_d_m - own.d_m).signum();
+        let across_m = (other.d_m - own.d_m) * side;
         if ahead_m.abs() >= beside_m || across_m <= 0.0 {
             return false;
         }
-        let passing_mps = other.along_mps - car.speed_mps * car.direction();
+        let passing_mps = other.along_mps - own.along_mps;
         let left_m = if passing_mps > 0.0 { beside_m - ahead_m } else { beside_m + ahead_m };
-        let crossed_m = (self.d_m(elapsed_s + left_m / passing_mps.abs()) - car.d_m) * side;
-        let claimed_m = ((other.towards_d_m - car.d_m) * side).min(across_m);
-        crossed_m > claimed_m - other.half_width_m - 0.5 * car.width_m - CLEAR_ACROSS_M
+        let crossed_m = (self.d_m(elapsed_s + left_m / passing_mps.abs()) - own.d_m) * side;
+        let claimed_m = ((other.towards_d_m - own.d_m) * side).min(across_m);
+        crossed_m > claimed_m - other.half_width_m - own.half_width_m - CLEAR_ACROSS_M
     }
-}
 
-impl Car {
-    /// Follows its lane change, if it is in one, for a decision.
-    pub(super) fn steer_across(&mut self, clock: Clock, decision: u32, others: impl Iterator<Item = Neighbour>) {
-        self.sideways_mps = 0.0;
-        let Some(mut change) = self.lane_change else { return };
+    /// What is left of it after a decision in which its car has a mean speed, and the sideways speed of that decision.
+    pub fn follow(
+        mut self,
+        own: &Neighbour,
+        mean_mps: f32,
+        clock: Clock,
+        decision: u32,
+        mut others: impl Iterator<Item = Neighbour>,
+    ) -> (Option<Self>, f32) {
         let (time_s, decision_s) = (clock.time_s(decision), clock.decision_s());
-        let mean_mps = self.mean_speed_mps(decision_s);
         if mean_mps == 0.0 {
-            change.late_s += decision_s;
-            self.lane_change = Some(change);
-            return;
+            self.late_s += decision_s;
+            return (Some(self), 0.0);
         }
-        change.late_s += (1.0 - change.pace(mean_mps)) * decision_s;
-        let mut elapsed_s = time_s + decision_s - change.began_s - change.late_s;
-        if others.into_iter().any(|other| change.is_blocked_by(self, elapsed_s - decision_s, &other)) {
+        self.late_s += (1.0 - self.pace(mean_mps)) * decision_s;
+        let mut elapsed_s = time_s + decision_s - self.began_s - self.late_s;
+        if others.any(|other| self.is_blocked_by(own, elapsed_s - decision_s, &other)) {
             let began_s = clock.time_s(decision + 1);
-            self.lane_change = Some(LaneChange { from_d_m: self.d_m, began_s, late_s: 0.0, drift: None, ..change });
-            return;
+            return (Some(Self { from_d_m: own.d_m, began_s, late_s: 0.0, drift: None, ..self }), 0.0);
         }
-        let over = change.over_s - elapsed_s < clock.same_s();
+        let over = self.over_s - elapsed_s < clock.same_s();
         if over {
-            elapsed_s = change.over_s;
+            elapsed_s = self.over_s;
         }
-        self.sideways_mps = (change.d_m(elapsed_s) - self.d_m) / decision_s;
-        self.lane_change = if over { None } else { Some(change) };
-    }
-
-    /// Mean speed during a decision with the acceleration chosen for it.
-    fn mean_speed_mps(&self, decision_s: f32) -> f32 {
-        let end_mps = self.speed_mps + self.acceleration_mps2 * decision_s;
-        if end_mps >= 0.0 {
-            0.5 * (self.speed_mps + end_mps)
-        } else {
-            // It stands before the decision is over.
-            0.5 * self.speed_mps * self.speed_mps / (-self.acceleration_mps2 * decision_s)
-        }
+        let sideways_mps = (self.d_m(elapsed_s) - own.d_m) / decision_s;
+        (if over { None } else { Some(self) }, sideways_mps)
     }
 }
 

@@ -5,27 +5,10 @@
 //!
 //! Bodies are boxes along the road here, as they are in lanes; that a car turns a little in a lane change is left out.
 
-use super::Car;
+use super::car::Car;
 
-/// Braking of a car that slides with locked wheels on dry asphalt.
-pub(super) const SLIDING_MPS2: f32 = 7.0;
 /// Bodies that overlap by less touch, and do not meet anew in each step.
 const SKIN_M: f32 = 0.01;
-
-/// Where a physics step began for a car.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct StepStart {
-    pub s_m: f32,
-    pub d_m: f32,
-    /// Whether the car has been set back in this step.
-    set_back: bool,
-}
-
-impl StepStart {
-    pub fn of(car: &Car) -> Self {
-        Self { s_m: car.s_m, d_m: car.d_m, set_back: false }
-    }
-}
 
 /// Sets back those who met in this physics step to where they touched.
 pub(super) fn keep_apart(cars: &mut [Car]) {
@@ -90,29 +73,9 @@ fn overlap((before_m, after_m): (f32, f32), within_m: f32) -> Option<(f32, f32)>
     (from < to && from < 1.0).then_some((from, to))
 }
 
-impl Car {
-    /// Speed along the reference line, negative against it.
-    pub(super) fn along_mps(&self) -> f32 {
-        self.speed_mps * self.direction()
-    }
-
-    /// Takes the car from its driver.
-    fn crash(&mut self, along_mps: f32) {
-        self.crashed = true;
-        self.speed_mps = along_mps * self.direction();
-        self.acceleration_mps2 = -SLIDING_MPS2;
-        self.lane_change = None;
-        self.sideways_mps = 0.0;
-    }
-
-    /// Slides on with locked wheels for a physics step, forwards or backwards.
-    pub(super) fn slide(&self, dt_s: f32) -> f32 {
-        self.speed_mps.signum() * (self.speed_mps.abs() - SLIDING_MPS2 * dt_s).max(0.0)
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::car::StepStart;
     use super::super::tests::{drive_and_look, overlap, world};
     use super::*;
 

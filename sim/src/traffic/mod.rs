@@ -6,88 +6,31 @@
 //! of two boxes. A car moves across its lane only as it moves along it, so that one that stands does not slide
 //! sideways.
 
+mod actor;
+mod car;
 mod following;
 mod lane_change;
 mod meeting;
+mod neighbour;
 mod script;
 
+pub use actor::{ActorKind, ActorSpec, ActorStart, Idm, Manoeuvre};
+pub use car::Car;
+
 use crate::clock::Clock;
-use crate::math::rotation_along;
-use crate::road::{LaneId, Road};
-use crate::scenario::{ActorKind, ActorSpec, Idm};
+use crate::road::Road;
 use crate::seed::{Purpose, Seed};
 use crate::vehicle::EgoState;
 use bevy::prelude::Component;
 use bevy_rapier3d::rapier::prelude::Pose;
-use lane_change::LaneChange;
-use meeting::{SLIDING_MPS2, StepStart, keep_apart};
-use script::ScriptStep;
+use car::{SLIDING_MPS2, StepStart};
+use meeting::keep_apart;
+use neighbour::Neighbour;
 
 /// All other cars of one world, in file order.
 #[derive(Component, Clone, Debug, Default)]
 pub struct Traffic {
     cars: Vec<Car>,
-}
-
-/// Another car.
-#[derive(Clone, Debug)]
-pub struct Car {
-    /// Place along the road.
-    pub s_m: f32,
-    /// Offset from the reference line.
-    pub d_m: f32,
-    /// Speed along its lane; below zero after a crash that pushed it back.
-    pub speed_mps: f32,
-    /// Acceleration chosen for this decision.
-    pub acceleration_mps2: f32,
-    /// The lane it drives in or changes to.
-    pub lane: LaneId,
-    /// Length, width and height of its body.
-    pub length_m: f32,
-    /// Width of its body.
-    pub width_m: f32,
-    /// Height of its body.
-    pub height_m: f32,
-    /// Paint.
-    pub colour: [u8; 3],
-    /// Whether the ego has touched it; physics moves it since.
-    pub hit: bool,
-    /// Whether it has crashed into another car, and slides to a stand.
-    pub crashed: bool,
-    pose: Pose,
-    sideways_mps: f32,
-    desired_mps: f32,
-    idm: Idm,
-    lane_change: Option<LaneChange>,
-    script: Vec<ScriptStep>,
-    /// How far the ego was ahead, along the road, in the last decision.
-    ego_ahead_m: Option<f32>,
-    step_start: StepStart,
-}
-
-/// What a car needs to know of whom it may meet: the others and the ego.
-#[derive(Clone, Copy, Debug)]
-struct Neighbour {
-    s_m: f32,
-    d_m: f32,
-    half_length_m: f32,
-    half_width_m: f32,
-    /// Speed along the reference line, negative for oncoming cars.
-    along_mps: f32,
-    /// The offset it moves to, or where it is.
-    towards_d_m: f32,
-}
-
-impl ActorKind {
-    /// Length, width and height.
-    #[must_use]
-    pub fn size_m(self) -> (f32, f32, f32) {
-        match self {
-            Self::Car => (4.4, 1.8, 1.5),
-            Self::Van => (5.2, 2.0, 2.2),
-            Self::Truck => (8.5, 2.4, 3.2),
-        }
-    }
 }
 
 impl Traffic {
@@ -96,32 +39,8 @@ impl Traffic {
     pub fn new(actors: &[ActorSpec], road: &Road, seed: Seed) -> Self {
         let mut stream = seed.stream(Purpose::Scenery);
         let cars = actors.iter().map(|actor| {
-            let (length_m, width_m, height_m) = actor.kind.size_m();
             let drawn = draw_paint(&mut stream);
-            let colour = actor.colour.map_or(drawn, |(r, g, b)| [r, g, b]);
-            let mut car = Car {
-                s_m: actor.start.s_m,
-                d_m: road.lane(actor.start.lane).map_or(0.0, |lane| lane.centre_d_m),
-                speed_mps: actor.start.speed_mps,
-                acceleration_mps2: 0.0,
-                lane: actor.start.lane,
-                length_m,
-                width_m,
-                height_m,
-                colour,
-                hit: false,
-                crashed: false,
-                pose: Pose::IDENTITY,
-                sideways_mps: 0.0,
-                desired_mps: actor.desired_speed_mps.unwrap_or(actor.start.speed_mps),
-                idm: actor.idm,
-                lane_change: None,
-                script: actor.script.iter().map(|&action| ScriptStep::new(action)).collect(),
-                ego_ahead_m: None,
-                step_start: StepStart::default(),
-            };
-            car.place(road);
-            car
+            Car::new(actor, actor.colour.map_or(drawn, |(r, g, b)| [r, g, b]), road)
         });
         Self { cars: cars.collect() }
     }
@@ -196,62 +115,6 @@ impl Traffic {
     }
 }
 
-impl Car {
-    /// Position and rotation of the middle of its body, as of the last decision.
-    #[must_use]
-    pub fn pose(&self) -> Pose {
-        self.pose
-    }
-
-    fn place(&mut self, road: &Road) {
-        let point = road.line.point(self.s_m);
-        let (height_m, slope) = road.line.height_and_slope(self.s_m);
-        let left = point.direction.perp();
-        let ahead = point.direction * self.direction();
-        let forward = if self.sideways_mps == 0.0 {
-            ahead
-        } else {
-            (ahead * self.speed_mps.max(1.0) + left * self.sideways_mps).normalize()
-        };
-        let middle = (point.position + left * self.d_m).extend(height_m + 0.5 * self.height_m);
-        self.pose = Pose::from_parts(middle, rotation_along(forward, self.direction() * slope));
-    }
-
-    /// `1` along the reference line, `-1` against it.
-    #[must_use]
-    pub fn direction(&self) -> f32 {
-        if self.lane.is_oncoming() { -1.0 } else { 1.0 }
-    }
-
-    /// Speed across its lane in this decision, positive to the left of the reference line.
-    pub(crate) fn sideways_mps(&self) -> f32 {
-        self.sideways_mps
-    }
-
-    /// Mass from the body's volume.
-    #[must_use]
-    pub fn mass_kg(&self) -> f32 {
-        self.length_m * self.width_m * self.height_m * 115.0
-    }
-
-    /// Whether its brake lights are on.
-    #[must_use]
-    pub fn braking(&self) -> bool {
-        self.acceleration_mps2 < -0.5 || (self.speed_mps < 0.3 && self.acceleration_mps2 <= 0.0)
-    }
-
-    fn seen(&self) -> Neighbour {
-        Neighbour {
-            s_m: self.s_m,
-            d_m: self.d_m,
-            half_length_m: 0.5 * self.length_m,
-            half_width_m: 0.5 * self.width_m,
-            along_mps: self.along_mps(),
-            towards_d_m: self.lane_change.filter(|_| self.sideways_mps != 0.0).map_or(self.d_m, |change| change.to_d_m),
-        }
-    }
-}
-
 /// Car paint as it is on roads: mostly grey, white and black, sometimes a colour.
 fn draw_paint(stream: &mut crate::seed::Stream) -> [u8; 3] {
     let level = stream.uniform(25.0, 235.0);
@@ -269,22 +132,23 @@ mod tests {
     use crate::scenario;
     use crate::seed::Stream;
     use std::path::Path;
+    use std::sync::Arc;
 
     /// A straight road of three lanes with these actors.
-    pub(super) fn world(actors: &str) -> (Road, Traffic) {
+    pub(super) fn world(actors: &str) -> (Arc<Road>, Traffic) {
         let text = format!(
             "Scenario(format: 1, title: \"t\", duration_s: 60.0, road: Straight(length_m: 1000.0, lanes: 3), \
              ego: (lane: 1, s_m: 900.0), actors: [{actors}])"
         );
         let scenario = scenario::parse(&text, Path::new("t.ron")).unwrap();
-        let road = scenario.build_road().unwrap();
+        let road = scenario.road().clone();
         let traffic = Traffic::new(&scenario.actors, &road, scenario.seed);
         (road, traffic)
     }
 
     /// Drives on for so many seconds, far from an ego that stands, and looks at the cars after each decision.
     pub(super) fn drive_and_look(
-        (road, traffic): &mut (Road, Traffic),
+        (road, traffic): &mut (Arc<Road>, Traffic),
         decision_hz: f32,
         decisions: std::ops::Range<u32>,
         mut look: impl FnMut(u32, &[Car]),

@@ -1,17 +1,24 @@
-//! What a file tells a car to do: actions begin when their trigger fires, in file order, and end by the clock.
+//! What a file tells a car to do: manoeuvres begin when their trigger fires, in file order, and end by the clock.
 
-use super::Car;
-use super::lane_change::LaneChange;
-use crate::clock::Clock;
-use crate::road::Road;
-use crate::scenario::Action;
+use super::actor::Manoeuvre;
+use crate::road::LaneId;
 use crate::trigger::Moment;
-use crate::vehicle::EgoState;
 
-/// An action and how far it has come.
+/// What a manoeuvre asks of its car in a decision.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Order {
+    /// To want another speed from now on.
+    SetSpeed { speed_mps: f32 },
+    /// To begin a lane change.
+    ChangeLane { to_lane: LaneId, over_s: f32 },
+    /// To brake for this decision.
+    Brake { decel_mps2: f32 },
+}
+
+/// A manoeuvre and how far it has come.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ScriptStep {
-    action: Action,
+    manoeuvre: Manoeuvre,
     /// The decision in which it began.
     began: Option<u32>,
     /// The decision in which the car stood for the first time.
@@ -20,61 +27,40 @@ pub(super) struct ScriptStep {
 }
 
 impl ScriptStep {
-    /// An action that waits for its trigger.
-    pub fn new(action: Action) -> Self {
-        Self { action, began: None, stopped: None, done: false }
+    /// A manoeuvre that waits for its trigger.
+    pub fn new(manoeuvre: Manoeuvre) -> Self {
+        Self { manoeuvre, began: None, stopped: None, done: false }
     }
-}
 
-impl Car {
-    /// Starts and ends scripted actions; returns the acceleration they force, the hardest braking of all.
-    pub(super) fn run_script(&mut self, road: &Road, ego: &EgoState, clock: Clock, decision: u32) -> Option<f32> {
-        let ego_ahead_m = Some(ego.s_m - self.s_m);
-        let distance_before_m = std::mem::replace(&mut self.ego_ahead_m, ego_ahead_m);
-        let moment = Moment { clock, decision, ego_s_m: ego.s_m, distance_m: ego_ahead_m, distance_before_m };
-        let mut forced: Option<f32> = None;
-        let mut brake = |decel_mps2: f32| forced = Some(forced.map_or(-decel_mps2, |other| other.min(-decel_mps2)));
-        let mut script = std::mem::take(&mut self.script);
-        for step in script.iter_mut().filter(|step| !step.done) {
-            if step.began.is_none() && !step.action.trigger().fires(&moment) {
-                continue;
+    /// Begins, goes on and ends by the clock; what it asks of a car with this speed.
+    pub fn order(&mut self, moment: &Moment, speed_mps: f32) -> Option<Order> {
+        if self.done || (self.began.is_none() && !self.manoeuvre.trigger().fires(moment)) {
+            return None;
+        }
+        let (clock, decision) = (moment.clock, moment.decision);
+        let began = *self.began.get_or_insert(decision);
+        match self.manoeuvre {
+            Manoeuvre::SetSpeed { speed_mps, .. } => {
+                self.done = true;
+                Some(Order::SetSpeed { speed_mps })
             }
-            let began = *step.began.get_or_insert(decision);
-            match step.action {
-                Action::SetSpeed { speed_mps, .. } => {
-                    self.desired_mps = speed_mps;
-                    step.done = true;
+            Manoeuvre::ChangeLane { to_lane, over_s, .. } => {
+                self.done = true;
+                Some(Order::ChangeLane { to_lane, over_s })
+            }
+            Manoeuvre::Brake { decel_mps2, for_s, .. } => {
+                self.done = decision - began >= clock.decisions_in(for_s);
+                (!self.done).then_some(Order::Brake { decel_mps2 })
+            }
+            Manoeuvre::Stop { decel_mps2, hold_s, .. } => {
+                if speed_mps < 0.01 {
+                    self.stopped.get_or_insert(decision);
                 }
-                Action::ChangeLane { to_lane, over_s, .. } => {
-                    if let Some(lane) = road.lane(to_lane) {
-                        self.lane_change = Some(LaneChange::new(self, lane.centre_d_m, over_s, clock.time_s(decision)));
-                        // A car that swerves into an oncoming lane still drives its own way.
-                        if to_lane.is_oncoming() == self.lane.is_oncoming() {
-                            self.lane = to_lane;
-                        }
-                    }
-                    step.done = true;
-                }
-                Action::Brake { decel_mps2, for_s, .. } => {
-                    step.done = decision - began >= clock.decisions_in(for_s);
-                    if !step.done {
-                        brake(decel_mps2);
-                    }
-                }
-                Action::Stop { decel_mps2, hold_s, .. } => {
-                    if self.speed_mps < 0.01 {
-                        step.stopped.get_or_insert(decision);
-                    }
-                    let stood = step.stopped.map(|stopped| decision - stopped);
-                    step.done = stood.zip(hold_s).is_some_and(|(stood, hold_s)| stood >= clock.decisions_in(hold_s));
-                    if !step.done {
-                        brake(decel_mps2);
-                    }
-                }
+                let stood = self.stopped.map(|stopped| decision - stopped);
+                self.done = stood.zip(hold_s).is_some_and(|(stood, hold_s)| stood >= clock.decisions_in(hold_s));
+                (!self.done).then_some(Order::Brake { decel_mps2 })
             }
         }
-        self.script = script;
-        forced
     }
 }
 

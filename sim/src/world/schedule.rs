@@ -1,16 +1,17 @@
-//! The order of a decision, in one place: traffic, physics, measure, judge. The camera and its faults follow, outside the
+//! The order of a decision, in one place: command, traffic, physics, measure, judge. The camera and its faults follow, outside the
 //! schedule, because they write into the caller's buffers, which no resource can borrow.
 //!
 //! One entity is one world; its components are what the systems share. Systems run over all worlds of a shard; nothing
 //! reaches from one world into another, which is what makes world k the same whatever its slot.
 
 use crate::clock::Clock;
+use crate::fault::FaultState;
 use crate::outcome::measures::Measures;
 use crate::outcome::score::Scorer;
 use crate::outcome::verdict::Verdict;
 use crate::physics::{Context, ContextBundle, Physics, StartPose};
 use crate::road::Road;
-use crate::scenario::{CheckError, Light, Scenario};
+use crate::scenario::{BuiltScenario, Scenario};
 use crate::scene::Scene;
 use crate::traffic::Traffic;
 use crate::vehicle::{Controls, EgoState};
@@ -26,6 +27,8 @@ pub(crate) struct Decide;
 /// What happens in a decision, in this order.
 #[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum SimSystems {
+    /// Faults of the vehicle act on the controls.
+    Command,
     /// Other cars choose their acceleration.
     Traffic,
     /// Controls become forces; the world moves.
@@ -44,11 +47,13 @@ impl Plugin for SimPlugin {
         app.init_schedule(Decide)
             .configure_sets(
                 Decide,
-                (SimSystems::Traffic, SimSystems::Physics, SimSystems::Measure, SimSystems::Judge).chain(),
+                (SimSystems::Command, SimSystems::Traffic, SimSystems::Physics, SimSystems::Measure, SimSystems::Judge)
+                    .chain(),
             )
             .add_systems(
                 Decide,
                 (
+                    command.in_set(SimSystems::Command),
                     decide_traffic.in_set(SimSystems::Traffic),
                     step_physics.in_set(SimSystems::Physics),
                     measure.in_set(SimSystems::Measure),
@@ -80,7 +85,7 @@ pub(crate) struct Stage {
     pub scene: Arc<Scene>,
 }
 
-/// The controls for the next decision.
+/// The controls for the next decision: the driver's, until faults have acted on them.
 #[derive(Component, Clone, Copy, Debug, Default)]
 pub(crate) struct Asked(pub Controls);
 
@@ -95,6 +100,7 @@ pub(crate) struct WorldBundle {
     context: ContextBundle,
     physics: Physics,
     traffic: Traffic,
+    faults: FaultState,
     asked: Asked,
     measures: Measures,
     verdict: Verdict,
@@ -112,14 +118,9 @@ impl Stage {
 }
 
 impl WorldBundle {
-    /// Builds a world at its start.
-    ///
-    /// # Errors
-    /// [`CheckError`] if the scenario's parts do not fit together.
-    pub fn new(scenario: Arc<Scenario>) -> Result<Self, CheckError> {
-        scenario.check_recorded()?;
-        let road = Arc::new(scenario.build_road()?);
-        let scene = Scene::new(&road, scenario.seed, scenario.light.unwrap_or_else(|| Light::draw(scenario.seed)));
+    /// A world at its start.
+    pub fn new(built: BuiltScenario) -> Self {
+        let BuiltScenario { scenario, road, scene } = built;
         let traffic = Traffic::new(&scenario.actors, &road, scenario.seed);
         let ego = scenario.ego;
         let lane_d_m = road.lane(ego.lane).map_or(0.0, |lane| lane.centre_d_m);
@@ -135,17 +136,25 @@ impl WorldBundle {
         let state = physics.ego_state(&context.bodies, &road, &before, 1.0);
         let ego_size_m = (ego.vehicle.length_m, ego.vehicle.width_m);
         let measures = Measures::at_start(state, ego.lane, &road, &traffic, ego_size_m);
-        let stage = Stage { scenario, road, scene: Arc::new(scene) };
-        Ok(Self {
+        let faults = FaultState::new(scenario.perturbations.clone(), scenario.seed, Clock::new(scenario.decision_hz));
+        let stage = Stage { scenario, road, scene };
+        Self {
             stage,
             context,
             physics,
             traffic,
+            faults,
             asked: Asked::default(),
             measures,
             verdict: Verdict::default(),
             scoring: Scoring::default(),
-        })
+        }
+    }
+}
+
+fn command(mut worlds: Query<(&Measures, &Verdict, &mut FaultState, &mut Asked)>) {
+    for (measures, _, mut faults, mut asked) in worlds.iter_mut().filter(|world| world.1.outcome.is_none()) {
+        asked.0 = faults.command(measures.step, asked.0);
     }
 }
 

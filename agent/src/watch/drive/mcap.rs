@@ -289,7 +289,7 @@ pub fn read(bytes: &[u8], path: &Path) -> anyhow::Result<(Scenario, Vec<Controls
             error.to_string().replace(&folder.path().display().to_string(), &path.display().to_string())
         )
     })?;
-    Ok((scenario, trace.controls().collect()))
+    Ok((scenario.into_scenario(), trace.controls().collect()))
 }
 
 #[cfg(test)]
@@ -301,7 +301,7 @@ mod tests {
 
     fn drive(path: &str, faults: Vec<LiveFault>) -> WatchedDrive {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios").join(path);
-        let scenario = roadproof_sim::read(&path).expect("a scenario of the repository");
+        let scenario = roadproof_sim::read(&path).expect("a scenario of the repository").into_scenario();
         let (driver, _) = Driver::named("shipped", None).expect("the shipped driver");
         let mut drive = WatchedDrive::new(scenario, driver, Hands::Driver).expect("a drive");
         drive.set_faults(faults).expect("the same drive with faults");

@@ -14,8 +14,8 @@ use crate::driver::{Driver, Drives, LearnedDriver, Thought};
 use crate::policy::q_gradient;
 use moment::boxes;
 use roadproof_env::reward::RewardSettings;
-use roadproof_sim::fault::{Fault, FaultKind, Severity};
-use roadproof_sim::scenario::{Perturbation, Span};
+use roadproof_sim::clock::Span;
+use roadproof_sim::fault::{Fault, FaultKind, Perturbation, Severity};
 use roadproof_sim::{Controls, Episode, FleetError, Observations, Scenario, Trace};
 
 /// Who decides.
@@ -321,7 +321,7 @@ mod tests {
 
     fn scenario() -> Scenario {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios/cut_in/from_left.ron");
-        roadproof_sim::read(path.as_ref()).expect("a scenario of the repository")
+        roadproof_sim::read(path.as_ref()).expect("a scenario of the repository").into_scenario()
     }
 
     fn shipped() -> Driver {

@@ -2,7 +2,7 @@
 
 use crate::driver::{Driver, Drives};
 use crate::watch::second_camera::{MOST_WORLDS, SecondCamera, Shows};
-use roadproof_sim::scene::Class;
+use roadproof_sim::Class;
 use roadproof_sim::{CameraSettings, Fleet, Scenario};
 
 /// Side of the pictures that are compared.
@@ -123,8 +123,10 @@ mod tests {
         check_graphics().expect("a graphics driver, which CI installs");
         let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
         let files = roadproof_sim::scenario::find(&[folder]).expect("the library");
-        let scenarios: Vec<Scenario> =
-            files.iter().map(|file| roadproof_sim::read(file).expect("a scenario of the library")).collect();
+        let scenarios: Vec<Scenario> = files
+            .iter()
+            .map(|file| roadproof_sim::read(file).expect("a scenario of the library").into_scenario())
+            .collect();
         let found = measure(&scenarios, 13, 9).expect("pictures");
         println!(
             "{} poses; depth differs by {:.4} in the mean of medians, {:.4} at most",

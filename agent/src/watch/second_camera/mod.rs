@@ -22,7 +22,7 @@ use bevy::log::LogPlugin;
 use bevy::prelude::*;
 use bevy::render::render_resource::TextureFormat;
 use bevy::render::view::NoIndirectDrawing;
-use roadproof_sim::scene::Class;
+use roadproof_sim::Class;
 use roadproof_sim::{CameraSettings, Fleet, Measures};
 
 /// Worlds in one picture: bevy lights a picture with ten suns at most, and each world has its own.

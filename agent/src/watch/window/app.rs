@@ -400,7 +400,7 @@ mod tests {
     #[test]
     fn a_gamepad_steers_and_brakes() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios/cut_in/from_left.ron");
-        let scenario = roadproof_sim::read(path.as_ref()).expect("a scenario of the repository");
+        let scenario = roadproof_sim::read(path.as_ref()).expect("a scenario of the repository").into_scenario();
         let choice = Choice { name: "a drive".to_owned(), scenario };
         let mut app = App::new();
         app.insert_resource(Watched(Session::new("scripted", vec![choice], None).expect("a session")))

@@ -199,7 +199,7 @@ mod tests {
                     actors: [(name: \"ahead\", start: (lane: 0, s_m: 45.0, speed_mps: 8.0))])";
         let driver = Driver::Learned(Box::new(LearnedDriver::shipped().expect("the shipped driver")));
         let scenario = parse(text, "t.ron".as_ref()).expect("a scenario");
-        let mut drive = WatchedDrive::new(scenario, driver, Hands::Driver).expect("a world");
+        let mut drive = WatchedDrive::new(scenario.into_scenario(), driver, Hands::Driver).expect("a world");
         (0..5).for_each(|_| drive.step(Controls::default()));
         drive
     }

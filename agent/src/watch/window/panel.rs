@@ -420,7 +420,7 @@ mod tests {
 
     fn session() -> Session {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios/cut_in/from_left.ron");
-        let scenario = roadproof_sim::read(path.as_ref()).expect("a scenario of the repository");
+        let scenario = roadproof_sim::read(path.as_ref()).expect("a scenario of the repository").into_scenario();
         let choice = Choice { name: "cut_in/from_left".to_owned(), scenario };
         let mut session = Session::new("shipped", vec![choice], None).expect("a session");
         (0..20).for_each(|_| session.advance(0.1));

@@ -24,7 +24,7 @@ pub struct Choice {
 
 impl From<Case> for Choice {
     fn from(case: Case) -> Self {
-        Self { name: case.title(), scenario: case.scenario }
+        Self { name: case.title(), scenario: case.scenario.into_scenario() }
     }
 }
 
@@ -456,7 +456,10 @@ mod tests {
 
     fn choice(name: &str) -> Choice {
         let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../scenarios").join(name).with_extension("ron");
-        Choice { name: name.to_owned(), scenario: roadproof_sim::read(&path).expect("a scenario of the repository") }
+        Choice {
+            name: name.to_owned(),
+            scenario: roadproof_sim::read(&path).expect("a scenario of the repository").into_scenario(),
+        }
     }
 
     fn session(driver: &str) -> Session {

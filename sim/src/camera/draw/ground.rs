@@ -1,10 +1,11 @@
 //! Draws the ground: strips along the road, in pieces as long as the road's shape and the camera's sharpness allow.
 
-use crate::camera::draw::SIGHT_M;
-use crate::camera::raster::fill::{Canvas, Corner, Look, Material};
-use crate::camera::{NO_INSTANCE, View};
+use crate::camera::raster::fill::{Canvas, Corner};
+use crate::camera::surface::{Look, Material};
+use crate::camera::{NO_INSTANCE, SIGHT_M, View};
+use crate::class::Class;
 use crate::math::Vec3;
-use crate::scene::{Class, KERB_WIDTH_M, Row, Scene, Strip};
+use crate::scene::{KERB_WIDTH_M, Row, Scene, Strip};
 use std::ops::Range;
 
 /// Ground behind the camera's place on the road that is drawn in one go with what lies ahead; see [`draw_behind`] for the rest.

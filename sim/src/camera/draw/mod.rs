@@ -3,20 +3,19 @@
 mod ground;
 
 use crate::camera::draw::ground::draw_ground;
-use crate::camera::raster::fill::{Canvas, Corner, Look, Material};
-use crate::camera::{CameraSettings, FIRST_PROP_INSTANCE, Frame, View, shade};
+use crate::camera::raster::fill::{Canvas, Corner};
+use crate::camera::surface::{Look, Material};
+use crate::camera::{CameraSettings, FIRST_PROP_INSTANCE, Frame, SIGHT_M, View, shade};
+use crate::class::Class;
 use crate::math::{Vec3, sin_cos};
 use crate::road::Road;
 use crate::scene::{
-    BODY_SHARE, CABIN, CLEARANCE_M, CROWN_FOOT, CROWN_WIDEST, Class, ONE_BLOCK_M, PLATE_FOOT_M, POST_M, Prop, Scene,
-    TRUNK_M, brightness_towards,
+    BODY_SHARE, CABIN, CLEARANCE_M, CROWN_FOOT, CROWN_WIDEST, ONE_BLOCK_M, PLATE_FOOT_M, POST_M, Prop, Scene, TRUNK_M,
+    brightness_towards,
 };
 use crate::traffic::{Car, Traffic};
 use crate::vehicle::EgoState;
 use bevy_rapier3d::rapier::prelude::Pose;
-
-/// How far the camera looks along the road, either way.
-pub(in crate::camera) const SIGHT_M: f32 = 190.0;
 
 /// Everything a frame shows.
 pub(crate) struct Shown<'a> {

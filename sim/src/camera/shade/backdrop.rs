@@ -3,8 +3,9 @@
 use crate::camera::lanes_of_eight::{Octet, choose, columns_from, mix, store};
 use crate::camera::shade::pixels::{Pixels, Run, clarity};
 use crate::camera::{FAR_M, NO_INSTANCE, View};
+use crate::class::Class;
 use crate::math::Vec3;
-use crate::scene::{Class, Scene};
+use crate::scene::Scene;
 use fearless_simd::prelude::*;
 
 /// Sky, and terrain beyond what is drawn.

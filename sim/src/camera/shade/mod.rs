@@ -7,11 +7,12 @@ mod texture;
 
 use crate::camera::lanes_of_eight::{OCTET, Octet, choose, columns_from, load, splat_colour};
 use crate::camera::raster::attribute::Along;
-use crate::camera::raster::fill::{Canvas, Material, Surface};
+use crate::camera::raster::fill::Canvas;
 use crate::camera::shade::backdrop::Backdrop;
 use crate::camera::shade::paint::paint_lines;
 use crate::camera::shade::pixels::{Pixels, Run};
 use crate::camera::shade::texture::GroundTexture;
+use crate::camera::surface::{Material, Surface};
 use crate::camera::{Frame, View};
 use crate::scene::Scene;
 use fearless_simd::prelude::*;

@@ -6,8 +6,9 @@
 use crate::camera::lanes_of_eight::{OCTET, Octet, columns_from, load, store};
 use crate::camera::shade::pixels::{Pixels, Run};
 use crate::camera::shade::texture::GroundTexture;
+use crate::class::Class;
 use crate::road::{Dash, Marking};
-use crate::scene::{Class, Scene};
+use crate::scene::Scene;
 use fearless_simd::prelude::*;
 
 /// Pixels count as at least this wide, lest a share be divided by nothing.

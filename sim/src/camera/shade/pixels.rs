@@ -1,7 +1,7 @@
 //! One row of pixels while it is shaded: in vectors, with a margin on the right, until all of it is copied out at once.
 
 use crate::camera::lanes_of_eight::{OCTET, Octet, exp2, load, nearest, store};
-use crate::camera::raster::fill::Surface;
+use crate::camera::surface::Surface;
 use crate::scene::Scene;
 use fearless_simd::prelude::*;
 use fearless_simd::{u8x32, u32x8};

@@ -2,7 +2,7 @@
 
 use crate::camera::lanes_of_eight::{Octet, nearest};
 use crate::camera::raster::attribute::{Along, Footprint};
-use crate::camera::raster::fill::Surface;
+use crate::camera::surface::Surface;
 use fearless_simd::prelude::*;
 use fearless_simd::u32x8;
 

@@ -9,7 +9,7 @@ use crate::fault::filter::noise::{self, Photons, to_byte};
 use crate::fault::filter::pattern;
 use crate::fault::filter::{self, Size, Warp, convolve, convolve_bytes, gaussian_blur, gaussian_blur_values};
 use crate::fault::kind::Severity;
-use crate::fault::state::{Memory, Shot};
+use crate::fault::memory::{Memory, Shot};
 
 pub(in crate::fault) fn gaussian_noise(shot: &mut Shot<'_>, severity: Severity, memory: &mut Memory) {
     noise::gaussian(&mut memory.moving, 255.0 * severity.of([0.08, 0.12, 0.18, 0.26, 0.38]), shot.rgb);

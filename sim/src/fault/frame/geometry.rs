@@ -2,7 +2,7 @@
 
 use crate::fault::filter::{ALL, Warp};
 use crate::fault::kind::Severity;
-use crate::fault::state::{Memory, Shot};
+use crate::fault::memory::{Memory, Shot};
 use crate::math::{self, Vec3};
 
 /// Where things are in a frame without depth.

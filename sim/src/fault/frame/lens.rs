@@ -5,7 +5,7 @@ use crate::fault::filter::pattern;
 use crate::fault::filter::{ALL, Warp, gaussian_blur};
 use crate::fault::frame::corruption::magnified;
 use crate::fault::kind::Severity;
-use crate::fault::state::{Memory, Shot};
+use crate::fault::memory::{Memory, Shot};
 
 /// Soft dark spots of dust and grease.
 pub(in crate::fault) fn dirt(shot: &mut Shot<'_>, severity: Severity, memory: &mut Memory) {

@@ -3,7 +3,7 @@
 use crate::fault::filter::Size;
 use crate::fault::filter::noise::{self, Photons, to_byte};
 use crate::fault::kind::Severity;
-use crate::fault::state::{Memory, Shot};
+use crate::fault::memory::{Memory, Shot};
 use crate::math;
 
 /// The rows read last are missing.

@@ -1,7 +1,7 @@
 //! Frames that come late, twice, in the wrong order or not at all.
 
 use crate::fault::kind::Severity;
-use crate::fault::state::{Memory, Shot};
+use crate::fault::memory::{Memory, Shot};
 
 /// Loses frames one by one, black in their place.
 ///

@@ -2,7 +2,7 @@
 
 use crate::fault::filter::noise::to_byte;
 use crate::fault::kind::Severity;
-use crate::fault::state::{Memory, Shot};
+use crate::fault::memory::{Memory, Shot};
 use crate::math;
 
 /// A low sun: a bright disk, a halo, and a veil over the whole frame.
