@@ -232,6 +232,52 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rand::{RngExt, SeedableRng};
+    use rand_pcg::Pcg64Mcg;
+
+    /// Digest of the bits of all features over histories drawn at random, with frames that stand still among them.
+    fn digest_of_features(settings: MemorySettings) -> u64 {
+        let mut random = Pcg64Mcg::seed_from_u64(24);
+        let mut written = Vec::new();
+        for _ in 0..40 {
+            let mut memory = Memory::new(settings);
+            let dt_s = if random.random::<bool>() { 0.1 } else { 0.05 };
+            let (limit_mps, start_mps) = (random.random_range(5.0..30.0), random.random_range(-0.5..25.0_f32));
+            for _ in 0..25 {
+                let mut draw = |low: f32, high: f32| random.random_range(low..high);
+                let percept = Percept {
+                    lane_offset_m: draw(-3.0, 3.0),
+                    heading_rad: draw(-0.5, 0.5),
+                    curvature_per_m: draw(-0.05, 0.05),
+                    gap_m: draw(0.0, 60.0),
+                    lead_probability: draw(0.0, 1.4).min(1.0),
+                    lane_offset_scale_m: draw(0.0, 1.0),
+                    heading_scale_rad: draw(0.0, 0.2),
+                    curvature_scale_per_m: draw(0.0, 0.02),
+                    gap_scale_m: draw(0.0, 6.0),
+                };
+                let odometry = Odometry {
+                    speed_mps: start_mps + draw(-2.0, 2.0),
+                    acceleration_mps2: draw(-8.0, 4.0),
+                    yaw_rate_rad_per_s: draw(-0.4, 0.4),
+                    steer_rad: draw(-0.5, 0.5),
+                    speed_limit_mps: limit_mps,
+                };
+                let frame = [draw(0.0, 4.0) as u8];
+                let mut features = [f32::NAN; FEATURES];
+                memory.look(&frame, &percept, odometry, dt_s, &mut features);
+                written.extend(features.into_iter().flat_map(|feature| feature.to_bits().to_le_bytes()));
+            }
+        }
+        xxhash_rust::xxh3::xxh3_64(&written)
+    }
+
+    /// A policy has learned these numbers as they are: another order of operations is another driver.
+    #[test]
+    fn features_keep_their_bits() {
+        let digests = [MemorySettings::default(), MemorySettings::STEADY].map(digest_of_features);
+        assert_eq!(digests.map(|digest| format!("{digest:016x}")), ["62e3279a14751f18", "923442d84d138478"]);
+    }
 
     #[test]
     fn every_feature_is_written_and_bounded() {
