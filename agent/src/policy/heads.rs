@@ -1,9 +1,14 @@
 //! What the policy's numbers mean: a value and the advantages of two heads, read as Q-values.
 
 use roadproof_env::action::{ACCELERATION_MPS2, Action, STEER_RAD};
+use std::ops::Range;
 
 /// Values a network gives for one input: the state's value, then the advantages of each steering angle and acceleration.
-pub const OUTPUTS: usize = 1 + STEER_RAD.len() + ACCELERATION_MPS2.len();
+pub const OUTPUTS: usize = ACCELERATION_HEADS.end;
+/// Which heads stand for steering angles.
+pub(crate) const STEER_HEADS: Range<usize> = 1..1 + STEER_RAD.len();
+/// Which stand for accelerations.
+pub(crate) const ACCELERATION_HEADS: Range<usize> = STEER_HEADS.end..STEER_HEADS.end + ACCELERATION_MPS2.len();
 
 /// Q-values of one input, split by head.
 #[derive(Clone, Copy, Debug)]
@@ -38,13 +43,13 @@ impl QValues<'_> {
     /// Advantage of each steering angle, from right to left.
     #[must_use]
     pub fn steer(&self) -> &[f32] {
-        &self.0[1..1 + STEER_RAD.len()]
+        &self.0[STEER_HEADS]
     }
 
     /// Advantage of each acceleration, from braking to going.
     #[must_use]
     pub fn acceleration(&self) -> &[f32] {
-        &self.0[1 + STEER_RAD.len()..]
+        &self.0[ACCELERATION_HEADS]
     }
 }
 

@@ -7,4 +7,5 @@ mod network;
 pub use heads::{OUTPUTS, QValues, q_gradient};
 pub use network::{PolicySettings, QNetwork};
 
+pub(crate) use heads::{ACCELERATION_HEADS, STEER_HEADS};
 pub(crate) use network::VARIANCE_FLOOR;
