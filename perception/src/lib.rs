@@ -46,7 +46,8 @@ pub mod proof;
 
 pub use classes::{CELL_PX, CLASS_NAMES, CLASSES, Class, cell_class};
 pub use data::dataset::{Dataset, DatasetError};
-pub use heads::{GAP as GAP_OUTPUT, LEAD as LEAD_OUTPUT, OUTPUTS, percept};
+pub use heads::output::{OUTPUTS, Output};
+pub use heads::percept;
 pub use network::{PerceptionSettings, SettingsError};
 pub use percept::{GAP_MAX_M, Percept, PerceptLabel};
 pub use perception::Perception;

@@ -1,5 +1,5 @@
 //! What the driver is told about a frame: [`Percept`], and the truth it is trained against, [`PerceptLabel`].
-//! How nine network outputs become a percept is `head`'s business.
+//! How the network's outputs become a percept is the business of `heads`.
 
 /// The farthest gap that is told apart from a free lane, in metres.
 ///

@@ -1,6 +1,8 @@
 //! The trained eye: [`Perception`] turns frames into percepts and segmentations. `training` makes it, `weights` keeps it.
 
-use crate::heads::{OUTPUTS, best_class, percept};
+use crate::heads::output::OUTPUTS;
+use crate::heads::percept;
+use crate::heads::segmentation::best_class;
 use crate::network::patches::{PatchLayout, Photometry};
 use crate::network::{Network, PerceptionSettings};
 use crate::percept::Percept;

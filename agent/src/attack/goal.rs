@@ -1,11 +1,10 @@
 //! What attacks want of decisions, as losses over the pixels the decisions were made from.
 
 use crate::attack::end_to_end::{Decision, EndToEnd, Situation};
-use crate::policy::{OUTPUTS as HEADS, QValues};
-use crate::proof::policy::{ACCELERATION_HEADS, STEER_HEADS};
+use crate::policy::{ACCELERATION_HEADS, OUTPUTS as HEADS, QValues, STEER_HEADS};
 use roadproof_env::action::{ACCELERATION_MPS2, Action, STEER_RAD};
 use roadproof_perception::attack::{Objective, Outcome};
-use roadproof_perception::{GAP_OUTPUT, LEAD_OUTPUT, OUTPUTS, percept};
+use roadproof_perception::{OUTPUTS, Output, percept};
 use std::ops::Range;
 
 /// Temperature of the softmax that makes a random policy of Q-values, so that policies can be compared; a convention of ours. It is
@@ -13,8 +12,6 @@ use std::ops::Range;
 pub const TEMPERATURE: f32 = 0.01;
 /// A perceived offset in the lane that is off by this much counts as pushed away.
 const PUSHED_M: f32 = 0.3;
-/// Output of perception that is the offset in the lane.
-const LANE_OFFSET_OUTPUT: usize = 0;
 
 /// What an attack wants of a decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -200,16 +197,18 @@ fn critic(clean: &Decision, decision: &Decision, slopes: &mut [f32]) -> f32 {
 
 /// Pushes the perceived offset one way, in what one is of the output.
 fn push(clean: &Decision, decision: &Decision, sign: f32, slopes: &mut [f32]) -> Outcome {
-    slopes[LANE_OFFSET_OUTPUT] = sign;
+    let offset = Output::LaneOffset.index();
+    slopes[offset] = sign;
     let moved_m = percept(&decision.outputs).lane_offset_m - percept(&clean.outputs).lane_offset_m;
-    Outcome { loss: sign * decision.outputs[LANE_OFFSET_OUTPUT], broken: sign * moved_m > PUSHED_M }
+    Outcome { loss: sign * decision.outputs[offset], broken: sign * moved_m > PUSHED_M }
 }
 
 /// Hides the car ahead: its logit down, its gap up.
 fn hide(clean: &Decision, decision: &Decision, slopes: &mut [f32]) -> Outcome {
-    (slopes[LEAD_OUTPUT], slopes[GAP_OUTPUT]) = (-1.0, 1.0);
-    let loss = decision.outputs[GAP_OUTPUT] - decision.outputs[LEAD_OUTPUT];
-    Outcome { loss, broken: clean.outputs[LEAD_OUTPUT] >= 0.0 && decision.outputs[LEAD_OUTPUT] < 0.0 }
+    let (lead, gap) = (Output::Lead.index(), Output::Gap.index());
+    (slopes[lead], slopes[gap]) = (-1.0, 1.0);
+    let loss = decision.outputs[gap] - decision.outputs[lead];
+    Outcome { loss, broken: clean.outputs[lead] >= 0.0 && decision.outputs[lead] < 0.0 }
 }
 
 #[cfg(test)]

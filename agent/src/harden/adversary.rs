@@ -5,7 +5,7 @@
 //! each frame averages out.
 
 use roadproof_perception::attack::{Budget, Differentiable, Norm, Outcome, to_bytes, to_numbers};
-use roadproof_perception::{OUTPUTS, Perception};
+use roadproof_perception::{OUTPUTS, Output, Perception};
 use roadproof_sim::seed::Stream;
 use roadproof_sim::{Purpose, Seed};
 
@@ -91,21 +91,20 @@ impl Adversary {
 
 /// A direction over the outputs: offset, heading and curvature to one side together, or the lead shown or hidden, or both.
 fn draw(stream: &mut Stream) -> [f32; OUTPUTS] {
-    const { assert!(OUTPUTS == 9, "four quantities, their scales, the lead") };
     let mut push = [0.0; OUTPUTS];
     let sign = |stream: &mut Stream| if stream.chance(0.5) { 1.0 } else { -1.0 };
     let what = stream.below(4);
     if what != 1 {
         let side = sign(stream);
-        push[0] = side;
+        push[Output::LaneOffset.index()] = side;
         // What turns the car the same way: an offset to the left, a heading to the left, a bend to the right.
-        push[1] = if what == 2 { 0.0 } else { side };
-        push[2] = if what == 0 { -side } else { 0.0 };
+        push[Output::Heading.index()] = if what == 2 { 0.0 } else { side };
+        push[Output::Curvature.index()] = if what == 0 { -side } else { 0.0 };
     }
     if what == 1 || what == 3 {
         let away = sign(stream);
-        push[3] = away;
-        push[OUTPUTS - 1] = -away;
+        push[Output::Gap.index()] = away;
+        push[Output::Lead.index()] = -away;
     }
     push
 }
@@ -146,7 +145,7 @@ mod tests {
         let mut adversary = Adversary::new(driver.perception(), 2);
         adversary.start(1, Some(Seed(4)));
         let mut left = [0.0; OUTPUTS];
-        left[0] = 1.0;
+        left[Output::LaneOffset.index()] = 1.0;
         adversary.targets[1].as_mut().expect("started above").push = left;
         let mut rgb = clean.clone();
         // The chance of another mind in the first decision is small; the seed says that it keeps this one.

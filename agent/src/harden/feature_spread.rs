@@ -4,10 +4,11 @@
 //! policy that must hold over them learns nothing. So the default is what attacks reach on frames of the moment. That is no
 //! bound, and choices that hold over it are not certified.
 
-use crate::memory::{FEATURES, HISTORY, Memory, Odometry};
+use crate::memory::feature::{HISTORY, LANE_FEATURES};
+use crate::memory::{FEATURES, Feature, Memory, Odometry};
 use roadproof_perception::attack::{Budget, Differentiable, Norm, Objective, Outcome, PgdSettings, pgd, to_numbers};
 use roadproof_perception::proof::network::{BoundedPerception, percept_bounds};
-use roadproof_perception::{OUTPUTS, Perception, percept};
+use roadproof_perception::{OUTPUTS, Output, Perception, percept};
 use serde::{Deserialize, Serialize};
 
 /// Where the radius of each feature comes from. What the car knows without the camera is never off.
@@ -55,25 +56,16 @@ impl Spread {
     #[must_use]
     pub fn radius(&self, growth: f32, perception: &Perception, views: &[View<'_>], decision_s: f32) -> [f32; FEATURES] {
         let each: Vec<[f32; FEATURES]> = match *self {
-            Self::Given { feature_eps } => return SEEN.map(|seen| if seen { feature_eps * growth } else { 0.0 }),
+            Self::Given { feature_eps } => {
+                return Feature::<f32>::TABLE.map(|feature| if feature.seen { feature_eps * growth } else { 0.0 });
+            }
             Self::Attacked { eps, .. } => attacked(eps * growth, perception, views, decision_s),
             Self::Bounded { eps, .. } => bounded(eps * growth, perception, views, decision_s),
         };
         let mean = |feature: usize| each.iter().map(|moved| moved[feature]).sum::<f32>() / each.len().max(1) as f32;
-        std::array::from_fn(|feature| if SEEN[feature] { mean(feature) } else { 0.0 })
+        std::array::from_fn(|index| if Feature::<f32>::TABLE[index].seen { mean(index) } else { 0.0 })
     }
 }
-
-/// Which features the camera has a say in: the percepts remembered, the lead, and what is made of percept and movement.
-const SEEN: [bool; FEATURES] = {
-    let mut seen = [false; FEATURES];
-    let mut feature = 0;
-    while feature < FEATURES {
-        seen[feature] = feature < 15 || feature == 21 || feature == 22;
-        feature += 1;
-    }
-    seen
-};
 
 /// What one world's driver has before it.
 #[derive(Clone, Copy, Debug)]
@@ -89,27 +81,26 @@ pub struct View<'a> {
 /// One output of the network, up or down.
 struct Push<'a> {
     network: &'a Differentiable,
-    output: usize,
+    output: Output,
     sign: f32,
 }
 
 impl Objective for Push<'_> {
     fn evaluate(&self, pixels: &[f32]) -> Vec<Outcome> {
-        let loss = |_, outputs: &[f32]| Outcome { loss: self.sign * outputs[self.output], broken: false };
+        let loss = |_, outputs: &[f32]| Outcome { loss: self.sign * outputs[self.output.index()], broken: false };
         self.network.evaluate(pixels, loss)
     }
 
     fn gradients(&self, pixels: &[f32], gradient: &mut [f32]) -> Vec<Outcome> {
         self.network.gradients(pixels, gradient, |_, outputs, slopes| {
             slopes.fill(0.0);
-            slopes[self.output] = self.sign;
-            Outcome { loss: self.sign * outputs[self.output], broken: false }
+            slopes[self.output.index()] = self.sign;
+            Outcome { loss: self.sign * outputs[self.output.index()], broken: false }
         })
     }
 }
 
 fn attacked(eps: f32, perception: &Perception, views: &[View<'_>], decision_s: f32) -> Vec<[f32; FEATURES]> {
-    const { assert!(OUTPUTS == 9, "four quantities, their scales, the lead") };
     let Ok(budget) = Budget::new(Norm::Linf, eps) else { return vec![[0.0; FEATURES]; views.len()] };
     let network = Differentiable::new(perception);
     let clean: Vec<f32> = views.iter().flat_map(|view| to_numbers(view.frame)).collect();
@@ -127,10 +118,10 @@ fn attacked(eps: f32, perception: &Perception, views: &[View<'_>], decision_s: f
     let before = of(&clean);
     let mut moved = vec![[0.0_f32; FEATURES]; views.len()];
     let settings = PgdSettings { steps: 3, step_share: 0.5, ..PgdSettings::default() };
-    for output in [0, 1, 2, 3, OUTPUTS - 1] {
+    for output in Output::PERCEIVED {
         for sign in [-1.0, 1.0] {
             let push = Push { network: &network, output, sign };
-            let seeds = vec![output as u64; views.len()];
+            let seeds = vec![output.index() as u64; views.len()];
             let after = of(&pgd(&push, &clean, &budget, &settings, &seeds).pixels);
             for (moved, (after, before)) in moved.iter_mut().zip(after.iter().zip(&before)) {
                 for (moved, (after, before)) in moved.iter_mut().zip(after.iter().zip(before)) {
@@ -157,9 +148,9 @@ fn bounded(eps: f32, perception: &Perception, views: &[View<'_>], decision_s: f3
                 *moved = moved.max((bound.high - value).max(value - bound.low) as f32);
             }
         }
-        // Percepts remembered may have been off as far as the newest.
-        for feature in 3..3 * HISTORY {
-            moved[feature] = moved[feature].max(moved[feature % 3]);
+        // Lanes remembered may have been off as far as the newest.
+        for index in LANE_FEATURES..LANE_FEATURES * HISTORY {
+            moved[index] = moved[index].max(moved[index % LANE_FEATURES]);
         }
         moved
     };
@@ -196,8 +187,11 @@ mod tests {
             );
             assert!(widest[3..9].iter().zip(&widest[..3]).all(|(earlier, now)| earlier >= now), "{widest:?}");
             for radius in [whole, widest, radius(Spread::Given { feature_eps: 0.1 }, 1.0)] {
-                assert!(radius[15..21].iter().chain(&radius[23..]).all(|radius| *radius == 0.0), "{radius:?}");
-                assert!(radius[21] > 0.0 && radius[22] > 0.0);
+                for (radius, feature) in radius.into_iter().zip(Feature::<f32>::TABLE) {
+                    assert!(feature.seen || radius == 0.0, "{feature:?}: {radius}");
+                    let made_of_both = ["drift", "curvature_not_driven"].contains(&feature.name);
+                    assert!(!made_of_both || radius > 0.0, "{feature:?}: {radius}");
+                }
             }
         }
     }

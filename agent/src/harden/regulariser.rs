@@ -20,8 +20,8 @@
 use crate::attack::end_to_end::numbers;
 use crate::harden::feature_spread::Spread;
 use crate::memory::FEATURES;
-use crate::policy::{OUTPUTS, QNetwork, VARIANCE_FLOOR};
-use crate::proof::policy::{ACCELERATION_HEADS, STEER_HEADS};
+use crate::memory::feature::FEATURE_MAX;
+use crate::policy::{ACCELERATION_HEADS, OUTPUTS, QNetwork, STEER_HEADS, VARIANCE_FLOOR};
 use burn::module::Module;
 use burn::nn::{LayerNorm, Linear};
 use burn::prelude::*;
@@ -145,7 +145,7 @@ impl RobustQ {
             for (index, (value, slope)) in features.iter_mut().zip(gradient).enumerate() {
                 let (radius, clean) = (self.radius[index % FEATURES], clean[index]);
                 let moved = if slope == 0.0 { *value } else { *value + share * radius * slope.signum() };
-                *value = moved.clamp(clean - radius, clean + radius).clamp(-4.0, 4.0);
+                *value = moved.clamp(clean - radius, clean + radius).clamp(-FEATURE_MAX, FEATURE_MAX);
             }
         }
         worst
@@ -153,7 +153,9 @@ impl RobustQ {
 
     fn overlap(&self, network: &QNetwork, decisions: &Decisions<'_>) -> Tensor<1> {
         let ends = |sign: f32| -> Vec<f32> {
-            let moved = |(index, value): (usize, &f32)| (value + sign * self.radius[index % FEATURES]).clamp(-4.0, 4.0);
+            let moved = |(index, value): (usize, &f32)| {
+                (value + sign * self.radius[index % FEATURES]).clamp(-FEATURE_MAX, FEATURE_MAX)
+            };
             decisions.features.iter().enumerate().map(moved).collect()
         };
         let (low, high) = bounds(network, rows(&ends(-1.0), FEATURES), rows(&ends(1.0), FEATURES));

@@ -4,33 +4,63 @@
 //! Each percept counts by its own expected error, and none moves the belief by more than a few standard deviations at once:
 //! a black frame, which perception knows to be worthless, hardly counts, and a single wrong one cannot throw the car about.
 
+use crate::memory::correction::{Estimate, MOST_SURPRISE};
 use roadproof_perception::Percept;
-use roadproof_perception::proof::interval::{Interval, ROUNDING};
+use roadproof_perception::proof::interval::Interval;
 use roadproof_perception::proof::network::PerceptBounds;
+use roadproof_perception::proof::number::Number;
 
 /// Spread that a decision of a tenth of a second adds to offset (m), heading (rad) and curvature (1/m): what the model leaves
 /// out, mostly that perception's curvature is that of the road ahead rather than under the wheels.
 const PROCESS_SIGMA: [f32; 3] = [0.02, 0.01, 0.003];
 /// Percepts are never believed to be better than this.
 const LEAST_SIGMA: [f32; 3] = [0.05, 0.008, 0.0015];
-/// Surprises beyond so many standard deviations count as this many.
-///
-/// # Source
-/// Huber 1964, "Robust Estimation of a Location Parameter": the usual bound is 1.345 for identically distributed errors; errors
-/// of neighbouring frames are alike, so more is let through here.
-pub(crate) const MOST_SURPRISE: f32 = 2.0;
 
 /// The filter of one world.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct LaneTracker {
-    lane: Option<Lane>,
+    lane: Option<Lane<f32>>,
 }
 
+/// A lane as it is believed to be.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Lane {
+struct Lane<N> {
     /// Offset (m), heading (rad), curvature (1/m).
-    state: [f32; 3],
-    covariance: [[f32; 3]; 3],
+    state: [N; 3],
+    covariance: [[N; 3]; 3],
+}
+
+/// What a frame says of the three numbers.
+struct Measured<N> {
+    value: [N; 3],
+    /// Scale of the Laplace distribution that perception expects its errors to have.
+    scale: [N; 3],
+}
+
+impl From<&Percept> for Measured<f32> {
+    fn from(percept: &Percept) -> Self {
+        Self {
+            value: [percept.lane_offset_m, percept.heading_rad, percept.curvature_per_m],
+            scale: [percept.lane_offset_scale_m, percept.heading_scale_rad, percept.curvature_scale_per_m],
+        }
+    }
+}
+
+impl From<&PerceptBounds> for Measured<Interval> {
+    fn from(percept: &PerceptBounds) -> Self {
+        Self {
+            value: [percept.lane_offset_m, percept.heading_rad, percept.curvature_per_m],
+            scale: [percept.lane_offset_scale_m, percept.heading_scale_rad, percept.curvature_scale_per_m],
+        }
+    }
+}
+
+impl<N: Number> Measured<N> {
+    /// Variance of a number: that of the distribution, with a floor.
+    fn noise(&self, index: usize) -> N {
+        let sigma = (self.scale[index] * N::from(std::f32::consts::SQRT_2)).at_least(LEAST_SIGMA[index]);
+        sigma * sigma
+    }
 }
 
 impl LaneTracker {
@@ -45,19 +75,8 @@ impl LaneTracker {
         yaw_rate_rad_per_s: f32,
         dt_s: f32,
     ) -> [f32; 3] {
-        let seen = percept.map(measured);
-        let lane = match (&mut self.lane, seen) {
-            (None, None) => return [0.0; 3],
-            (slot @ None, Some((state, sigma))) => slot.insert(Lane::first(state, sigma)),
-            (Some(lane), seen) => {
-                lane.predict(speed_mps, yaw_rate_rad_per_s, dt_s);
-                if let Some((value, sigma)) = seen {
-                    (0..3).for_each(|index| lane.correct(index, value[index], sigma[index]));
-                }
-                lane
-            }
-        };
-        lane.state
+        self.lane = self.next(percept.map(Measured::from), speed_mps, yaw_rate_rad_per_s, dt_s);
+        self.lane.map_or([0.0; 3], |lane| lane.state)
     }
 
     /// Bounds of what [`Self::observe`] returns for every percept within bounds; the filter stays as it is.
@@ -69,39 +88,30 @@ impl LaneTracker {
         yaw_rate_rad_per_s: f32,
         dt_s: f32,
     ) -> [Interval; 3] {
-        let value = percept.map(|percept| [percept.lane_offset_m, percept.heading_rad, percept.curvature_per_m]);
-        let Some(mut lane) = self.lane else { return value.unwrap_or([Interval::exactly(0.0); 3]) };
+        let next = self.next(percept.map(Measured::from), speed_mps, yaw_rate_rad_per_s, dt_s);
+        next.map_or([Interval::exactly(0.0); 3], |lane| lane.state)
+    }
+
+    /// The lane after `dt_s` and what was measured, if anything was.
+    fn next<N: Estimate>(
+        &self,
+        measured: Option<Measured<N>>,
+        speed_mps: f32,
+        yaw_rate_rad_per_s: f32,
+        dt_s: f32,
+    ) -> Option<Lane<N>> {
+        let Some(mut lane) = self.lane else { return measured.as_ref().map(Lane::first) };
         lane.predict(speed_mps, yaw_rate_rad_per_s, dt_s);
-        let mut bounds = LaneBounds {
-            state: lane.state.map(Interval::exactly),
-            covariance: lane.covariance.map(|line| line.map(Interval::exactly)),
-        };
-        if let (Some(percept), Some(value)) = (percept, value) {
-            let scale = [percept.lane_offset_scale_m, percept.heading_scale_rad, percept.curvature_scale_per_m];
-            for index in 0..3 {
-                let sigma = (scale[index] * std::f32::consts::SQRT_2).at_least(LEAST_SIGMA[index]);
-                bounds.correct(index, value[index], sigma);
-            }
+        let mut lane =
+            Lane { state: lane.state.map(N::from), covariance: lane.covariance.map(|line| line.map(N::from)) };
+        if let Some(measured) = measured {
+            (0..3).for_each(|index| lane.correct(index, measured.value[index], measured.noise(index)));
         }
-        bounds.state
+        Some(lane)
     }
 }
 
-/// What a percept says, and the standard deviation of that: of a Laplace distribution with the predicted scale.
-fn measured(percept: &Percept) -> ([f32; 3], [f32; 3]) {
-    let value = [percept.lane_offset_m, percept.heading_rad, percept.curvature_per_m];
-    let scale = [percept.lane_offset_scale_m, percept.heading_scale_rad, percept.curvature_scale_per_m];
-    let sigma = |index: usize| (std::f32::consts::SQRT_2 * scale[index]).max(LEAST_SIGMA[index]);
-    (value, [sigma(0), sigma(1), sigma(2)])
-}
-
-impl Lane {
-    fn first(state: [f32; 3], sigma: [f32; 3]) -> Self {
-        let mut covariance = [[0.0; 3]; 3];
-        (0..3).for_each(|index| covariance[index][index] = sigma[index] * sigma[index]);
-        Self { state, covariance }
-    }
-
+impl Lane<f32> {
     /// The car moves along its heading and turns by its yaw rate, the lane under it by its curvature.
     fn predict(&mut self, speed_mps: f32, yaw_rate_rad_per_s: f32, dt_s: f32) {
         let step_m = speed_mps * dt_s;
@@ -115,86 +125,29 @@ impl Lane {
         (0..3).for_each(|index| moved[index][index] += PROCESS_SIGMA[index] * PROCESS_SIGMA[index] * decisions);
         self.covariance = moved;
     }
+}
 
-    /// One number after the other: their errors are taken to be independent.
-    fn correct(&mut self, index: usize, value: f32, sigma: f32) {
-        let variance = self.covariance[index][index] + sigma * sigma;
-        let most = MOST_SURPRISE * variance.sqrt();
-        let surprise = (value - self.state[index]).clamp(-most, most);
-        let row = self.covariance[index];
-        let gain = row.map(|covariance| covariance / variance);
-        for (state, gain) in self.state.iter_mut().zip(gain) {
-            *state += gain * surprise;
-        }
-        for (line, gain) in self.covariance.iter_mut().zip(gain) {
-            line.iter_mut().zip(row).for_each(|(covariance, own)| *covariance -= gain * own);
-        }
+impl<N: Estimate> Lane<N> {
+    fn first(measured: &Measured<N>) -> Self {
+        let mut covariance = [[N::from(0.0); 3]; 3];
+        (0..3).for_each(|index| covariance[index][index] = measured.noise(index));
+        Self { state: measured.value, covariance }
     }
-}
 
-/// A lane that is known to lie within bounds.
-struct LaneBounds {
-    state: [Interval; 3],
-    covariance: [[Interval; 3]; 3],
-}
-
-impl LaneBounds {
-    /// As [`Lane::correct`].
-    ///
-    /// The corrected number itself is `s + p / v * clamp(z - s)`, where `v = p + sigma²` and the clamp is at plus or minus
-    /// [`MOST_SURPRISE`] roots of `v`. It grows with `s` and with `z`; the correction grows with `p` and falls with `sigma`,
-    /// both in magnitude. So its ends are at corners. The others add `c * clamp(z - s) / v` with their covariance `c`; the
-    /// fraction grows with `z - s` and falls with `v` in magnitude.
-    fn correct(&mut self, index: usize, value: Interval, sigma: Interval) {
+    /// Takes in one number. They come one after the other: their errors are taken to be independent.
+    fn correct(&mut self, index: usize, value: N, noise: N) {
         let (row, state) = (self.covariance[index], self.state[index]);
-        let variance = row[index] + sigma * sigma;
-        let pull = pull(value - state, variance);
-        for (other, own) in self.state.iter_mut().zip(row) {
-            *other = *other + own * pull;
+        let variance = row[index] + noise;
+        for (other, covariance) in self.state.iter_mut().zip(row) {
+            *other = *other + N::correction(covariance, variance, value - state, MOST_SURPRISE);
         }
-        if row[index].low > 0.0 {
-            self.state[index] = corrected(state, value, row[index], sigma);
-        }
+        self.state[index] = N::corrected(state, value, row[index], noise, MOST_SURPRISE);
         let gain = row.map(|covariance| covariance / variance);
         for (line, gain) in self.covariance.iter_mut().zip(gain) {
             line.iter_mut().zip(row).for_each(|(covariance, own)| *covariance = *covariance - gain * own);
         }
     }
 }
-
-/// A surprise, cut, over its variance.
-fn pull(surprise: Interval, variance: Interval) -> Interval {
-    if variance.low <= 0.0 {
-        return Interval::ALL;
-    }
-    let at = |surprise: f64, variance: f64| cut(surprise, variance) / variance;
-    let ends = |variance: f64| [at(surprise.low, variance), at(surprise.high, variance)];
-    let found = Interval::around(ends(variance.low).into_iter().chain(ends(variance.high)));
-    found.widened(ROUNDINGS * found.magnitude())
-}
-
-/// The number that a percept corrects.
-fn corrected(state: Interval, value: Interval, own: Interval, sigma: Interval) -> Interval {
-    let at = |state: f64, value: f64, own: f64, sigma: f64| {
-        let variance = own + sigma * sigma;
-        state + own / variance * cut(value - state, variance)
-    };
-    let ends = |state: f64, value: f64| {
-        [own.low, own.high]
-            .into_iter()
-            .flat_map(move |own| [at(state, value, own, sigma.low), at(state, value, own, sigma.high)])
-    };
-    let found = Interval::around(ends(state.low, value.low).chain(ends(state.high, value.high)));
-    found.widened(ROUNDINGS * (state.magnitude() + value.magnitude()))
-}
-
-fn cut(surprise: f64, variance: f64) -> f64 {
-    let most = f64::from(MOST_SURPRISE) * variance.sqrt();
-    surprise.clamp(-most, most)
-}
-
-/// More than the handful of operations of a correction lose in f32, as a share of its operands.
-const ROUNDINGS: f64 = 16.0 * ROUNDING;
 
 fn product(a: &[[f32; 3]; 3], b: &[[f32; 3]; 3]) -> [[f32; 3]; 3] {
     let entry = |row: usize, column: usize| (0..3).map(|inner| a[row][inner] * b[inner][column]).sum();

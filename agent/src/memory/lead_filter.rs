@@ -2,10 +2,11 @@
 //!
 //! One frame shows how far a car is, not how fast; ten noisy gaps a second do, weighted by how sure perception was.
 
-use crate::memory::lane_filter::MOST_SURPRISE;
+use crate::memory::correction::{Estimate, MOST_SURPRISE};
 use roadproof_perception::Percept;
-use roadproof_perception::proof::interval::{Interval, ROUNDING};
+use roadproof_perception::proof::interval::Interval;
 use roadproof_perception::proof::network::PerceptBounds;
+use roadproof_perception::proof::number::Number;
 
 /// Spread of a lead's acceleration that the filter allows for.
 const ACCELERATION_SIGMA_MPS2: f32 = 2.5;
@@ -15,15 +16,44 @@ const FORGET_S: f32 = 0.5;
 /// [`ACCELERATION_SIGMA_MPS2`] has moved it by five metres.
 const FORGET_BLIND_S: f32 = 2.0;
 
-/// What is believed about the car ahead.
+/// The greatest speed that a lead is believed to have.
+const MOST_SPEED_MPS: f32 = 40.0;
+
+/// What is believed about the car ahead, or what may be for every percept within bounds.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Lead {
+pub struct Lead<N = f32> {
     /// Bumper to bumper.
-    pub gap_m: f32,
+    pub gap_m: N,
     /// Its speed.
-    pub speed_mps: f32,
-    variance: [[f32; 2]; 2],
+    pub speed_mps: N,
+    variance: [[N; 2]; 2],
     unseen_s: f32,
+}
+
+/// What a frame in which something is seen says of it.
+struct Measured<N> {
+    gap_m: N,
+    /// Scale of the Laplace distribution that perception expects its errors to have.
+    scale_m: N,
+}
+
+impl From<&Percept> for Measured<f32> {
+    fn from(percept: &Percept) -> Self {
+        Self { gap_m: percept.gap_m, scale_m: percept.gap_scale_m }
+    }
+}
+
+impl From<&PerceptBounds> for Measured<Interval> {
+    fn from(percept: &PerceptBounds) -> Self {
+        Self { gap_m: percept.lead_gap_m, scale_m: percept.gap_scale_m }
+    }
+}
+
+impl<N: Number> Measured<N> {
+    /// Variance of that distribution, with a floor against overconfidence.
+    fn noise(&self) -> N {
+        (N::from(2.0) * self.scale_m * self.scale_m).at_least(0.25)
+    }
 }
 
 /// The filter of one world.
@@ -97,9 +127,10 @@ impl LeadTracker {
                 belief.log_odds > 0.0
             }
         };
+        let most_surprise = self.most_surprise();
         match &mut self.lead {
-            Some(lead) if seen => lead.correct(percept, self.belief.is_some()),
-            None if seen && believed => self.lead = Some(Lead::first(percept, ego_speed_mps)),
+            Some(lead) if seen => lead.correct(&percept.into(), most_surprise),
+            None if seen && believed => self.lead = Some(Lead::first(&percept.into(), ego_speed_mps)),
             _ => {}
         }
         let gone = match self.belief {
@@ -120,6 +151,11 @@ impl LeadTracker {
         }
     }
 
+    /// A filter that believes lets no single percept move it by more than a few standard deviations.
+    fn most_surprise(&self) -> f32 {
+        if self.belief.is_some() { MOST_SURPRISE } else { f32::INFINITY }
+    }
+
     /// A decision without a frame.
     fn go_blind(&mut self, dt_s: f32) {
         let Some(belief) = &mut self.belief else { return };
@@ -130,35 +166,37 @@ impl LeadTracker {
     }
 }
 
-/// Bounds of a car ahead.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct LeadBounds {
-    /// Bumper to bumper.
-    pub gap_m: Interval,
-    /// Its speed.
-    pub speed_mps: Interval,
-}
-
 impl LeadTracker {
     /// What [`Self::lead`] may give once one of the percepts within bounds has been taken in: at most one case without a car
     /// ahead, and one or two with it, seen in this frame or not. The filter stays as it is.
+    ///
+    /// What becomes of a car ahead is the same formula as in [`Self::observe`]; whether there is one is not: where bounds leave open
+    /// whether it is seen or believed in, one interval around a car and no car would say nothing, so each case is followed.
     #[must_use]
-    pub fn bounds(&self, percept: Option<&PerceptBounds>, ego_speed_mps: f32, dt_s: f32) -> Vec<Option<LeadBounds>> {
+    pub fn bounds(
+        &self,
+        percept: Option<&PerceptBounds>,
+        ego_speed_mps: f32,
+        dt_s: f32,
+    ) -> Vec<Option<Lead<Interval>>> {
         let mut next = *self;
         let Some(percept) = percept else {
             next.observe(None, ego_speed_mps, dt_s);
-            return vec![next.lead.map(LeadBounds::exactly)];
+            return vec![next.lead.map(Lead::exactly)];
         };
         next.predict(ego_speed_mps, dt_s);
         let predicted = next.lead;
         let mut cases = Vec::new();
         for seen in [true, false] {
             for believed in self.believed(predicted, seen, percept.lead_probability, dt_s) {
-                let case = match predicted {
+                let case = match predicted.map(Lead::exactly) {
                     _ if !believed => None,
-                    Some(lead) if seen => Some(lead.corrected(percept, self.belief.is_some())),
-                    None if seen => Some(LeadBounds::first(percept, ego_speed_mps)),
-                    lead => lead.map(LeadBounds::exactly),
+                    Some(mut lead) if seen => {
+                        lead.correct(&percept.into(), self.most_surprise());
+                        Some(lead)
+                    }
+                    None if seen => Some(Lead::first(&percept.into(), ego_speed_mps)),
+                    lead => lead,
                 };
                 if case.is_some() || !cases.contains(&None) {
                     cases.push(case);
@@ -190,51 +228,18 @@ impl LeadTracker {
     }
 }
 
-impl LeadBounds {
+impl Lead<Interval> {
     fn exactly(lead: Lead) -> Self {
-        Self { gap_m: Interval::exactly(lead.gap_m), speed_mps: Interval::exactly(lead.speed_mps) }
-    }
-
-    fn first(percept: &PerceptBounds, ego_speed_mps: f32) -> Self {
-        Self { gap_m: percept.lead_gap_m, speed_mps: Interval::exactly(0.7 * ego_speed_mps) }
+        Self {
+            gap_m: Interval::exactly(lead.gap_m),
+            speed_mps: Interval::exactly(lead.speed_mps),
+            variance: lead.variance.map(|line| line.map(Interval::exactly)),
+            unseen_s: lead.unseen_s,
+        }
     }
 }
 
 impl Lead {
-    /// Bounds of gap and speed after [`Self::correct`]. Both are `x + c / v * clamp(z - gap)` where only `z` and the variance
-    /// `v` are uncertain: they grow or fall with `z`, and what is added falls with `v` in magnitude, so their ends are at corners.
-    fn corrected(&self, percept: &PerceptBounds, bounded: bool) -> LeadBounds {
-        let [[own, cross], _] = self.variance.map(|line| line.map(f64::from));
-        let (gap_m, speed_mps) = (f64::from(self.gap_m), f64::from(self.speed_mps));
-        let scale_m = percept.gap_scale_m;
-        let noise = (scale_m * 2.0 * scale_m).at_least(0.25);
-        let at = |covariance: f64, seen_m: f64, noise: f64| {
-            let sum = own + noise;
-            let most_m = if bounded { f64::from(MOST_SURPRISE) * sum.sqrt() } else { f64::INFINITY };
-            covariance / sum * (seen_m - gap_m).clamp(-most_m, most_m)
-        };
-        let added = |covariance: f64| {
-            let seen = percept.lead_gap_m;
-            let ends = |seen_m: f64| [at(covariance, seen_m, noise.low), at(covariance, seen_m, noise.high)];
-            Interval::around(ends(seen.low).into_iter().chain(ends(seen.high)))
-        };
-        let (moved, sped) = (added(own), added(cross));
-        let sum = |at: f64, by: Interval, least: f32, most: f32| {
-            let found = Interval { low: at + by.low, high: at + by.high };
-            // The handful of operations before loses no more than this; the surprise is a difference of gaps.
-            let scale =
-                at.abs() + by.magnitude() + (gap_m.abs() + percept.lead_gap_m.magnitude()) * cross.abs().max(own) / own;
-            found.widened(16.0 * ROUNDING * scale).clamp(least, most)
-        };
-        LeadBounds { gap_m: sum(gap_m, moved, 0.0, f32::INFINITY), speed_mps: sum(speed_mps, sped, 0.0, 40.0) }
-    }
-
-    fn first(percept: &Percept, ego_speed_mps: f32) -> Self {
-        let variance = [[measurement_variance(percept), 0.0], [0.0, 25.0]];
-        // Whoever is ahead is as likely slower as it is as fast.
-        Self { gap_m: percept.gap_m, speed_mps: 0.7 * ego_speed_mps, variance, unseen_s: 0.0 }
-    }
-
     fn predict(&mut self, ego_speed_mps: f32, dt_s: f32) {
         self.gap_m += (self.speed_mps - ego_speed_mps) * dt_s;
         self.unseen_s += dt_s;
@@ -245,25 +250,27 @@ impl Lead {
         let new_cross = cross + dt_s * speed + 0.5 * t3 * noise;
         self.variance = [[new_gap, new_cross], [new_cross, speed + t2 * noise]];
     }
+}
 
-    /// `bounded`: no single percept moves the belief by more than a few standard deviations.
-    fn correct(&mut self, percept: &Percept, bounded: bool) {
-        let [[gap, cross], [_, speed]] = self.variance;
-        let sum = gap + measurement_variance(percept);
+impl<N: Estimate> Lead<N> {
+    fn first(measured: &Measured<N>, ego_speed_mps: f32) -> Self {
+        let variance = [[measured.noise(), N::from(0.0)], [N::from(0.0), N::from(25.0)]];
+        // Whoever is ahead is as likely slower as it is as fast.
+        Self { gap_m: measured.gap_m, speed_mps: N::from(0.7 * ego_speed_mps), variance, unseen_s: 0.0 }
+    }
+
+    fn correct(&mut self, measured: &Measured<N>, most_surprise: f32) {
+        let ([[gap, cross], [_, speed]], noise) = (self.variance, measured.noise());
+        let (sum, surprise_m) = (gap + noise, measured.gap_m - self.gap_m);
+        let sped_mps = N::correction(cross, sum, surprise_m, most_surprise);
+        self.gap_m = N::corrected(self.gap_m, measured.gap_m, gap, noise, most_surprise).at_least(0.0);
+        self.speed_mps = (self.speed_mps + sped_mps).clamp(0.0, MOST_SPEED_MPS);
         let (gain_gap, gain_speed) = (gap / sum, cross / sum);
-        let most_m = if bounded { MOST_SURPRISE * sum.sqrt() } else { f32::INFINITY };
-        let surprise_m = (percept.gap_m - self.gap_m).clamp(-most_m, most_m);
-        self.gap_m = (self.gap_m + gain_gap * surprise_m).max(0.0);
-        self.speed_mps = (self.speed_mps + gain_speed * surprise_m).clamp(0.0, 40.0);
-        let (new_gap, new_cross) = ((1.0 - gain_gap) * gap, (1.0 - gain_gap) * cross);
+        let left = N::from(1.0) - gain_gap;
+        let (new_gap, new_cross) = (left * gap, left * cross);
         self.variance = [[new_gap, new_cross], [new_cross, speed - gain_speed * cross]];
         self.unseen_s = 0.0;
     }
-}
-
-/// Variance of a Laplace distribution with perception's scale, with a floor against overconfidence.
-fn measurement_variance(percept: &Percept) -> f32 {
-    (2.0 * percept.gap_scale_m * percept.gap_scale_m).max(0.25)
 }
 
 #[cfg(test)]

@@ -1,48 +1,22 @@
-//! What the policy is told: the percepts of the last three decisions, the tracked lead, and what the car knows of itself.
+//! What the policy is told: the lane in the last three decisions, the tracked lead, and what the car knows of itself.
 
+mod correction;
+pub mod feature;
 pub mod lane_filter;
 pub mod lead_filter;
+mod odometry;
 
+use crate::memory::feature::{HISTORY, Known, LANE_FEATURES};
 use crate::memory::lane_filter::LaneTracker;
-use crate::memory::lead_filter::{LeadBounds, LeadTracker};
+use crate::memory::lead_filter::{Lead, LeadTracker};
 use roadproof_perception::Percept;
-use roadproof_perception::proof::interval::Interval;
 use roadproof_perception::proof::network::PerceptBounds;
-use roadproof_sim::Measures;
+use roadproof_perception::proof::number::Number;
 use serde::{Deserialize, Serialize};
 
-/// What a car knows of itself without a camera, and the speed limit its map gives. Nothing else of the ground truth reaches
-/// the policy.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Odometry {
-    /// Speed along the body's axis.
-    pub speed_mps: f32,
-    /// Change of that speed.
-    pub acceleration_mps2: f32,
-    /// Turning speed about the up axis.
-    pub yaw_rate_rad_per_s: f32,
-    /// Steering angle of the front wheels.
-    pub steer_rad: f32,
-    /// The speed limit.
-    pub speed_limit_mps: f32,
-}
+pub use feature::{FEATURES, Feature, FeatureBounds};
+pub use odometry::Odometry;
 
-impl From<&Measures> for Odometry {
-    fn from(measures: &Measures) -> Self {
-        Self {
-            speed_mps: measures.ego.speed_mps,
-            acceleration_mps2: measures.ego.acceleration_mps2,
-            yaw_rate_rad_per_s: measures.ego.yaw_rate_rad_per_s,
-            steer_rad: measures.ego.steer_rad,
-            speed_limit_mps: measures.speed_limit_mps,
-        }
-    }
-}
-
-/// Numbers in one policy input.
-pub const FEATURES: usize = 24;
-/// Percepts remembered, the newest first.
-pub(crate) const HISTORY: usize = 3;
 /// Slower than this, two equal frames in a row are no wonder.
 const STANDING_MPS: f32 = 0.5;
 
@@ -67,7 +41,8 @@ impl MemorySettings {
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
     settings: MemorySettings,
-    percepts: [Option<Percept>; HISTORY],
+    /// Offset (m), heading (rad) and curvature (1/m) of the lane in the last decisions, the newest first.
+    lanes: [Option<[f32; LANE_FEATURES]>; HISTORY],
     lane: LaneTracker,
     lead: LeadTracker,
     /// Digest of the last frame.
@@ -103,59 +78,32 @@ impl Memory {
     /// - `features`: [`FEATURES`]
     ///
     /// # Units
-    /// Everything is scaled to about `-1..=1`.
+    /// Everything is scaled to about `-1..=1`, see [`Feature::TABLE`].
     pub fn observe(&mut self, percept: &Percept, ego: Odometry, dt_s: f32, features: &mut [f32]) {
         self.go_on(Some(percept), percept, ego, dt_s, features);
     }
 
     /// Goes on by one decision with a percept or without one; `stand_in` is what a memory that does not track has to go by.
     fn go_on(&mut self, seen: Option<&Percept>, stand_in: &Percept, ego: Odometry, dt_s: f32, features: &mut [f32]) {
-        let mut percept = *stand_in;
-        let speed_mps = ego.speed_mps;
-        if self.settings.track_lane {
-            [percept.lane_offset_m, percept.heading_rad, percept.curvature_per_m] =
-                self.lane.observe(seen, speed_mps, ego.yaw_rate_rad_per_s, dt_s);
-        }
-        self.percepts.rotate_right(1);
-        self.percepts[0] = Some(percept);
-        self.lead.observe(seen, speed_mps, dt_s);
-        let mut values = features.iter_mut();
-        let mut push = |value: f32| {
-            if let Some(slot) = values.next() {
-                *slot = value.clamp(-4.0, 4.0);
-            }
+        let lane = if self.settings.track_lane {
+            self.lane.observe(seen, ego.speed_mps, ego.yaw_rate_rad_per_s, dt_s)
+        } else {
+            [stand_in.lane_offset_m, stand_in.heading_rad, stand_in.curvature_per_m]
         };
-        for age in 0..HISTORY {
-            // At the start of a drive the oldest percept there is stands for those before it.
-            let percept = self.percepts[age].unwrap_or(percept);
-            push(percept.lane_offset_m);
-            push(percept.heading_rad / 0.1);
-            push(percept.curvature_per_m / 0.02);
-        }
-        let lead = self.lead.lead();
-        let gap_m = lead.map_or(60.0, |lead| lead.gap_m);
-        let closing_mps = lead.map_or(0.0, |lead| speed_mps - lead.speed_mps);
-        push(f32::from(u8::from(lead.is_some())));
-        push(gap_m / 30.0);
-        push(6.0 / (gap_m + 3.0));
-        push(closing_mps / 5.0);
-        push(3.0 * closing_mps.max(0.0) / (gap_m + 1.0));
-        push((gap_m - 2.0 - 1.2 * speed_mps) / 15.0);
-        let limit_mps = ego.speed_limit_mps;
-        push(speed_mps / 15.0);
-        push(limit_mps / 15.0);
-        push((limit_mps - speed_mps) / 3.0);
-        push(ego.steer_rad / 0.05);
-        push(ego.yaw_rate_rad_per_s / 0.2);
-        push(ego.acceleration_mps2 / 4.0);
-        push(speed_mps * percept.heading_rad);
-        push(20.0 * (percept.curvature_per_m - ego.yaw_rate_rad_per_s / speed_mps.max(2.0)));
-        push(f32::from(u8::from(speed_mps < 0.5)));
+        self.lead.observe(seen, ego.speed_mps, dt_s);
+        let known = self.known(lane, self.lead.lead(), ego);
+        features.iter_mut().zip(known.features()).for_each(|(slot, feature)| *slot = feature);
+        self.lanes.rotate_right(1);
+        self.lanes[0] = Some(lane);
+    }
+
+    /// What is known with the newest lane, which is not remembered yet, and the car ahead.
+    fn known<N: Number>(&self, lane: [N; LANE_FEATURES], lead: Option<Lead<N>>, ego: Odometry) -> Known<N> {
+        // At the start of a drive the newest stands for those that are not there yet.
+        let before = |decisions: usize| self.lanes[decisions - 1].map_or(lane, |lane| lane.map(N::from));
+        Known { lanes: [lane, before(1), before(2)], lead: lead.map(|lead| [lead.gap_m, lead.speed_mps]), ego }
     }
 }
-
-/// Bounds of one policy input.
-pub type FeatureBounds = [Interval; FEATURES];
 
 impl Memory {
     /// What [`Self::look`] may write for every percept within bounds: one box for each case of a car ahead, so that whatever it
@@ -172,7 +120,7 @@ impl Memory {
         cases
     }
 
-    /// As [`Self::go_on`].
+    /// The cases of [`Self::bounds`] with a frame or without one; `stand_in` is what a memory that does not track has to go by.
     fn bounds_of(
         &self,
         seen: Option<&PerceptBounds>,
@@ -186,52 +134,59 @@ impl Memory {
             [stand_in.lane_offset_m, stand_in.heading_rad, stand_in.curvature_per_m]
         };
         let leads = self.lead.bounds(seen, ego.speed_mps, dt_s);
-        leads.into_iter().map(|lead| self.feature_bounds(lane, lead, ego)).collect()
-    }
-
-    /// The policy's input, operation for operation as [`Self::go_on`] writes it.
-    fn feature_bounds(&self, lane: [Interval; 3], lead: Option<LeadBounds>, ego: Odometry) -> FeatureBounds {
-        let (speed_mps, limit_mps) = (ego.speed_mps, ego.speed_limit_mps);
-        let mut features = [Interval::exactly(0.0); FEATURES];
-        let mut values = features.iter_mut();
-        let mut push = |value: Interval| {
-            if let Some(slot) = values.next() {
-                *slot = value.clamp(-4.0, 4.0);
-            }
-        };
-        for age in 0..HISTORY {
-            let earlier = if age == 0 { None } else { self.percepts[age - 1] };
-            let [offset, heading, curvature] = earlier.map_or(lane, |percept| {
-                [percept.lane_offset_m, percept.heading_rad, percept.curvature_per_m].map(Interval::exactly)
-            });
-            push(offset);
-            push(heading / 0.1);
-            push(curvature / 0.02);
-        }
-        let gap_m = lead.map_or(Interval::exactly(60.0), |lead| lead.gap_m);
-        let closing_mps = lead.map_or(Interval::exactly(0.0), |lead| Interval::exactly(speed_mps) - lead.speed_mps);
-        push(Interval::exactly(f32::from(u8::from(lead.is_some()))));
-        push(gap_m / 30.0);
-        push(Interval::exactly(6.0) / (gap_m + 3.0));
-        push(closing_mps / 5.0);
-        push(closing_mps.at_least(0.0) * 3.0 / (gap_m + 1.0));
-        push((gap_m - 2.0 - 1.2 * speed_mps) / 15.0);
-        push(Interval::exactly(speed_mps / 15.0));
-        push(Interval::exactly(limit_mps / 15.0));
-        push(Interval::exactly((limit_mps - speed_mps) / 3.0));
-        push(Interval::exactly(ego.steer_rad / 0.05));
-        push(Interval::exactly(ego.yaw_rate_rad_per_s / 0.2));
-        push(Interval::exactly(ego.acceleration_mps2 / 4.0));
-        push(lane[1] * speed_mps);
-        push((lane[2] - ego.yaw_rate_rad_per_s / speed_mps.max(2.0)) * 20.0);
-        push(Interval::exactly(f32::from(u8::from(speed_mps < 0.5))));
-        features
+        leads.into_iter().map(|lead| self.known(lane, lead, ego).features()).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rand::{RngExt, SeedableRng};
+    use rand_pcg::Pcg64Mcg;
+
+    /// Digest of the bits of all features over histories drawn at random, with frames that stand still among them.
+    fn digest_of_features(settings: MemorySettings) -> u64 {
+        let mut random = Pcg64Mcg::seed_from_u64(24);
+        let mut written = Vec::new();
+        for _ in 0..40 {
+            let mut memory = Memory::new(settings);
+            let dt_s = if random.random::<bool>() { 0.1 } else { 0.05 };
+            let (limit_mps, start_mps) = (random.random_range(5.0..30.0), random.random_range(-0.5..25.0_f32));
+            for _ in 0..25 {
+                let mut draw = |low: f32, high: f32| random.random_range(low..high);
+                let percept = Percept {
+                    lane_offset_m: draw(-3.0, 3.0),
+                    heading_rad: draw(-0.5, 0.5),
+                    curvature_per_m: draw(-0.05, 0.05),
+                    gap_m: draw(0.0, 60.0),
+                    lead_probability: draw(0.0, 1.4).min(1.0),
+                    lane_offset_scale_m: draw(0.0, 1.0),
+                    heading_scale_rad: draw(0.0, 0.2),
+                    curvature_scale_per_m: draw(0.0, 0.02),
+                    gap_scale_m: draw(0.0, 6.0),
+                };
+                let odometry = Odometry {
+                    speed_mps: start_mps + draw(-2.0, 2.0),
+                    acceleration_mps2: draw(-8.0, 4.0),
+                    yaw_rate_rad_per_s: draw(-0.4, 0.4),
+                    steer_rad: draw(-0.5, 0.5),
+                    speed_limit_mps: limit_mps,
+                };
+                let frame = [draw(0.0, 4.0) as u8];
+                let mut features = [f32::NAN; FEATURES];
+                memory.look(&frame, &percept, odometry, dt_s, &mut features);
+                written.extend(features.into_iter().flat_map(|feature| feature.to_bits().to_le_bytes()));
+            }
+        }
+        xxhash_rust::xxh3::xxh3_64(&written)
+    }
+
+    /// A policy has learned these numbers as they are: another order of operations is another driver.
+    #[test]
+    fn features_keep_their_bits() {
+        let digests = [MemorySettings::default(), MemorySettings::STEADY].map(digest_of_features);
+        assert_eq!(digests.map(|digest| format!("{digest:016x}")), ["62e3279a14751f18", "923442d84d138478"]);
+    }
 
     #[test]
     fn every_feature_is_written_and_bounded() {

@@ -13,17 +13,12 @@
 //! arXiv:2003.08938.
 
 use crate::memory::FeatureBounds;
-use crate::policy::{OUTPUTS, QNetwork, VARIANCE_FLOOR};
+use crate::policy::{ACCELERATION_HEADS, OUTPUTS, QNetwork, STEER_HEADS, VARIANCE_FLOOR};
 use burn::nn::{LayerNorm, Linear};
 use burn::prelude::*;
-use roadproof_env::action::{ACCELERATION_MPS2, Action, STEER_RAD};
+use roadproof_env::action::Action;
 use roadproof_perception::proof::interval::{Affine, Interval, relu};
 use std::ops::Range;
-
-/// Which heads stand for steering angles.
-pub(crate) const STEER_HEADS: Range<usize> = 1..1 + STEER_RAD.len();
-/// Which stand for accelerations.
-pub(crate) const ACCELERATION_HEADS: Range<usize> = STEER_HEADS.end..STEER_HEADS.end + ACCELERATION_MPS2.len();
 
 /// What a head loses in f32, with room to spare: many times what heads were seen to lose, but no proof.
 const LOSS: f64 = 1e-5;
@@ -206,8 +201,6 @@ impl NormLayer {
         bounds.iter().enumerate().map(scaled).collect()
     }
 }
-
-const _: () = assert!(ACCELERATION_HEADS.end == OUTPUTS, "a value and two heads");
 
 #[cfg(test)]
 mod tests {

@@ -1,7 +1,7 @@
 //! The network as a function of its pixels, with gradients down to them.
 
 use crate::attack::Outcome;
-use crate::heads::OUTPUTS;
+use crate::heads::output::OUTPUTS;
 use crate::network::Network;
 use crate::network::patches::PatchLayout;
 use crate::perception::{Perception, values};

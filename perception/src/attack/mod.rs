@@ -32,7 +32,7 @@ pub use budgeted::gradient_steps::{PgdSettings, fgsm, pgd, random_noise};
 pub use budgeted::square::square;
 pub use classifier::{Batch, ClassLoss, ClassScore, Classifier};
 pub use differentiable::Differentiable;
-pub use losses::{Head, PerceptLoss};
+pub use losses::PerceptLoss;
 pub use nearest::carlini_wagner::carlini_wagner;
 pub use nearest::deepfool::deepfool;
 pub use nearest::fab::{fab, fab_targeted};

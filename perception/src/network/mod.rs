@@ -15,7 +15,7 @@
 pub(crate) mod patches;
 
 use crate::classes::{CELL_PX, CLASSES};
-use crate::heads::OUTPUTS;
+use crate::heads::output::OUTPUTS;
 use burn::module::Param;
 use burn::nn::Linear;
 use burn::prelude::*;

@@ -1,7 +1,7 @@
 //! Intervals, and affine layers over boxes of them: the arithmetic that `bounds` and the agent's certificates stand on.
 //!
-//! Everything is computed in f64. The operators of [`Interval`] round outwards by what the same operation may lose in f32. Those
-//! of [`Affine`] do not, they are for a network as a real function: what a whole network loses in f32 is added once, at its end,
+//! Everything is computed in f64. The operators of [`Interval`] round outwards by what the same operation may lose in f32; of
+//! single numbers they give what f32 gives. Those of [`Affine`] do not, they are for a network as a real function: what a whole network loses in f32 is added once, at its end,
 //! because bounds that carry a proven loss from layer to layer are a thousand times wider than what is lost. What f64 itself
 //! loses is ignored.
 //!
@@ -102,6 +102,45 @@ impl Interval {
         Self { low: self.low.max(other.low), high: self.high.min(other.high) }
     }
 
+    /// Bounds of a formula over a box. With all other operands held it must rise or fall with each of them, whichever of the two
+    /// that depends on where they are held: then its ends are at corners. What f32 loses in the formula is the caller's business.
+    #[must_use]
+    pub fn at_corners<const COUNT: usize>(operands: [Self; COUNT], formula: impl Fn([f64; COUNT]) -> f64) -> Self {
+        let corner = |corner: usize| {
+            formula(std::array::from_fn(|index| {
+                if corner >> index & 1 == 1 { operands[index].high } else { operands[index].low }
+            }))
+        };
+        Self::around((0..1 << COUNT).map(corner))
+    }
+
+    /// The square root of each member that is not negative.
+    #[must_use]
+    pub fn sqrt(self) -> Self {
+        match self.single() {
+            Some(value) => Self::exactly(value.sqrt()),
+            None => Self { low: self.low.max(0.0).sqrt(), high: self.high.max(0.0).sqrt() }.rounded(),
+        }
+    }
+
+    /// Its only member, if that is a number in f32.
+    fn single(self) -> Option<f32> {
+        let value = self.low as f32;
+        (self.low == self.high && f64::from(value) == self.low).then_some(value)
+    }
+
+    /// What an operation in f32 makes of members of two: of two single numbers exactly that, otherwise what `bounds` says, rounded.
+    fn combined(self, other: Self, exactly: fn(f32, f32) -> f32, bounds: fn(Self, Self) -> Self) -> Self {
+        match (self.single(), other.single()) {
+            (Some(one), Some(two)) => {
+                let found = exactly(one, two);
+                // A number that is not one says nothing.
+                if found.is_nan() { Self::ALL } else { Self::exactly(found) }
+            }
+            _ => bounds(self, other).rounded(),
+        }
+    }
+
     /// What one operation in f32 makes of it.
     fn rounded(self) -> Self {
         // Below the least normal number the loss is no share of the result.
@@ -128,8 +167,8 @@ impl<T: Into<Self>> std::ops::Add<T> for Interval {
     type Output = Self;
 
     fn add(self, other: T) -> Self {
-        let other = other.into();
-        Self { low: self.low + other.low, high: self.high + other.high }.rounded()
+        let bounds = |a: Self, b: Self| Self { low: a.low + b.low, high: a.high + b.high };
+        self.combined(other.into(), |a, b| a + b, bounds)
     }
 }
 
@@ -145,9 +184,8 @@ impl<T: Into<Self>> std::ops::Mul<T> for Interval {
     type Output = Self;
 
     fn mul(self, other: T) -> Self {
-        let other = other.into();
-        let (a, b, c, d) = (self.low, self.high, other.low, other.high);
-        Self::around([a * c, a * d, b * c, b * d]).rounded()
+        let bounds = |a: Self, b: Self| Self::at_corners([a, b], |[a, b]| a * b);
+        self.combined(other.into(), |a, b| a * b, bounds)
     }
 }
 
@@ -159,8 +197,7 @@ impl<T: Into<Self>> std::ops::Div<T> for Interval {
         if other.low <= 0.0 && other.high >= 0.0 {
             return Self::ALL;
         }
-        let (a, b, c, d) = (self.low, self.high, other.low, other.high);
-        Self::around([a / c, a / d, b / c, b / d]).rounded()
+        self.combined(other, |a, b| a / b, |a, b| Self::at_corners([a, b], |[a, b]| a / b))
     }
 }
 

@@ -2,4 +2,6 @@
 
 pub mod interval;
 
+pub mod number;
+
 pub mod network;

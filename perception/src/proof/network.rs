@@ -14,7 +14,9 @@
 //! Gowal et al. 2018, "On the Effectiveness of Interval Bound Propagation for Training Verifiably Robust Models",
 //! arXiv:1810.12715.
 
-use crate::heads::{OUTPUTS, gap_m, percept};
+use crate::heads::lead::gap_m;
+use crate::heads::output::OUTPUTS;
+use crate::heads::percept;
 use crate::network::MERGE;
 use crate::network::patches::{PatchLayout, weaken_mean_exactly};
 use crate::percept::Percept;

@@ -7,7 +7,8 @@
 
 use crate::attack::{Budget, Differentiable, Norm, Objective, Outcome, PgdSettings, pgd, to_numbers};
 use crate::data::dataset::Dataset;
-use crate::heads::{LEAD, OUTPUTS, percept_loss};
+use crate::heads::output::{OUTPUTS, Output};
+use crate::heads::percept_loss;
 use crate::percept::PerceptLabel;
 use crate::perception::Perception;
 use rand::SeedableRng;
@@ -142,16 +143,17 @@ pub(crate) fn reference_slope(found: f32, wanted: f32) -> f32 {
 /// Its slopes over the outputs, times `weight`, are added to `slopes`. The scales are free.
 pub(crate) fn distance(outputs: &[f32], reference: &[f32], weight: f32, slopes: &mut [f32]) -> f32 {
     let mut sum = 0.0;
-    for quantity in 0..(OUTPUTS - 1) / 2 {
+    for quantity in Output::QUANTITIES.map(Output::index) {
         let difference = outputs[quantity] - reference[quantity];
         slopes[quantity] += if difference == 0.0 { 0.0 } else { weight * difference.signum() };
         sum += difference.abs();
     }
     let probability = |logit: f32| 1.0 / (1.0 + (-logit).exp());
     let log_of = |logit: f32| logit.min(0.0) - (-logit.abs()).exp().ln_1p();
-    let (found, wanted) = (outputs[LEAD], reference[LEAD]);
+    let lead = Output::Lead.index();
+    let (found, wanted) = (outputs[lead], reference[lead]);
     let p = probability(wanted);
-    slopes[LEAD] += weight * (probability(found) - p);
+    slopes[lead] += weight * (probability(found) - p);
     sum + p * (log_of(wanted) - log_of(found)) + (1.0 - p) * (log_of(-wanted) - log_of(-found))
 }
 
@@ -204,11 +206,12 @@ mod tests {
         assert_eq!(distance(&reference, &reference, 1.0, &mut slopes), 0.0);
         let moved = |by: f32| {
             let mut reference = reference;
-            reference[LEAD] += by;
+            reference[Output::Lead.index()] += by;
             distance(&outputs, &reference, 1.0, &mut [0.0; OUTPUTS])
         };
         let measured = (moved(1e-2) - moved(-1e-2)) / 2e-2;
-        let written = reference_slope(outputs[LEAD], reference[LEAD]);
+        let lead = Output::Lead.index();
+        let written = reference_slope(outputs[lead], reference[lead]);
         assert!((measured - written).abs() < 2e-3, "of the reference: {measured}, {written}");
         let far = [0.0; OUTPUTS].map(|_: f32| -200.0);
         assert!(distance(&outputs, &far, 1.0, &mut slopes).is_finite());

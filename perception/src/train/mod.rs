@@ -6,7 +6,9 @@ pub(crate) mod metrics;
 use crate::attack::Differentiable;
 use crate::classes::CLASSES;
 use crate::data::dataset::Dataset;
-use crate::heads::{LEAD, OUTPUTS, QUANTITIES, class_loss, percept_loss};
+use crate::heads::output::{OUTPUTS, Output};
+use crate::heads::percept_loss;
+use crate::heads::segmentation::class_loss;
 use crate::network::patches::{PatchLayout, Photometry};
 use crate::network::{Network, PerceptionSettings, SettingsError};
 use crate::percept::PerceptLabel;
@@ -346,17 +348,15 @@ fn trades(outputs: &[f32], draws: &[Draw], weight: f32, gradient: &mut [f32]) {
         let clean = faulty + (index - first);
         let mut slopes = [0.0; OUTPUTS];
         distance(&outputs[row(index)], &outputs[row(clean)], weight, &mut slopes);
-        for (output, slope) in slopes.into_iter().enumerate() {
-            if (QUANTITIES..2 * QUANTITIES).contains(&output) {
-                // Scales keep the truth.
-                continue;
-            }
-            gradient[index * OUTPUTS + output] = slope;
-            let back = match output {
-                LEAD => weight * reference_slope(outputs[index * OUTPUTS + LEAD], outputs[clean * OUTPUTS + LEAD]),
+        // Expected errors keep the truth.
+        for output in Output::PERCEIVED {
+            let (attacked, clean) = (index * OUTPUTS + output.index(), clean * OUTPUTS + output.index());
+            let slope = slopes[output.index()];
+            gradient[attacked] = slope;
+            gradient[clean] += match output {
+                Output::Lead => weight * reference_slope(outputs[attacked], outputs[clean]),
                 _ => -slope,
             };
-            gradient[clean * OUTPUTS + output] += back;
         }
     }
 }
