@@ -225,14 +225,3 @@ fn log(report: &PerceptionReport, step: usize, events: &mut EventWriter) -> Resu
     }
     events.flush()
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_checkpoint_is_due_every_minute() {
-        let due = [0, 30, 59, 61, 62, 119, 121, 400, 401].map(|s| saving.is_due(Duration::from_secs(s)));
-        assert_eq!(due, [false, false, false, true, false, false, true, true, false]);
-    }
-}
