@@ -17,7 +17,7 @@ const PUSHED_M: f32 = 0.3;
 const LANE_OFFSET_OUTPUT: usize = 0;
 
 /// What an attack wants of a decision.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Goal {
     /// Another action than the one chosen on the clean frame: the margin of that one is taken away.
     Other,
@@ -45,12 +45,26 @@ pub enum Goal {
     DriftRight,
     /// The car ahead is not seen, or seen far away.
     Hide,
-    /// One action; not on the command line.
-    #[value(skip)]
+    /// One action.
     Action(Action),
 }
 
 impl Goal {
+    /// All that have a name of their own, so all but single actions.
+    pub const NAMED: [Self; 11] = [
+        Self::Other,
+        Self::Worst,
+        Self::Mad,
+        Self::Critic,
+        Self::EmergencyBrake,
+        Self::FullThrottle,
+        Self::SteerLeft,
+        Self::SteerRight,
+        Self::DriftLeft,
+        Self::DriftRight,
+        Self::Hide,
+    ];
+
     /// The steering angle and the acceleration that are wanted whatever the frame.
     fn wanted(self) -> Option<[Option<usize>; 2]> {
         match self {
@@ -217,12 +231,11 @@ mod tests {
     use super::*;
     use crate::attack::end_to_end::tests::frames;
     use crate::driver::LearnedDriver;
-    use clap::ValueEnum;
     use roadproof_perception::attack::{Budget, Norm, apgd, random_noise};
 
     fn goals() -> Vec<Goal> {
         let action = Goal::Action(Action { steer: 9, acceleration: 3 });
-        Goal::value_variants().iter().copied().chain([action]).collect()
+        Goal::NAMED.into_iter().chain([action]).collect()
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! Single decisions from held-out roads, each with what the driver remembered before it.
 
-use crate::attack::drive::Method;
 use crate::attack::end_to_end::EndToEnd;
+use crate::attack::method::LossMethod;
 use crate::driver::LearnedDriver;
 use crate::memory::{FEATURES, Memory, Odometry};
 use crate::policy::QValues;
-use crate::robustness::attacks::attacked::{METHODS, SingleLoss, budget, effort, name, strongest};
+use crate::robustness::attacks::attacked::{SingleLoss, budget, effort, strongest};
 use crate::robustness::attacks::examine::{Curve, Trial, seed_of};
 use crate::robustness::twin;
 use roadproof_env::action::{ACCELERATION_MPS2, Action, STEER_RAD};
@@ -108,15 +108,16 @@ pub(in crate::robustness) fn turned(
     trial: &Trial,
     count: usize,
 ) -> Vec<Turned> {
-    let least = |index: usize| -> Option<(f32, usize, Method)> {
+    let least = |index: usize| -> Option<(f32, usize, LossMethod)> {
         let budgets = trial.eps_levels.iter().enumerate().filter(|(_, eps)| **eps >= 1.0);
-        let mut found = budgets.flat_map(|(point, eps)| METHODS.iter().rev().map(move |method| (*eps, point, *method)));
+        let mut found =
+            budgets.flat_map(|(point, eps)| LossMethod::ALL.into_iter().rev().map(move |method| (*eps, point, method)));
         found.find_map(|(eps, point, method)| {
-            let curve = curves.iter().find(|curve| curve.method == name(method))?;
+            let curve = curves.iter().find(|curve| curve.method == method.name())?;
             curve.points[point].broken[index].then_some((eps, index, method))
         })
     };
-    let mut all: Vec<(f32, usize, Method)> = (0..decisions.len()).filter_map(least).collect();
+    let mut all: Vec<(f32, usize, LossMethod)> = (0..decisions.len()).filter_map(least).collect();
     all.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
     let shown = count.min(all.len());
     let places = (0..shown).map(|place| place * (all.len() - 1) / (shown - 1).max(1));
@@ -130,11 +131,11 @@ pub(in crate::robustness) fn turned(
             let effort = effort(method, trial.steps, trial.tries);
             let seed = seed_of(trial.seed, index);
             let found = strongest(method, &loss, &clean, end_to_end.size(), eps_levels, effort, seed);
-            let attacked = to_bytes(&found.pixels, &decision.rgb, &budget(eps_levels));
+            let attacked = to_bytes(&found, &decision.rgb, &budget(eps_levels));
             Turned {
                 road: decision.road,
                 time_s: decision.time_s,
-                method: name(method),
+                method: method.name(),
                 eps_levels,
                 clean_action: in_words(decision.action(driver, &decision.rgb)),
                 attacked_action: in_words(decision.action(driver, &attacked)),
