@@ -105,7 +105,7 @@ fn a_find_replays_to_the_bit_and_judges_drivers() {
     assert!(files.values().all(|trace| *trace == golden), "another drive than the attacked one");
     // One who does not look holds.
     let mut case = Case::read(&found.join("case_pgd_linf_4.ron"), false).expect("checked");
-    let mut scripted = Driver::Scripted(Default::default());
+    let mut scripted = Driver::Scripted;
     let held = closed_loop(case.scenario.clone(), &mut scripted).expect("checked").judgement().expect("it has ended");
     assert!(held.passed(), "{:?}", held.failures());
     // And without the recording the shipped one does, too.
@@ -222,7 +222,7 @@ fn a_search_finds_the_smallest_fault_that_breaks_a_driver_without_gradients() {
     // Alone, in another process, the same driver drives what was recorded, and keeps no bounds.
     let case = Case::read(&path, true).expect("checked");
     let drive = |scenario: &Scenario| {
-        let mut driver = Driver::Scripted(Default::default());
+        let mut driver = Driver::Scripted;
         closed_loop(scenario.clone(), &mut driver).expect("checked")
     };
     let broken = drive(&case.scenario);

@@ -4,7 +4,6 @@ use crate::program::{repository, roadproof, run, run_well};
 use roadproof_agent::drive::replay::{Case, CaseReport, drive_case};
 use roadproof_agent::driver::Driver;
 use roadproof_agent::watch::drive::mcap;
-use roadproof_env::ScriptedDriver;
 use roadproof_sim::{Trace, scenario};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -19,7 +18,7 @@ fn library() -> Vec<PathBuf> {
 
 fn drive(path: &Path, with_golden: bool) -> CaseReport {
     let case = Case::read(path, with_golden).unwrap_or_else(|error| panic!("{error:#}"));
-    drive_case(&case, &mut Driver::Scripted(ScriptedDriver::default())).unwrap_or_else(|error| panic!("{error:#}"))
+    drive_case(&case, &mut Driver::Scripted).unwrap_or_else(|error| panic!("{error:#}"))
 }
 
 #[test]

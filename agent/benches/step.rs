@@ -1,7 +1,7 @@
 //! Criterion benchmarks of the hot paths. `roadproof bench` prints the table users compare; these watch for regressions.
 
 use criterion::{Criterion, Throughput};
-use roadproof_env::ScriptedDriver;
+use roadproof_env::scripted_controls;
 use roadproof_perception::{PerceptionSettings, Trainer, TrainingSettings};
 use roadproof_sim::{CameraSettings, DriveStyle, Fleet, Seed, Split, generate_drive};
 
@@ -18,17 +18,16 @@ fn fleet(criterion: &mut Criterion) {
         let mut fleet = Fleet::new(drives.clone(), 1).expect("generated drives can be built");
         fleet.set_camera(camera);
         let mut seen = fleet.observe();
-        let driver = ScriptedDriver::default();
         group.bench_function(name, |bench| {
             bench.iter(|| {
-                let controls: Vec<_> = seen.measures.iter().map(|measures| driver.act(measures)).collect();
+                let worlds = seen.measures.iter().zip(&seen.vehicles);
+                let controls: Vec<_> = worlds.map(|(measures, vehicle)| scripted_controls(measures, vehicle)).collect();
                 fleet.step(&controls, &mut seen);
                 // A world whose drive has ended costs nothing: start anew, as in training.
                 let ended: Vec<usize> = (0..WORLDS).filter(|&world| seen.verdicts[world].outcome.is_some()).collect();
                 if !ended.is_empty() {
                     let again = ended.iter().map(|&world| (world, drives[world].clone()));
-                    fleet.reset(again.collect()).expect("it could be built before");
-                    fleet.show(&ended, &mut seen);
+                    fleet.restart(again.collect(), &mut seen).expect("it could be built before");
                 }
             });
         });

@@ -3,7 +3,7 @@
 
 use anyhow::Context;
 use roadproof_agent::attack::end_to_end::{DecisionClassifier, EndToEnd, Situation};
-use roadproof_agent::driver::LearnedDriver;
+use roadproof_agent::driver::{Drives, LearnedDriver};
 use roadproof_agent::memory::{Memory, Odometry};
 use roadproof_perception::attack::{Attacked, Batch, Budget, ClassScore, Norm, apgd_class, apgd_targeted, to_numbers};
 use roadproof_sim::{Fleet, Seed, Split, generate_drive};
@@ -59,10 +59,10 @@ fn held_out(driver: &mut LearnedDriver, count: usize) -> anyhow::Result<(Vec<u8>
     let road = |road| generate_drive(Seed::of_split(Split::HeldOut, 7, road), &settings.drive);
     let mut fleet = Fleet::new((0..ROADS).map(road).collect(), settings.threads())?;
     let mut seen = fleet.observe();
-    driver.start(fleet.len());
+    driver.start(&vec![Seed(0); fleet.len()]);
     let (mut frames, mut odometry) = (Vec::new(), Vec::new());
     for decision in 1.. {
-        let controls = driver.act(&seen, &seen.rgb, 0.1);
+        let controls = driver.act(&seen);
         fleet.step(&controls, &mut seen);
         let running: Vec<usize> = (0..fleet.len()).filter(|&world| seen.verdicts[world].outcome.is_none()).collect();
         anyhow::ensure!(!running.is_empty(), "{ROADS} roads have no {count} frames");

@@ -5,6 +5,9 @@
 //!
 //! World frame: x and y in the ground plane, z up, right-handed, metres. Car frame: x forward, y left, z up (ISO 8855).
 //! Angles are radians, anticlockwise seen from above.
+//!
+//! What it hands out are flat buffers and plain structs: whoever sees or learns takes slices of them, so that no crate
+//! of shared types is needed.
 
 // The ground that everything stands on.
 pub mod seed;

@@ -2,6 +2,9 @@
 //!
 //! The standard library calls the platform's C library, whose results differ between versions and processors by a unit in
 //! the last place; one such unit is a replay that differs a minute later.
+//!
+//! rapier is built with `enhanced-determinism` for the same reason, and `clippy.toml` refuses the standard library's
+//! versions in this crate.
 
 pub use rapier3d::glamx::{Quat, Vec2, Vec3};
 

@@ -1,6 +1,8 @@
 //! Traces: one row per decision, with the controls to the bit and a digest of state and frame.
 //!
 //! A golden trace replays its recorded controls and must meet the same digests; the first row that differs is reported.
+//!
+//! Drives without recorded controls are held against the bounds of their file instead.
 
 use crate::math::Vec3;
 use crate::outcome::measures::Measures;

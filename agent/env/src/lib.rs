@@ -9,4 +9,4 @@ pub mod scripted;
 
 pub use action::Action;
 pub use reward::RewardSettings;
-pub use scripted::{ScriptedDriver, scripted_controls};
+pub use scripted::{scripted_controls, scripted_controls_beside};

@@ -6,29 +6,15 @@ use roadproof_sim::scenario::Idm;
 use roadproof_sim::vehicle::VehicleSettings;
 use roadproof_sim::{Controls, Measures};
 
-/// Drives on ground truth.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ScriptedDriver {
-    vehicle: VehicleSettings,
-}
-
-impl ScriptedDriver {
-    /// A driver for this car.
-    #[must_use]
-    pub fn new(vehicle: VehicleSettings) -> Self {
-        Self { vehicle }
-    }
-
-    /// Controls for one world.
-    #[must_use]
-    pub fn act(&self, measures: &Measures) -> Controls {
-        scripted_controls(measures, &self.vehicle, 0.0)
-    }
+/// Controls for one world in the car that is there.
+#[must_use]
+pub fn scripted_controls(measures: &Measures, vehicle: &VehicleSettings) -> Controls {
+    scripted_controls_beside(measures, vehicle, 0.0)
 }
 
 /// Controls that hold `target_offset_m` in the lane and the distance to the car ahead.
 #[must_use]
-pub fn scripted_controls(measures: &Measures, vehicle: &VehicleSettings, target_offset_m: f32) -> Controls {
+pub fn scripted_controls_beside(measures: &Measures, vehicle: &VehicleSettings, target_offset_m: f32) -> Controls {
     // Curvature wanted: the lane's, and a damped return to the target; gains fall with speed so that the return takes
     // the same distance, about 15 m, at any speed.
     let offset_m = (measures.lane_offset_m - target_offset_m).clamp(-1.5, 1.5);

@@ -6,10 +6,11 @@
 use crate::attack::end_to_end::{Decision, DecisionClassifier, EndToEnd, Situation};
 use crate::attack::goal::{DecisionLoss, Goal};
 use crate::attack::method::{Effort, Frames, Method};
+use crate::drive::rollout::Rollout;
 use crate::driver::LearnedDriver;
 use crate::memory::Odometry;
 use roadproof_perception::attack::{Budget, Objective, to_bytes, to_numbers};
-use roadproof_sim::{Controls, Fleet, FleetError, Observations, Outcome, Scenario, Score};
+use roadproof_sim::{Controls, FleetError, Observations, Outcome, Scenario, Score};
 use std::ops::ControlFlow;
 
 /// An attack on drives.
@@ -46,8 +47,6 @@ pub struct Drive {
     pub attacked: usize,
     /// Those of them in which the attack reached its goal on the frame as the camera delivers it.
     pub changed: usize,
-    /// How much hung on each decision.
-    pub importance: Vec<f32>,
     /// By how much each value of each decision's frame was changed, in grey levels; nothing where a decision was not attacked.
     /// Empty unless asked for.
     pub changes: Vec<Vec<i16>>,
@@ -110,7 +109,7 @@ pub fn drive(
 }
 
 /// Drives many scenarios to their ends, attacked or not, each with the attack seeded by its own seed. `report` is given the mean
-/// share of the routes, and may break off. Scenarios that decide at another rate are driven after one another.
+/// share of the routes, and may break off.
 ///
 /// # Errors
 /// [`FleetError`] if a world cannot be built, or if cameras differ in size.
@@ -125,67 +124,59 @@ pub fn drive_all(
     report: &mut impl FnMut(f32) -> ControlFlow<()>,
 ) -> Result<Vec<Drive>, FleetError> {
     assert_eq!(scenarios.len(), seeds.len(), "one seed for each scenario");
-    let end_to_end = EndToEnd::new(driver);
-    let mut rates: Vec<f32> = scenarios.iter().map(|scenario| scenario.decision_hz).collect();
-    rates.sort_by(f32::total_cmp);
-    rates.dedup();
-    let mut drives = vec![Drive::default(); scenarios.len()];
-    for rate_hz in rates {
-        let (places, group): (Vec<usize>, Vec<Scenario>) =
-            scenarios.iter().cloned().enumerate().filter(|(_, scenario)| scenario.decision_hz == rate_hz).unzip();
-        let seeds: Vec<u64> = places.iter().map(|&place| seeds[place]).collect();
-        let mut together = Together::start(driver, &end_to_end, group, seeds, attack)?;
-        while together.step() && report(together.completion()).is_continue() {}
-        for (place, drive) in places.into_iter().zip(together.finish()) {
-            drives[place] = drive;
-        }
-    }
-    Ok(drives)
+    let attacked = attack.map(|attack| (attack, EndToEnd::new(driver)));
+    let mut together = Together::start(driver, attacked, scenarios, seeds)?;
+    while together.step() && report(together.completion()).is_continue() {}
+    Ok(together.finish())
 }
 
 /// Drives that go on side by side.
 struct Together<'a> {
-    driver: &'a mut LearnedDriver,
-    end_to_end: &'a EndToEnd,
-    attack: Option<&'a DriveAttack>,
-    seeds: Vec<u64>,
-    decision_s: f32,
-    fleet: Fleet,
-    seen: Observations,
+    rollout: Rollout<'a, LearnedDriver>,
+    attacker: Option<Attacker<'a>>,
     drives: Vec<Drive>,
+}
+
+/// Who changes the frames.
+struct Attacker<'a> {
+    attack: &'a DriveAttack,
+    end_to_end: EndToEnd,
+    seeds: &'a [u64],
     spending: Vec<Spending>,
 }
 
 impl<'a> Together<'a> {
     fn start(
         driver: &'a mut LearnedDriver,
-        end_to_end: &'a EndToEnd,
+        attacked: Option<(&'a DriveAttack, EndToEnd)>,
         scenarios: Vec<Scenario>,
-        seeds: Vec<u64>,
-        attack: Option<&'a DriveAttack>,
+        seeds: &'a [u64],
     ) -> Result<Self, FleetError> {
-        let decision_s = scenarios.first().map_or(0.1, |scenario| 1.0 / scenario.decision_hz);
-        let mut fleet = Fleet::new(scenarios, driver.settings().threads())?;
-        let seen = fleet.observe();
-        driver.start(fleet.len());
-        let drives = vec![Drive { min_ttc_s: f32::INFINITY, ..Drive::default() }; fleet.len()];
-        let spending = vec![Spending::new(attack.map_or(0.0, |attack| attack.share)); fleet.len()];
-        Ok(Self { driver, end_to_end, attack, seeds, decision_s, fleet, seen, drives, spending })
+        let threads = driver.settings().threads();
+        let drives = vec![Drive { min_ttc_s: f32::INFINITY, ..Drive::default() }; scenarios.len()];
+        let attacker = attacked.map(|(attack, end_to_end)| Attacker {
+            attack,
+            end_to_end,
+            seeds,
+            spending: vec![Spending::new(attack.share); scenarios.len()],
+        });
+        Ok(Self { rollout: Rollout::start(scenarios, driver, threads)?, attacker, drives })
     }
 
     /// One decision of all that have not ended; false once all have.
     fn step(&mut self) -> bool {
-        let running: Vec<usize> =
-            (0..self.drives.len()).filter(|&world| self.seen.verdicts[world].outcome.is_none()).collect();
+        let running = self.rollout.running();
         if running.is_empty() {
             return false;
         }
-        let mut rgb = self.seen.rgb.clone();
-        self.perturb(&running, &mut rgb);
-        let controls = self.driver.act(&self.seen, &rgb, self.decision_s);
-        self.fleet.step(&controls, &mut self.seen);
+        let (attacker, drives) = (&mut self.attacker, &mut self.drives);
+        let controls = self.rollout.step_after(|_, driver, seen| {
+            if let Some(attacker) = attacker {
+                attacker.perturb(driver, &running, seen, drives);
+            }
+        });
         for world in running {
-            let (drive, measures) = (&mut self.drives[world], &self.seen.measures[world]);
+            let (drive, measures) = (&mut self.drives[world], &self.rollout.seen().measures[world]);
             drive.decisions += 1;
             drive.controls.push(controls[world]);
             drive.max_lane_offset_m = drive.max_lane_offset_m.max(measures.start_lane_offset_m.abs());
@@ -194,55 +185,53 @@ impl<'a> Together<'a> {
         true
     }
 
-    /// Notes what hangs on each decision, and changes the frames of those that are attacked.
-    fn perturb(&mut self, running: &[usize], rgb: &mut [u8]) {
-        let length = rgb.len() / self.drives.len();
-        let frame = |world: usize| world * length..(world + 1) * length;
-        let situation = |&world: &usize| Situation {
-            memory: self.driver.memory(world).clone(),
-            odometry: Odometry::from(&self.seen.sensed[world]),
-            decision_s: self.decision_s,
-        };
-        let situations: Vec<Situation> = running.iter().map(situation).collect();
-        let bytes: Vec<u8> = running.iter().flat_map(|&world| self.seen.frame(world)).copied().collect();
-        let decisions = self.end_to_end.decide(&situations.iter().collect::<Vec<_>>(), &to_numbers(&bytes));
-        let mut target = Target::empty(self.end_to_end);
-        for ((&world, situation), decision) in running.iter().zip(&situations).zip(&decisions) {
-            let importance = decision.importance();
-            self.drives[world].importance.push(importance);
-            if self.attack.is_some() && self.spending[world].attacks(importance) {
-                let number = self.drives[world].decisions as u64;
-                target.add(world, situation, decision, self.seeds[world], number, self.seen.frame(world));
-            }
-        }
-        let Some(attack) = self.attack else { return };
-        let delivered = target.attacked(attack);
-        for ((&world, frame_bytes), outcome) in
-            target.worlds.iter().zip(delivered.bytes.chunks_exact(length)).zip(&delivered.broken)
-        {
-            rgb[frame(world)].copy_from_slice(frame_bytes);
-            self.drives[world].attacked += 1;
-            self.drives[world].changed += usize::from(*outcome);
-        }
-        if attack.keep_changes {
-            for &world in running {
-                let levels = rgb[frame(world)].iter().zip(self.seen.frame(world));
-                let changes = levels.map(|(new, old)| i16::from(*new) - i16::from(*old));
-                let attacked = target.worlds.contains(&world);
-                self.drives[world].changes.push(if attacked { changes.collect() } else { Vec::new() });
-            }
-        }
-    }
-
     fn completion(&self) -> f32 {
-        let sum: f32 = self.seen.measures.iter().map(|measures| measures.route_completion).sum();
-        sum / self.seen.measures.len() as f32
+        let measures = &self.rollout.seen().measures;
+        measures.iter().map(|measures| measures.route_completion).sum::<f32>() / measures.len() as f32
     }
 
     fn finish(self) -> Vec<Drive> {
-        let ends = self.seen.verdicts.iter().zip(self.seen.scores.iter());
+        let seen = self.rollout.seen();
+        let ends = seen.verdicts.iter().zip(seen.scores.iter());
         let drives = self.drives.into_iter().zip(ends);
         drives.map(|(drive, (verdict, score))| Drive { outcome: verdict.outcome, score: *score, ..drive }).collect()
+    }
+}
+
+impl Attacker<'_> {
+    /// Weighs what hangs on each decision, and changes the frames of those that are attacked.
+    fn perturb(&mut self, driver: &LearnedDriver, running: &[usize], seen: &mut Observations, drives: &mut [Drive]) {
+        let situation = |&world: &usize| Situation {
+            memory: driver.memory(world).clone(),
+            odometry: Odometry::from(&seen.sensed[world]),
+            decision_s: seen.decision_s[world],
+        };
+        let situations: Vec<Situation> = running.iter().map(situation).collect();
+        let bytes: Vec<u8> = running.iter().flat_map(|&world| seen.frame(world)).copied().collect();
+        let length = bytes.len() / running.len();
+        let decisions = self.end_to_end.decide(&situations.iter().collect::<Vec<_>>(), &to_numbers(&bytes));
+        let mut target = Target::empty(&self.end_to_end);
+        for ((&world, situation), decision) in running.iter().zip(&situations).zip(&decisions) {
+            if self.spending[world].attacks(decision.importance()) {
+                let number = drives[world].decisions as u64;
+                target.add(world, situation, decision, self.seeds[world], number, seen.frame(world));
+            }
+        }
+        let delivered = target.attacked(self.attack);
+        let frames = delivered.bytes.chunks_exact(length);
+        for ((&world, frame), broken) in target.worlds.iter().zip(frames).zip(&delivered.broken) {
+            seen.rgb[world * length..][..length].copy_from_slice(frame);
+            drives[world].attacked += 1;
+            drives[world].changed += usize::from(*broken);
+        }
+        if self.attack.keep_changes {
+            for (&world, clean) in running.iter().zip(bytes.chunks_exact(length)) {
+                let levels = seen.frame(world).iter().zip(clean);
+                let changes = levels.map(|(new, old)| i16::from(*new) - i16::from(*old));
+                let attacked = target.worlds.contains(&world);
+                drives[world].changes.push(if attacked { changes.collect() } else { Vec::new() });
+            }
+        }
     }
 }
 
@@ -345,7 +334,6 @@ mod tests {
                 let (alone, beside) = (&alone.unwrap()[0], &all[place]);
                 assert_eq!(alone.changes, beside.changes, "{method:?}, drive {place}");
                 assert_eq!((&alone.controls, alone.changed), (&beside.controls, beside.changed));
-                assert_eq!(alone.importance, beside.importance);
             }
             for drive in &all {
                 let changed = drive.changes.iter().filter(|changes| !changes.is_empty()).count();

@@ -1,4 +1,8 @@
 //! What an attack found becomes a scenario: the file with its bounds, the recorded perturbation, and the trace of the drive.
+//!
+//! The file is the source's text with the perturbation and bounds for drivers who hold; the trace is of the one who
+//! broke. Before anything is written the recording is driven once more, by the driver alone: it must take the same way
+//! to the bit.
 
 use crate::host::files::{check_writable, write_atomically};
 use crate::host::folder_lock::FolderLock;

@@ -2,15 +2,18 @@
 //! smallest that broke it.
 //!
 //! Of two faults the one of lower severity is smaller, and of two of the same severity the one that acts for fewer decisions.
+//!
+//! It finds faults rather than recordings, so that what it finds can be understood and asked of other drivers.
 
 use crate::attack::found::holds;
+use crate::drive::rollout::Rollout;
 use crate::driver::Driver;
 use crate::host::interrupt::{Interrupt, Stopped};
 use crate::host::progress::Stage;
 use roadproof_sim::fault::{Fault, FaultKind, Severity};
 use roadproof_sim::scenario::{Expect, Perturbation, Span};
 use roadproof_sim::seed::Stream;
-use roadproof_sim::{Clock, Fleet, FleetError, Purpose, Scenario, Seed};
+use roadproof_sim::{Clock, FleetError, Purpose, Scenario, Seed};
 
 /// Drives side by side.
 const BATCH: usize = 64;
@@ -158,16 +161,9 @@ impl Search<'_> {
     /// Drives all side by side and returns those that broke the drive.
     fn breaking(&mut self, candidates: &[Candidate]) -> Result<Vec<Candidate>, FleetError> {
         let scenarios: Vec<Scenario> = candidates.iter().map(|candidate| self.with(candidate)).collect();
-        let seeds: Vec<Seed> = scenarios.iter().map(|scenario| scenario.seed).collect();
-        let decision_s = 1.0 / self.scenario.decision_hz;
-        let mut fleet = Fleet::new(scenarios, self.threads)?;
-        fleet.set_camera(self.driver.needs_camera());
-        let mut seen = fleet.observe();
-        self.driver.start(&seeds);
-        while seen.verdicts.iter().any(|verdict| verdict.outcome.is_none()) {
-            let controls = self.driver.act(&seen, decision_s);
-            fleet.step(&controls, &mut seen);
-        }
+        let mut rollout = Rollout::start(scenarios, self.driver, self.threads)?;
+        rollout.to_the_end();
+        let seen = rollout.seen();
         let ends = candidates.iter().zip(seen.verdicts.iter().zip(&seen.scores));
         let breaks = ends.filter(|(_, (verdict, score))| !holds(&self.bounds, verdict.outcome, score));
         Ok(breaks.map(|(candidate, _)| *candidate).collect())

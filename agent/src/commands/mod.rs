@@ -17,7 +17,7 @@ mod watch;
 use crate::host::console::{Console, note};
 use crate::host::interrupt::Stopped;
 use clap::{Parser, Subcommand};
-use roadproof_env::ScriptedDriver;
+use roadproof_env::scripted_controls;
 use roadproof_sim::{Clock, Episode, Scenario};
 use std::ffi::OsString;
 
@@ -136,14 +136,14 @@ fn command(cli: Cli, console: &mut Console) -> anyhow::Result<Ended> {
 /// A time that is none or comes after the drive's end, and a world that cannot be built.
 fn scripted_drive_at(scenario: Scenario, at_s: f32) -> anyhow::Result<Episode> {
     anyhow::ensure!(at_s >= 0.0 && at_s.is_finite(), "--at = {at_s}, allowed are seconds from 0 on");
-    let driver = ScriptedDriver::new(scenario.ego.vehicle);
+    let vehicle = scenario.ego.vehicle;
     let at = Clock::new(scenario.decision_hz).decision_at(at_s);
     let mut episode = Episode::new(scenario)?;
     while episode.measures().step < at {
         if let Some(outcome) = episode.verdict().outcome {
             anyhow::bail!("--at = {at_s}, the drive ended at {:.1} s: {outcome:?}", episode.measures().time_s);
         }
-        episode.step(driver.act(&episode.seen().sensed[0]));
+        episode.step(scripted_controls(&episode.seen().sensed[0], &vehicle));
     }
     Ok(episode)
 }

@@ -3,15 +3,15 @@
 //! Everything is measured in several rounds, one figure after the other in each: a shared machine is fast for some seconds
 //! and slow for others, and this way both meet all figures alike.
 
-use crate::driver::{Driver, LearnedDriver};
+use crate::drive::rollout::Rollout;
+use crate::driver::{Driver, Drives, LearnedDriver};
 use crate::host::progress::Stage;
 use crate::policy::QNetwork;
 use crate::train::settings::Settings;
 use burn::prelude::Device;
-use roadproof_env::ScriptedDriver;
 use roadproof_perception::{Dataset, PerceptLabel, Trainer};
 use roadproof_sim::scenario::{ActorKind, ActorSpec, ActorStart, Idm};
-use roadproof_sim::{CameraSettings, DriveStyle, Fleet, FleetError, Seed, Split, generate_drive};
+use roadproof_sim::{CameraSettings, Controls, DriveStyle, FleetError, Observations, Seed, Split, generate_drive};
 use serde::Serialize;
 use std::time::{Duration, Instant};
 
@@ -105,31 +105,27 @@ pub fn peak_memory_mb() -> Option<u64> {
 fn fleet(plan: &Plan, size_px: Option<u16>, cars: usize, threads: usize) -> Result<Sample, FleetError> {
     let camera = CameraSettings::square(size_px.unwrap_or(8));
     let drive = |index| bench_drive(index, cars, camera);
-    let mut fleet = Fleet::new((0..plan.worlds as u64).map(drive).collect(), threads)?;
-    fleet.set_camera(size_px.is_some());
-    let mut seen = fleet.observe();
-    let driver = ScriptedDriver::default();
+    let mut driver = ByTruth { camera: size_px.is_some(), beside: None };
+    let mut rollout = Rollout::start((0..plan.worlds as u64).map(drive).collect(), &mut driver, threads)?;
     let mut next = plan.worlds as u64;
-    let mut once = |fleet: &mut Fleet| -> Result<(), FleetError> {
-        let controls: Vec<_> = seen.measures.iter().map(|measures| driver.act(measures)).collect();
-        fleet.step(&controls, &mut seen);
-        let ended: Vec<usize> = (0..plan.worlds).filter(|&world| seen.verdicts[world].outcome.is_some()).collect();
-        if !ended.is_empty() {
-            let fresh = ended.iter().map(|&world| {
-                next += 1;
-                (world, bench_drive(next, cars, camera))
-            });
-            fleet.reset(fresh.collect())?;
-            fleet.show(&ended, &mut seen);
+    let mut once = || -> Result<(), FleetError> {
+        rollout.step();
+        let ended = rollout.ended();
+        if ended.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let fresh = ended.into_iter().map(|world| {
+            next += 1;
+            (world, bench_drive(next, cars, camera))
+        });
+        rollout.refill(fresh.collect())
     };
     for _ in 0..5 {
-        once(&mut fleet)?;
+        once()?;
     }
     let (start, mut steps) = (Instant::now(), 0);
     while start.elapsed() < plan.each {
-        once(&mut fleet)?;
+        once()?;
         steps += plan.worlds;
     }
     let frames = size_px.map_or_else(|| "no camera".to_owned(), |size| format!("{size}×{size}"));
@@ -186,20 +182,43 @@ fn whole_loop(plan: &Plan) -> Result<Sample, FleetError> {
     let settings = Settings::default();
     let worlds = 2 * plan.worlds;
     let drive = |index| bench_drive(index, 8, settings.drive.camera);
-    let mut fleet = Fleet::new((0..worlds as u64).map(drive).collect(), settings.threads())?;
-    let mut seen = fleet.observe();
     let perception = Trainer::new(settings.perception, settings.perceive.training, 1).expect("default settings");
     let policy = QNetwork::new(settings.policy, 1, &Device::flex());
-    let mut driver = Driver::Learned(Box::new(LearnedDriver::new(perception.perception(), policy, settings)));
-    let seeds: Vec<Seed> = (0..worlds as u64).map(Seed).collect();
-    driver.start(&seeds);
-    let scripted = ScriptedDriver::default();
+    let threads = settings.threads();
+    let beside = LearnedDriver::new(perception.perception(), policy, settings.clone());
+    let mut driver = ByTruth { camera: true, beside: Some(beside) };
+    let mut rollout = Rollout::start((0..worlds as u64).map(drive).collect(), &mut driver, threads)?;
     Ok(rate("whole loop, decisions with camera, perception and policy", worlds, plan.each, || {
-        // The untrained driver's choice is computed and thrown away: its drives would end at once.
-        std::hint::black_box(driver.act(&seen, 0.1));
-        let controls: Vec<_> = seen.measures.iter().map(|measures| scripted.act(measures)).collect();
-        fleet.step(&controls, &mut seen);
+        rollout.step();
     }))
+}
+
+/// The scripted driver, with or without a camera. An untrained driver beside it may look and decide as well; its drives would end
+/// at once, so what it asks for is thrown away.
+struct ByTruth {
+    camera: bool,
+    beside: Option<LearnedDriver>,
+}
+
+impl Drives for ByTruth {
+    fn needs_camera(&self) -> bool {
+        self.camera
+    }
+
+    fn start(&mut self, seeds: &[Seed]) {
+        self.beside.iter_mut().for_each(|driver| driver.start(seeds));
+    }
+
+    fn restart(&mut self, world: usize, seed: Seed) {
+        self.beside.iter_mut().for_each(|driver| driver.restart(world, seed));
+    }
+
+    fn act(&mut self, seen: &Observations) -> Vec<Controls> {
+        if let Some(driver) = &mut self.beside {
+            std::hint::black_box(driver.act(seen));
+        }
+        Driver::Scripted.act(seen)
+    }
 }
 
 fn rate(name: &str, units: usize, each: Duration, mut run: impl FnMut()) -> Sample {

@@ -1,11 +1,12 @@
 //! Stage 4: drives held-out roads with the learned driver and the baselines, and adds up what happened.
 
+use crate::drive::rollout::Rollout;
 use crate::driver::Driver;
 use crate::host::interrupt::Interrupt;
 use crate::host::progress::Stage;
 use crate::train::settings::Settings;
 use roadproof_sim::outcome::score::Infractions;
-use roadproof_sim::{Fleet, FleetError, Observations, Outcome, Score, Seed, Verdict, generate_drive};
+use roadproof_sim::{FleetError, Observations, Outcome, Score, Seed, Verdict, generate_drive};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -60,26 +61,22 @@ pub fn evaluate(
     let roads = settings.evaluate.roads;
     let seeds = road_seeds(settings);
     let scenarios: Vec<_> = seeds.iter().map(|seed| generate_drive(*seed, &settings.drive)).collect();
-    let decision_s = 1.0 / scenarios[0].decision_hz;
-    let mut fleet = Fleet::new(scenarios, settings.threads())?;
-    fleet.set_camera(driver.needs_camera());
-    let mut seen = fleet.observe();
-    driver.start(&seeds);
-    let mut stage = Stage::start(&format!("evaluate {}", driver.name()), roads as u64, "roads");
+    let name = driver.name();
+    let mut rollout = Rollout::start(scenarios, driver, settings.threads())?;
+    let mut stage = Stage::start(&format!("evaluate {name}"), roads as u64, "roads");
     loop {
-        let ended = seen.verdicts.iter().filter(|verdict| verdict.outcome.is_some()).count();
-        let time_s = seen.measures.iter().map(|measures| measures.time_s).fold(0.0, f32::max);
-        stage.set(ended as u64, format_args!("{time_s:.0} s driven"));
-        if ended == roads {
+        let running = rollout.running().len();
+        let time_s = rollout.seen().measures.iter().map(|measures| measures.time_s).fold(0.0, f32::max);
+        stage.set((roads - running) as u64, format_args!("{time_s:.0} s driven"));
+        if running == 0 {
             break;
         }
         if interrupt.requested() {
             return Ok(None);
         }
-        let controls = driver.act(&seen, decision_s);
-        fleet.step(&controls, &mut seen);
+        rollout.step();
     }
-    let result = DriverResult::new(driver.name(), ended_roads(&seeds, &seen));
+    let result = DriverResult::new(name, ended_roads(&seeds, rollout.seen()));
     stage.finish(format_args!(
         "driving score {:.1}, route completion {:.1} %",
         result.driving_score,

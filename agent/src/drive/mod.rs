@@ -6,4 +6,4 @@ pub mod replay;
 
 pub mod bench;
 
-pub(crate) mod rollout;
+pub mod rollout;

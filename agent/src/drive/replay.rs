@@ -1,5 +1,6 @@
 //! Drives scenario files: in closed loop against their bounds, or with recorded actions against a golden trace.
 
+use crate::drive::rollout::drive_recorded;
 use crate::driver::Driver;
 use crate::host::files::write_atomically;
 use anyhow::Context;
@@ -172,14 +173,7 @@ pub fn drive_case(case: &Case, driver: &mut Driver) -> anyhow::Result<CaseReport
 /// # Errors
 /// [`FleetError`] if the world cannot be built.
 pub fn closed_loop(scenario: Scenario, driver: &mut Driver) -> Result<Episode, FleetError> {
-    let decision_s = 1.0 / scenario.decision_hz;
-    driver.start(&[scenario.seed]);
-    let mut episode = Episode::new(scenario)?;
-    while episode.verdict().outcome.is_none() {
-        let controls = driver.act(episode.seen(), decision_s)[0];
-        episode.step(controls);
-    }
-    Ok(episode)
+    drive_recorded(scenario, driver, |_| ())
 }
 
 /// Writes a drive's trace beside its scenario, if the drive keeps the scenario's bounds. What an attack found is a drive that

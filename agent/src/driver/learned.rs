@@ -1,5 +1,9 @@
 //! The learned driver: frames through perception into features, features through the Q-network into actions.
+//!
+//! What the driver knows of its own car is what the car senses, after the faults of speedometer and map, never the
+//! ground truth.
 
+use crate::driver::Drives;
 use crate::host::run_folder::{RunFolder, RunFolderError};
 use crate::memory::{FEATURES, Memory, MemorySettings};
 use crate::policy::{OUTPUTS, QNetwork, QValues};
@@ -7,8 +11,7 @@ use crate::train::settings::{Settings, SettingsError};
 use roadproof_env::action::Action;
 use roadproof_perception::weights::WeightsError;
 use roadproof_perception::{Percept, Perception};
-use roadproof_sim::vehicle::{EgoState, VehicleSettings};
-use roadproof_sim::{Controls, Observations};
+use roadproof_sim::{Controls, Observations, Seed};
 use std::path::Path;
 
 /// File of the perception's weights in a run.
@@ -62,31 +65,42 @@ impl Eyes {
     /// Looks at one frame of each world and writes each world's policy input; returns the percepts.
     ///
     /// # Shapes
-    /// - `rgb`: `worlds × frame`, `features`: `worlds × FEATURES`
+    /// - `features`: `worlds × FEATURES`
     ///
     /// # Panics
     /// If there is not one frame of perception's size for each world.
-    pub fn look(&mut self, seen: &Observations, rgb: &[u8], decision_s: f32, features: &mut [f32]) -> Vec<Percept> {
+    pub fn look(&mut self, seen: &Observations, features: &mut [f32]) -> Vec<Percept> {
+        self.look_at(seen, &seen.rgb, features)
+    }
+
+    /// The same with other frames than those shown.
+    fn look_at(&mut self, seen: &Observations, rgb: &[u8], features: &mut [f32]) -> Vec<Percept> {
         let percepts = self.perception.see(rgb);
         assert_eq!(percepts.len(), seen.measures.len(), "one percept for each world");
         assert_eq!(percepts.len(), self.memories.len(), "one memory for each world");
-        let frames = rgb.chunks_exact(rgb.len() / percepts.len().max(1)).zip(&seen.sensed);
+        let frames = rgb.chunks_exact(rgb.len() / percepts.len().max(1));
         let rows = features.chunks_exact_mut(FEATURES).zip(frames);
-        for ((percept, memory), (row, (frame, measures))) in percepts.iter().zip(&mut self.memories).zip(rows) {
-            memory.look(frame, percept, measures.into(), decision_s, row);
+        for (world, ((percept, memory), (row, frame))) in percepts.iter().zip(&mut self.memories).zip(rows).enumerate()
+        {
+            memory.look(frame, percept, (&seen.sensed[world]).into(), seen.decision_s[world], row);
         }
         percepts
     }
 
     /// Looks at the first frames of worlds that have just started.
-    pub fn look_afresh(&mut self, seen: &Observations, worlds: &[usize], decision_s: f32, features: &mut [f32]) {
+    pub fn look_afresh(&mut self, seen: &Observations, worlds: &[usize], features: &mut [f32]) {
         let frames: Vec<u8> = worlds.iter().flat_map(|&world| seen.frame(world)).copied().collect();
         for (&world, percept) in worlds.iter().zip(self.perception.see(&frames)) {
-            self.memories[world] = Memory::new(self.settings);
+            self.forget(world);
             let row = &mut features[world * FEATURES..][..FEATURES];
             let sensed = &seen.sensed[world];
-            self.memories[world].look(seen.frame(world), &percept, sensed.into(), decision_s, row);
+            self.memories[world].look(seen.frame(world), &percept, sensed.into(), seen.decision_s[world], row);
         }
+    }
+
+    /// Forgets one world.
+    fn forget(&mut self, world: usize) {
+        self.memories[world] = Memory::new(self.settings);
     }
 
     /// Forgets all worlds and prepares for so many.
@@ -118,7 +132,6 @@ impl Thought {
 pub struct LearnedDriver {
     eyes: Eyes,
     policy: QNetwork,
-    vehicle: VehicleSettings,
     settings: Settings,
 }
 
@@ -126,7 +139,7 @@ impl LearnedDriver {
     /// A driver of trained parts.
     #[must_use]
     pub fn new(perception: Perception, policy: QNetwork, settings: Settings) -> Self {
-        Self { eyes: Eyes::new(perception, settings.memory, 0), policy, vehicle: VehicleSettings::default(), settings }
+        Self { eyes: Eyes::new(perception, settings.memory, 0), policy, settings }
     }
 
     /// Reads a driver from a run folder.
@@ -163,6 +176,12 @@ impl LearnedDriver {
         &self.settings
     }
 
+    /// The same driver with a memory of its own.
+    #[must_use]
+    pub fn twin(&self) -> Self {
+        Self::new(self.perception().clone(), self.policy.clone(), self.settings.clone())
+    }
+
     /// The network it sees with.
     #[must_use]
     pub fn perception(&self) -> &Perception {
@@ -184,31 +203,14 @@ impl LearnedDriver {
         self.eyes.memory(world)
     }
 
-    /// Forgets all worlds and prepares for so many.
-    pub fn start(&mut self, worlds: usize) {
-        self.eyes.start(worlds);
+    /// What it makes of the frames of all worlds.
+    pub fn think(&mut self, seen: &Observations) -> Vec<Thought> {
+        self.think_of(seen, &seen.rgb)
     }
 
-    /// Controls for every world from these frames.
-    pub fn act(&mut self, seen: &Observations, rgb: &[u8], decision_s: f32) -> Vec<Controls> {
-        let thoughts = self.think(seen, rgb, decision_s);
-        thoughts
-            .iter()
-            .zip(&seen.sensed)
-            .map(|(thought, sensed)| self.controls(thought.action(), &sensed.ego))
-            .collect()
-    }
-
-    /// The controls that carry an action out in the car it knows, as that senses itself.
-    #[must_use]
-    pub fn controls(&self, action: Action, ego: &EgoState) -> Controls {
-        action.controls(&self.vehicle, ego)
-    }
-
-    /// What it makes of these frames.
-    pub fn think(&mut self, seen: &Observations, rgb: &[u8], decision_s: f32) -> Vec<Thought> {
+    fn think_of(&mut self, seen: &Observations, rgb: &[u8]) -> Vec<Thought> {
         let mut features = vec![0.0; seen.measures.len() * FEATURES];
-        let percepts = self.eyes.look(seen, rgb, decision_s, &mut features);
+        let percepts = self.eyes.look_at(seen, rgb, &mut features);
         let heads = self.policy.heads(&features);
         let (features, heads) = (features.as_chunks::<FEATURES>().0, heads.as_chunks::<OUTPUTS>().0);
         let thought = |((&percept, &features), &heads): ((&Percept, _), _)| Thought { percept, features, heads };
@@ -216,7 +218,33 @@ impl LearnedDriver {
     }
 
     /// Controls for every world with the camera covered.
-    pub fn act_blind(&mut self, seen: &Observations, decision_s: f32) -> Vec<Controls> {
-        self.act(seen, &vec![0; seen.rgb.len()], decision_s)
+    pub fn act_blind(&mut self, seen: &Observations) -> Vec<Controls> {
+        let thoughts = self.think_of(seen, &vec![0; seen.rgb.len()]);
+        controls(&thoughts, seen)
+    }
+}
+
+/// Carries out what was thought, in the cars that are there.
+fn controls(thoughts: &[Thought], seen: &Observations) -> Vec<Controls> {
+    let worlds = thoughts.iter().zip(seen.sensed.iter().zip(&seen.vehicles));
+    worlds.map(|(thought, (sensed, vehicle))| thought.action().controls(vehicle, &sensed.ego)).collect()
+}
+
+impl Drives for LearnedDriver {
+    fn needs_camera(&self) -> bool {
+        true
+    }
+
+    fn start(&mut self, seeds: &[Seed]) {
+        self.eyes.start(seeds.len());
+    }
+
+    fn restart(&mut self, world: usize, _: Seed) {
+        self.eyes.forget(world);
+    }
+
+    fn act(&mut self, seen: &Observations) -> Vec<Controls> {
+        let thoughts = self.think(seen);
+        controls(&thoughts, seen)
     }
 }

@@ -8,7 +8,7 @@ pub(crate) mod shipped;
 pub use learned::{Eyes, LearnedDriver, LoadError, PERCEPTION_FILE, POLICY_FILE, Thought};
 pub use random::RandomDriver;
 
-use roadproof_env::ScriptedDriver;
+use roadproof_env::scripted_controls;
 use roadproof_sim::{Controls, Observations, Seed};
 
 /// A driver of many worlds at once.
@@ -18,7 +18,7 @@ pub enum Driver {
     /// The same, with a black camera.
     Blind(Box<LearnedDriver>),
     /// Ground truth and control laws.
-    Scripted(ScriptedDriver),
+    Scripted,
     /// Actions at random.
     Random(RandomDriver),
 }
@@ -30,33 +30,66 @@ impl Driver {
         match self {
             Self::Learned(_) => "learned",
             Self::Blind(_) => "blind",
-            Self::Scripted(_) => "scripted",
+            Self::Scripted => "scripted",
             Self::Random(_) => "random",
         }
     }
 
-    /// Whether the driver looks at frames.
+    /// The learned driver, if it is one who looks.
     #[must_use]
-    pub fn needs_camera(&self) -> bool {
-        matches!(self, Self::Learned(_))
+    pub fn learned(&self) -> Option<&LearnedDriver> {
+        match self {
+            Self::Learned(driver) => Some(driver),
+            _ => None,
+        }
     }
+}
+
+/// Whoever can drive many worlds at once.
+pub trait Drives {
+    /// Whether it looks at frames.
+    fn needs_camera(&self) -> bool;
 
     /// Forgets everything and prepares for worlds of these seeds.
-    pub fn start(&mut self, seeds: &[Seed]) {
+    fn start(&mut self, seeds: &[Seed]);
+
+    /// Forgets one world, in which another drive has begun.
+    fn restart(&mut self, world: usize, seed: Seed);
+
+    /// Controls for every world, from what is shown of it: whoever changes what a driver sees changes `seen.rgb`.
+    fn act(&mut self, seen: &Observations) -> Vec<Controls>;
+}
+
+impl Drives for Driver {
+    fn needs_camera(&self) -> bool {
+        self.learned().is_some()
+    }
+
+    fn start(&mut self, seeds: &[Seed]) {
         match self {
-            Self::Learned(driver) | Self::Blind(driver) => driver.start(seeds.len()),
-            Self::Scripted(_) => {}
+            Self::Learned(driver) | Self::Blind(driver) => driver.start(seeds),
+            Self::Scripted => {}
             Self::Random(driver) => driver.start(seeds),
         }
     }
 
-    /// Controls for every world.
-    pub fn act(&mut self, seen: &Observations, decision_s: f32) -> Vec<Controls> {
+    fn restart(&mut self, world: usize, seed: Seed) {
         match self {
-            Self::Learned(driver) => driver.act(seen, &seen.rgb, decision_s),
-            Self::Blind(driver) => driver.act_blind(seen, decision_s),
-            Self::Scripted(driver) => seen.sensed.iter().map(|measures| driver.act(measures)).collect(),
-            Self::Random(driver) => driver.act(&seen.sensed),
+            Self::Learned(driver) | Self::Blind(driver) => driver.restart(world, seed),
+            Self::Scripted => {}
+            Self::Random(driver) => driver.restart(world, seed),
+        }
+    }
+
+    fn act(&mut self, seen: &Observations) -> Vec<Controls> {
+        match self {
+            Self::Learned(driver) => driver.act(seen),
+            Self::Blind(driver) => driver.act_blind(seen),
+            Self::Scripted => {
+                let worlds = seen.sensed.iter().zip(&seen.vehicles);
+                worlds.map(|(sensed, vehicle)| scripted_controls(sensed, vehicle)).collect()
+            }
+            Self::Random(driver) => driver.act(seen),
         }
     }
 }

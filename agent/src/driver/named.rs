@@ -2,7 +2,6 @@
 
 use crate::driver::{Driver, LearnedDriver, LoadError, RandomDriver};
 use crate::train::settings::Settings;
-use roadproof_env::ScriptedDriver;
 use roadproof_sim::CameraSettings;
 use roadproof_sim::Scenario;
 use std::path::Path;
@@ -23,7 +22,7 @@ impl Driver {
             Ok((Box::new(driver), settings))
         };
         let driver = match name {
-            "scripted" => return Ok((Self::Scripted(ScriptedDriver::default()), Settings::default())),
+            "scripted" => return Ok((Self::Scripted, Settings::default())),
             "random" => return Ok((Self::Random(RandomDriver::default()), Settings::default())),
             "blind" => {
                 let (driver, settings) = learned(blind_run.map_or_else(LearnedDriver::shipped, LearnedDriver::load))?;

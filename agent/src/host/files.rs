@@ -3,6 +3,9 @@
 //!
 //! What the files mean and where they lie is the business of [`run_folder`](crate::host::run_folder) and of those who
 //! call it.
+//!
+//! A file is written beside its target and renamed over it; a link is followed; a pipe or a device is written to as it
+//! is.
 
 use crate::host::console;
 use std::fs;

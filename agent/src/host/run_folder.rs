@@ -2,6 +2,9 @@
 //!
 //! What the files contain belongs to the stages that write them. The folder counts as a run as soon as it holds
 //! [`SETTINGS_FILE`].
+//!
+//! Nothing is looked for and then made: a folder's name is taken by making the folder, so that two runs that begin
+//! together cannot share one.
 
 use std::fs;
 use std::io;

@@ -11,7 +11,6 @@ use crate::memory::{FEATURES, Odometry};
 use crate::train::settings::Settings;
 use roadproof_env::action::Action;
 use roadproof_perception::Perception;
-use roadproof_sim::vehicle::VehicleSettings;
 use roadproof_sim::{Fleet, FleetError, Observations, Outcome, Purpose, Scenario, Score, Seed, Split, generate_drive};
 
 /// Many drives on training roads, seen through perception.
@@ -21,9 +20,7 @@ pub struct Environment {
     eyes: Eyes,
     features: Vec<f32>,
     settings: Settings,
-    vehicle: VehicleSettings,
     roads: u64,
-    decision_s: f32,
     hard: Hard,
     found: Vec<Scenario>,
 }
@@ -68,7 +65,6 @@ impl Environment {
         let growth = settings.harden.map_or(0.0, |harden| harden.growth(progress));
         let scenarios: Vec<Scenario> =
             (0..worlds as u64).map(|world| learning_drive(settings, &found, growth, roads + world)).collect();
-        let decision_s = 1.0 / scenarios[0].decision_hz;
         let mut fleet = Fleet::new(scenarios, settings.threads())?;
         let seen = fleet.observe();
         let attacked = settings.harden.is_some_and(|harden| harden.attack_drives > 0.0);
@@ -80,21 +76,10 @@ impl Environment {
         }
         let mut eyes = Eyes::new(perception, settings.memory, worlds);
         let mut features = vec![0.0; worlds * FEATURES];
-        eyes.look(&seen, &seen.rgb, decision_s, &mut features);
-        let (settings, vehicle) = (settings.clone(), VehicleSettings::default());
+        eyes.look(&seen, &mut features);
+        let settings = settings.clone();
         let hard = Hard { adversary, growth };
-        Ok(Self {
-            fleet,
-            seen,
-            eyes,
-            features,
-            settings,
-            vehicle,
-            roads: roads + worlds as u64,
-            decision_s,
-            hard,
-            found,
-        })
+        Ok(Self { fleet, seen, eyes, features, settings, roads: roads + worlds as u64, hard, found })
     }
 
     /// Lets budgets and severities grow with the training, of which a share of `progress` is done.
@@ -117,7 +102,7 @@ impl Environment {
             View { memory: self.eyes.memory(world), odometry, frame: self.seen.frame(world) }
         };
         let views: Vec<View<'_>> = (0..frames).map(view).collect();
-        let radius = settings.spread.radius(self.hard.growth, self.eyes.perception(), &views, self.decision_s);
+        let radius = settings.spread.radius(self.hard.growth, self.eyes.perception(), &views, self.seen.decision_s[0]);
         Some(RobustQ { settings, radius })
     }
 
@@ -142,14 +127,14 @@ impl Environment {
     /// [`FleetError`] if a new drive cannot be built.
     pub fn step(&mut self, actions: &[Action]) -> Result<Transition, FleetError> {
         let before = self.seen.measures.clone();
-        let sensed = self.seen.sensed.iter();
+        let worlds = self.seen.sensed.iter().zip(&self.seen.vehicles).zip(actions);
         let controls: Vec<_> =
-            actions.iter().zip(sensed).map(|(action, sensed)| action.controls(&self.vehicle, &sensed.ego)).collect();
+            worlds.map(|((sensed, vehicle), action)| action.controls(vehicle, &sensed.ego)).collect();
         self.fleet.step(&controls, &mut self.seen);
         if let (Some(adversary), Some(harden)) = (&mut self.hard.adversary, self.settings.harden) {
             adversary.act(harden.attack_eps * self.hard.growth, &mut self.seen.rgb);
         }
-        self.eyes.look(&self.seen, &self.seen.rgb, self.decision_s, &mut self.features);
+        self.eyes.look(&self.seen, &mut self.features);
         let mut transition = Transition::default();
         let mut ended = Vec::new();
         for (world, before) in before.iter().enumerate() {
@@ -180,9 +165,8 @@ impl Environment {
             scenarios.push((world, scenario));
             self.roads += 1;
         }
-        self.fleet.reset(scenarios)?;
-        self.fleet.show(ended, &mut self.seen);
-        self.eyes.look_afresh(&self.seen, ended, self.decision_s, &mut self.features);
+        self.fleet.restart(scenarios, &mut self.seen)?;
+        self.eyes.look_afresh(&self.seen, ended, &mut self.features);
         Ok(())
     }
 }

@@ -1,5 +1,9 @@
 //! Stage 3: PQN, Q-learning without replay and without a target network, on many worlds at once.
 //!
+//! Neither replay nor a target network is needed where many worlds give fresh decisions. There is one advantage head
+//! per choice, so that the greatest Q-value is a sum of maxima. Only a truncated drive's last observation is
+//! bootstrapped from.
+//!
 //! # Source
 //! Gallici et al. 2025, "Simplifying Deep Temporal Difference Learning", arXiv:2407.04811: parallel worlds, λ-returns over
 //! short rollouts, LayerNorm, a few epochs of minibatches. Their Atari settings are 128 worlds × 32 decisions, λ 0.65, two

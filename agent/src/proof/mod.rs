@@ -1,4 +1,8 @@
 //! What no attack within a budget can change: bounds of the policy, and certificates of decisions.
+//!
+//! Bounds of what perception says go on through memory and policy to the decision, each beside what it bounds. They
+//! prove that no frame within a budget changes an action; how little they prove of networks that were not trained for
+//! them stands in `assets/results/certificates.md`.
 
 pub mod policy;
 

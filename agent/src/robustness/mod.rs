@@ -4,6 +4,10 @@
 //! [`measure`] makes a [`Report`], which is written as `robustness.json` and as a page for people, `report.html`, that needs
 //! nothing but itself. Everything in it follows from the driver's weights, the scenario files and the [`Plan`]; only
 //! `wall_clock_s` does not.
+//!
+//! Thousands of short drives go through one fleet of fixed size. Experiments (`attacks/examine.rs`) know only
+//! objectives, verdicts (`attacks/checklist.rs`) only figures, so that the check-list is itself tested on objectives
+//! that deceive attacks in known ways (`attacks/deceptive.rs`): each must fail the check made for it.
 
 mod plan;
 
@@ -197,9 +201,4 @@ fn headline(matrix: &Matrix, drives: &ClosedLoop, decisions: &OpenLoop) -> Headl
         half_of_decisions_turned_at_levels: decisions_turned.map(|point| point.eps_levels),
         checks: (count(Verdict::Held), count(Verdict::Failed), count(Verdict::CannotBeJudged)),
     }
-}
-
-/// The same driver with a memory of its own.
-fn twin(driver: &LearnedDriver) -> LearnedDriver {
-    LearnedDriver::new(driver.perception().clone(), driver.policy().clone(), driver.settings().clone())
 }

@@ -1,14 +1,15 @@
 //! Stage 1: a scripted driver with ground truth drives generated roads, pushed about so that recoveries are seen too.
 
+use crate::drive::rollout::Rollout;
+use crate::driver::Drives;
 use crate::host::interrupt::Interrupt;
 use crate::host::progress::Stage;
 use crate::train::pace::Allotment;
 use crate::train::settings::Settings;
-use roadproof_env::scripted_controls;
+use roadproof_env::scripted_controls_beside;
 use roadproof_perception::{CLASSES, Class as Seen, Dataset, GAP_MAX_M, PerceptLabel};
 use roadproof_sim::seed::Stream;
-use roadproof_sim::vehicle::VehicleSettings;
-use roadproof_sim::{Class, Fleet, FleetError, Measures, Observations, Purpose, Scenario, Seed, Split, generate_drive};
+use roadproof_sim::{Class, Controls, FleetError, Observations, Purpose, Scenario, Seed, Split, generate_drive};
 use std::time::Instant;
 
 /// Frames of training and of validation roads.
@@ -83,38 +84,29 @@ fn gather(
         next_road += 1;
         wandering_drive(Seed::of_split(split, settings.seed, next_road - 1), settings)
     };
-    let mut fleet = Fleet::new((0..worlds).map(|_| draw()).collect(), settings.threads())?;
-    let mut stream = Seed::of_split(split, settings.seed, 0).stream(Purpose::Disturbance);
-    let mut wanders: Vec<Wander> = (0..worlds).map(|_| Wander::new(&mut stream)).collect();
-    let mut seen = fleet.observe();
-    let vehicle = VehicleSettings::default();
+    let scenarios = (0..worlds).map(|_| draw()).collect();
+    let mut gusts = Seed::of_split(split, settings.seed, 0).child(1).stream(Purpose::Disturbance);
+    let mut driver = Wanderer::new(Seed::of_split(split, settings.seed, 0).stream(Purpose::Disturbance), worlds);
+    let mut rollout = Rollout::start(scenarios, &mut driver, settings.threads())?;
     let mut decision = 0;
     let in_time = || end.is_none_or(|end| Instant::now() < end);
     while dataset.len() < frames && !interrupt.requested() && (dataset.is_empty() || in_time()) {
-        let controls: Vec<_> = seen
-            .measures
-            .iter()
-            .zip(&mut wanders)
-            .map(|(measures, wander)| scripted_controls(measures, &vehicle, wander.target_m(measures, &mut stream)))
-            .collect();
-        for world in 0..worlds {
-            if stream.chance(collect.gust) {
-                fleet.disturb(world, 0.9 * stream.normal(), 0.12 * stream.normal());
-            }
-        }
         decision += 1;
         let kept = decision % collect.every == 0;
-        fleet.set_camera(kept);
-        fleet.step(&controls, &mut seen);
-        for world in 0..worlds {
-            if kept && dataset.len() < frames && seen.verdicts[world].outcome.is_none() {
-                push(&mut dataset, &seen, world);
+        rollout.step_after(|fleet, _, _| {
+            for world in (0..worlds).filter(|_| gusts.chance(collect.gust)).collect::<Vec<_>>() {
+                fleet.disturb(world, 0.9 * gusts.normal(), 0.12 * gusts.normal());
+            }
+            fleet.set_camera(kept);
+        });
+        if kept {
+            for world in rollout.running().into_iter().take(frames - dataset.len()) {
+                push(&mut dataset, rollout.seen(), world);
             }
         }
-        let ended: Vec<usize> = (0..worlds).filter(|&world| seen.verdicts[world].outcome.is_some()).collect();
+        let ended = rollout.ended();
         if !ended.is_empty() {
-            fleet.reset(ended.iter().map(|&world| (world, draw())).collect())?;
-            fleet.show(&ended, &mut seen);
+            rollout.refill(ended.into_iter().map(|world| (world, draw())).collect())?;
         }
         report(dataset.len(), dataset.memory_bytes() / 1_000_000);
     }
@@ -132,23 +124,46 @@ fn wandering_drive(seed: Seed, settings: &Settings) -> Scenario {
     scenario
 }
 
-/// Where in its lane a scripted driver wants to be; it changes its mind every few seconds.
-struct Wander {
-    target_m: f32,
+/// The scripted driver, who wants to be somewhere else in its lane every few seconds.
+struct Wanderer {
+    stream: Stream,
+    wishes: Vec<Wish>,
+}
+
+/// Where it wants to be, and until when.
+struct Wish {
+    offset_m: f32,
     until_s: f32,
 }
 
-impl Wander {
-    fn new(stream: &mut Stream) -> Self {
-        Self { target_m: stream.uniform(-1.0, 1.0), until_s: stream.uniform(1.0, 5.0) }
+impl Wanderer {
+    fn new(mut stream: Stream, worlds: usize) -> Self {
+        let wishes = (0..worlds)
+            .map(|_| Wish { offset_m: stream.uniform(-1.0, 1.0), until_s: stream.uniform(1.0, 5.0) })
+            .collect();
+        Self { stream, wishes }
+    }
+}
+
+impl Drives for Wanderer {
+    fn needs_camera(&self) -> bool {
+        true
     }
 
-    fn target_m(&mut self, measures: &Measures, stream: &mut Stream) -> f32 {
-        if measures.time_s >= self.until_s || measures.step == 0 {
-            self.until_s = measures.time_s + stream.uniform(2.0, 6.0);
-            self.target_m = if stream.chance(0.3) { 0.0 } else { stream.uniform(-1.2, 1.2) };
-        }
-        self.target_m
+    fn start(&mut self, _: &[Seed]) {}
+
+    fn restart(&mut self, _: usize, _: Seed) {}
+
+    fn act(&mut self, seen: &Observations) -> Vec<Controls> {
+        let worlds = seen.measures.iter().zip(&seen.vehicles).zip(&mut self.wishes);
+        let controls = worlds.map(|((measures, vehicle), wish)| {
+            if measures.time_s >= wish.until_s || measures.step == 0 {
+                wish.until_s = measures.time_s + self.stream.uniform(2.0, 6.0);
+                wish.offset_m = if self.stream.chance(0.3) { 0.0 } else { self.stream.uniform(-1.2, 1.2) };
+            }
+            scripted_controls_beside(measures, vehicle, wish.offset_m)
+        });
+        controls.collect()
     }
 }
 

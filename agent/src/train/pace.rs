@@ -3,6 +3,8 @@
 //! Schedules follow the work done, and nothing else, as long as what is left of the work fits into the time given: such a
 //! stage has the same bits on any machine. Only where it does not fit does the clock have a say: what is left of the schedules
 //! is then spread over the units that still fit, so that learning rates and exploration end where they should.
+//!
+//! What the clock cut stands in `result.json`, and more minutes take it up again.
 
 use std::time::{Duration, Instant};
 

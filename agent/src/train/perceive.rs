@@ -1,4 +1,7 @@
 //! Stage 2: trains perception on the collected frames and reports how well it sees roads it was not trained on.
+//!
+//! A hardening attacks with few steps. That this does not turn into a network that holds against few steps only is
+//! watched: PGD of ten steps on validation frames, and the best network again with more steps if it did.
 
 use crate::formats::tensorboard::{EventWriter, TensorboardError};
 use crate::harden::faulty_frame;

@@ -1,4 +1,8 @@
 //! Films and pictures without a window: the same frames for the same seed, at a fixed rate.
+//!
+//! The window's app is rendered into memory without an event loop or pipelined rendering. It waits until every shader
+//! is compiled, and reads each picture back in the update that made it. On one machine a film has the same bytes for
+//! the same seed; another processor's software renderer rounds a few pixels otherwise, by 0.01 grey levels in the mean.
 
 use super::offscreen;
 use super::session::Session;

@@ -6,6 +6,10 @@
 //! window: `window/app.rs` puts a session into a bevy app, on a screen or in memory (`offscreen.rs`, for films and the second
 //! camera), with the world and its cameras from `stage/` and the panel. Nothing about a drive changes because somebody looks at it;
 //! a test compares traces.
+//!
+//! The window is behind the feature `watch`, because bevy's renderer doubles a cold build: without it none of its
+//! crates is compiled, and `roadproof watch` says how to build it. What it costs to draw stands in
+//! `assets/results/window.md`, how far the two renderers agree in `assets/results/renderers.md`.
 
 pub mod drive;
 

@@ -4,24 +4,15 @@
 //! scores of classes, as a [`Classifier`]. Losses of the network's own outputs come from [`Differentiable`]; those of a decision
 //! are built on it by whoever decides. Every frame has a seed of its own and fares the same in any batch.
 //!
+//! `Differentiable` runs the same weights as training with gradients of the input instead of gradients of the weights.
+//! An attack returns numbers; what counts is what is left once they are rounded to bytes within the budget, which is
+//! all that a car gets.
+//!
 //! # Units
 //! `eps` in the same units: 2/255 is two grey levels. Norms are over all values of a frame.
 //!
-//! # Against a second implementation
-//! `tests/referee/attacks.py` rebuilds the driver in PyTorch (outputs agree to 5e-5) and runs the walks of pyautoattack 0.2.0, the
-//! package of Auto-PGD's authors, under torch 2.9.0. Frames of which the decision among 55 actions is broken, out of 120 of held-out
-//! roads, in Linf, one walk of 100 iterations, nine targets for APGD-T; in brackets those that only the one or the other breaks:
-//!
-//! | eps | APGD-CE, theirs | ours | APGD-DLR, theirs | ours | APGD-T, theirs | ours |
-//! |---|---|---|---|---|---|---|
-//! | 0.125/255 | 51 (1) | 50 (0) | 58 (1) | 57 (0) | 65 (0) | 65 (0) |
-//! | 0.25/255 | 76 (0) | 76 (0) | 91 (0) | 93 (2) | 100 (0) | 100 (0) |
-//! | 0.5/255 | 100 (1) | 99 (0) | 115 (2) | 113 (0) | 116 (0) | 116 (0) |
-//! | 1/255 | 119 (0) | 119 (0) | 120 (1) | 119 (0) | 120 (0) | 120 (0) |
-//! | 2/255 | 120 (0) | 120 (0) | 120 (0) | 120 (0) | 120 (0) | 120 (0) |
-//!
-//! One walk leaves a frame or two to the random start: theirs on the DLR loss at 0.5/255 breaks 115, 115, 113 and 113 frames from
-//! four seeds. So the script as it stands gives each side three walks, and 100 frames.
+//! Against a second implementation the attacks are held by `tests/referee/attacks.py`; `assets/results/attacks.md` has
+//! its figures.
 
 mod budget;
 mod classifier;

@@ -1,5 +1,9 @@
 //! Batches that are harder than the frames they are drawn from: some frames suffer faults that the caller puts on them, some are
 //! perturbed within a budget so that the network as it is errs most on them.
+//!
+//! Perception knows no faults; it is given a function. Few gradient steps are enough and cheap; that they do not turn
+//! into a network that holds against few steps only is for the caller to watch, with [`loss_under_attack`] on frames
+//! that are not trained on.
 
 use crate::attack::{Budget, Differentiable, Norm, Objective, Outcome, PgdSettings, pgd, to_numbers};
 use crate::data::dataset::Dataset;

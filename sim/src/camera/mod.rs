@@ -1,6 +1,9 @@
 //! The ego's camera: a batched software rasteriser that writes colour, depth, class and instance in one pass.
 //!
 //! A frame is made in two steps: polygons are filled into a buffer of nearest surfaces, then every pixel is shaded once.
+//!
+//! Pixels are shaded eight at a time in vectors of `fearless_simd`, which picks the processor's instruction set at run
+//! time.
 
 mod draw;
 mod lanes_of_eight;

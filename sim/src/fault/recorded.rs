@@ -1,6 +1,9 @@
 //! Recorded perturbations: how the frames of one drive were changed, decision by decision, kept in a file beside the
 //! scenario. Who found the change, and how, is not known here.
 //!
+//! It is the last of the faults: it goes onto the frame after everything else, since that frame is what was attacked.
+//! To add it is all that a replay needs, so none needs a gradient.
+//!
 //! # File
 //! A line of text that says what it is, then little-endian: width and height in pixels (`u16` each), the number of decisions
 //! (`u32`); for each decision the length of its part (`u32`, zero where the frame stays as it is) and the part; last the XXH3

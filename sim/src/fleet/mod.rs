@@ -1,5 +1,8 @@
 //! Many isolated worlds, stepped together. One decision of all of them is one call; world k has the same bits whatever the
 //! number of worlds, its place among them, the number of threads or the process.
+//!
+//! A fleet is a few shards, each a `World` of bevy's. How worlds are shared out costs nothing in results: threads only
+//! decide who computes.
 
 mod inspect;
 mod threads;
@@ -14,7 +17,7 @@ use crate::outcome::verdict::Verdict;
 use crate::physics::Physics;
 use crate::scenario::{CheckError, Scenario};
 use crate::traffic::Traffic;
-use crate::vehicle::Controls;
+use crate::vehicle::{Controls, VehicleSettings};
 use crate::world::schedule::{Asked, Decide, Scoring, Stage, WorldBundle, empty_world};
 use bevy::prelude::{Entity, World};
 use std::sync::{Arc, Mutex};
@@ -67,7 +70,7 @@ pub struct Fleet {
 ///
 /// # Shapes
 /// - `rgb`: `worlds × height × width × 3`; `depth_m`, `class`, `instance`: `worlds × height × width`
-/// - `measures`, `sensed`, `verdicts`, `scores`: `worlds`
+/// - all else: `worlds`
 #[derive(Clone, Debug, Default)]
 pub struct Observations {
     /// Colour as the driver gets it, after sensor faults.
@@ -86,6 +89,10 @@ pub struct Observations {
     pub verdicts: Vec<Verdict>,
     /// Score so far.
     pub scores: Vec<Score>,
+    /// Time from one decision to the next, seconds.
+    pub decision_s: Vec<f32>,
+    /// The ego's car: whoever turns an angle or an acceleration into controls asks it what they do.
+    pub vehicles: Vec<VehicleSettings>,
     pixels: usize,
 }
 
@@ -181,6 +188,8 @@ impl Fleet {
             sensed: vec![Measures::default(); self.worlds],
             verdicts: vec![Verdict::default(); self.worlds],
             scores: vec![Score::default(); self.worlds],
+            decision_s: vec![0.0; self.worlds],
+            vehicles: vec![VehicleSettings::default(); self.worlds],
             pixels,
         };
         self.run(None, &mut seen);
@@ -196,11 +205,18 @@ impl Fleet {
         self.run(Some(controls), seen);
     }
 
-    /// Starts new drives in some worlds. [`Self::show`] draws their first frames.
+    /// Starts new drives in some worlds and shows them at their start.
     ///
     /// # Errors
     /// [`FleetError`] for the first scenario that does not fit; the fleet is then not to be used further.
-    pub fn reset(&mut self, scenarios: Vec<(usize, Scenario)>) -> Result<(), FleetError> {
+    pub fn restart(&mut self, scenarios: Vec<(usize, Scenario)>, seen: &mut Observations) -> Result<(), FleetError> {
+        let worlds: Vec<usize> = scenarios.iter().map(|(world, _)| *world).collect();
+        self.reset(scenarios)?;
+        self.show(&worlds, seen);
+        Ok(())
+    }
+
+    fn reset(&mut self, scenarios: Vec<(usize, Scenario)>) -> Result<(), FleetError> {
         let mut by_shard: Vec<Vec<(usize, Scenario)>> = self.shards.iter().map(|_| Vec::new()).collect();
         for (world, scenario) in scenarios {
             check_camera(world, &scenario, &self.camera)?;
@@ -215,8 +231,7 @@ impl Fleet {
             .collect()
     }
 
-    /// Draws some worlds as they are now, after a reset.
-    pub fn show(&mut self, worlds: &[usize], seen: &mut Observations) {
+    fn show(&mut self, worlds: &[usize], seen: &mut Observations) {
         for &world in worlds {
             let views = split(seen, &[world, 1]);
             if let Some(view) = views.into_iter().nth(1) {
@@ -336,6 +351,8 @@ impl Shard {
         view.sensed[into] = faults.sense(perturbations, measures, &stage.road);
         view.verdicts[into] = *verdict;
         view.scores[into] = world.get::<Scoring>().expect(expect).0.score(measures, verdict);
+        view.decision_s[into] = stage.clock().decision_s();
+        view.vehicles[into] = stage.scenario.ego.vehicle;
         let Some(canvas) = canvas else { return };
         let camera = &stage.scenario.camera;
         let pixels = camera.pixels();
@@ -396,6 +413,8 @@ struct ShardView<'a> {
     sensed: &'a mut [Measures],
     verdicts: &'a mut [Verdict],
     scores: &'a mut [Score],
+    decision_s: &'a mut [f32],
+    vehicles: &'a mut [VehicleSettings],
 }
 
 impl ShardView<'_> {
@@ -409,6 +428,8 @@ impl ShardView<'_> {
             sensed: self.sensed,
             verdicts: self.verdicts,
             scores: self.scores,
+            decision_s: self.decision_s,
+            vehicles: self.vehicles,
         }
     }
 }
@@ -425,6 +446,8 @@ fn split<'a>(seen: &'a mut Observations, sizes: &[usize]) -> Vec<ShardView<'a>> 
         sensed: &mut seen.sensed,
         verdicts: &mut seen.verdicts,
         scores: &mut seen.scores,
+        decision_s: &mut seen.decision_s,
+        vehicles: &mut seen.vehicles,
     };
     sizes
         .iter()
@@ -437,6 +460,8 @@ fn split<'a>(seen: &'a mut Observations, sizes: &[usize]) -> Vec<ShardView<'a>> 
             sensed: cut(&mut rest.sensed, size),
             verdicts: cut(&mut rest.verdicts, size),
             scores: cut(&mut rest.scores, size),
+            decision_s: cut(&mut rest.decision_s, size),
+            vehicles: cut(&mut rest.vehicles, size),
         })
         .collect()
 }
@@ -580,13 +605,12 @@ mod tests {
     }
 
     #[test]
-    fn show_after_a_reset_is_what_a_fresh_fleet_shows() {
+    fn a_restarted_world_shows_what_a_fresh_fleet_shows() {
         let mut fleet = Fleet::new((20..25).map(drive).collect(), 2).unwrap();
         let mut seen = fleet.observe();
         steps(&mut fleet, &mut seen, 10);
         let untouched = shown(&fleet, &seen, 2);
-        fleet.reset(vec![(3, drive(3))]).unwrap();
-        fleet.show(&[3], &mut seen);
+        fleet.restart(vec![(3, drive(3))], &mut seen).unwrap();
         assert!(shown(&fleet, &seen, 3) == alone(3, 0));
         assert!(shown(&fleet, &seen, 2) == untouched);
     }

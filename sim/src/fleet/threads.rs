@@ -1,4 +1,7 @@
 //! The threads that share the work of a fleet, and how it is cut for them.
+//!
+//! The calling thread takes part, rayon's threads help it: whoever is free takes the next shard. Shards grow smaller
+//! from the first to the last, so that a slow core does not hold up the others at the end.
 
 use crate::fleet::FleetError;
 use rayon::ThreadPool;

@@ -1,7 +1,13 @@
 //! One world's physics: the ground, the ego on its wheels, other cars and what stands beside the road, in rapier.
 //!
 //! The sets are rapier's own rather than an ECS plugin's: bodies are inserted in file order whatever the entity tables
-//! look like, and the wheels must be updated in every physics step, between two steps of the solver.
+//! look like (plugins insert in the order of those, which depends on what was despawned before), and the wheels must be
+//! updated in every physics step, between two steps of the solver.
+//!
+//! What costs is kept small around the ego: cars and things beside the road that nothing can touch within the decision
+//! have no collider enabled, wheels cast their rays at a shape of our own (`ground.rs`), and only a car that was hit
+//! lies on a mesh. What lies between the poses of two steps is found by sweeping the ego's box (`sweep.rs`), so that no
+//! speed, size or step lets it through.
 
 mod ground;
 mod sweep;

@@ -1,6 +1,8 @@
 //! Roads: a reference line, lanes on both sides of it, and what is painted between them.
 //!
 //! Traffic keeps to the right. Lanes of the ego's direction lie at negative `d`, oncoming lanes at positive `d`.
+//!
+//! There is one cross-section for the whole length. Lanes carry neighbours and successors, ready for junctions.
 
 mod generate;
 mod line;

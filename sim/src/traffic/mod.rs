@@ -1,6 +1,10 @@
 //! Other cars: they follow their lane and each other by the intelligent driver model, and do what their script says.
 //!
 //! They move along the lane graph without physics until the ego touches them. Among themselves they meet without physics, too.
+//!
+//! They keep apart by following, by waiting with a lane change until there is room, and where neither helps by a crash
+//! of two boxes. A car moves across its lane only as it moves along it, so that one that stands does not slide
+//! sideways.
 
 mod following;
 mod lane_change;

@@ -1,7 +1,8 @@
 //! The order of a decision, in one place: traffic, physics, measure, judge. The camera and its faults follow, outside the
 //! schedule, because they write into the caller's buffers, which no resource can borrow.
 //!
-//! One entity is one world; its components are what the systems share. Nothing reaches from one world into another.
+//! One entity is one world; its components are what the systems share. Systems run over all worlds of a shard; nothing
+//! reaches from one world into another, which is what makes world k the same whatever its slot.
 
 use crate::clock::Clock;
 use crate::outcome::measures::Measures;
@@ -99,7 +100,7 @@ pub(crate) struct WorldBundle {
 }
 
 impl Stage {
-    fn clock(&self) -> Clock {
+    pub fn clock(&self) -> Clock {
         Clock::new(self.scenario.decision_hz)
     }
 

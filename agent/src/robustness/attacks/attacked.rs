@@ -6,7 +6,6 @@ use crate::attack::goal::{DecisionLoss, Goal};
 use crate::attack::method::{Effort, Frames, LossMethod, Method};
 use crate::driver::LearnedDriver;
 use crate::robustness::attacks::decisions::Decision;
-use crate::robustness::twin;
 use roadproof_perception::attack::{self, Budget, Norm, Objective};
 use roadproof_sim::{FleetError, Outcome, Scenario};
 
@@ -129,7 +128,7 @@ pub(in crate::robustness) fn drive_attacked(
         keep_changes: false,
     });
     let seeds = vec![seed; scenarios.len()];
-    let drives = drive_all(&mut twin(driver), scenarios.to_vec(), attack.as_ref(), &seeds, &mut to_the_end)?;
+    let drives = drive_all(&mut driver.twin(), scenarios.to_vec(), attack.as_ref(), &seeds, &mut to_the_end)?;
     let driven = |drive: crate::attack::drive::Drive| Driven {
         outcome: drive.outcome.unwrap_or(Outcome::TimeUp),
         driving_score: drive.score.driving_score,

@@ -2,16 +2,16 @@
 
 use crate::attack::end_to_end::EndToEnd;
 use crate::attack::method::LossMethod;
+use crate::drive::rollout::Rollout;
 use crate::driver::LearnedDriver;
 use crate::memory::{FEATURES, Memory, Odometry};
 use crate::policy::QValues;
 use crate::robustness::attacks::attacked::{SingleLoss, budget, effort, strongest};
 use crate::robustness::attacks::examine::{Curve, Trial, seed_of};
-use crate::robustness::twin;
 use roadproof_env::action::{ACCELERATION_MPS2, Action, STEER_RAD};
 use roadproof_perception::Percept;
 use roadproof_perception::attack::{to_bytes, to_numbers};
-use roadproof_sim::{Fleet, FleetError, Seed, Split, generate_drive};
+use roadproof_sim::{FleetError, Seed, Split, generate_drive};
 use serde::Serialize;
 
 /// A decision that is about to be taken.
@@ -46,30 +46,28 @@ pub(in crate::robustness) fn collect(
     let roads = count.div_ceil(OF_A_ROAD);
     let drive = |road| generate_drive(Seed::of_split(Split::HeldOut, seed, road as u64), &driver.settings().drive);
     let scenarios: Vec<_> = (0..roads).map(drive).collect();
-    let decision_s = 1.0 / scenarios[0].decision_hz;
-    let mut driver = twin(driver);
-    let mut fleet = Fleet::new(scenarios, driver.settings().threads())?;
-    let mut seen = fleet.observe();
-    driver.start(roads);
-    let (mut before, frame_len) = (seen.rgb.clone(), seen.rgb.len() / roads);
+    let mut driver = driver.twin();
+    let threads = driver.settings().threads();
+    let mut rollout = Rollout::start(scenarios, &mut driver, threads)?;
+    let mut before = rollout.seen().clone();
     let mut decisions = Vec::new();
     for step in 0..FIRST + OF_A_ROAD * EVERY {
-        if step >= FIRST && (step - FIRST).is_multiple_of(EVERY) {
-            for road in (0..roads).filter(|&road| seen.verdicts[road].outcome.is_none()) {
+        let taken = step >= FIRST && (step - FIRST).is_multiple_of(EVERY);
+        let running = rollout.running();
+        rollout.step_after(|_, driver, seen| {
+            for road in running.into_iter().filter(|_| taken) {
                 decisions.push(Decision {
                     road,
                     time_s: seen.measures[road].time_s,
                     rgb: seen.frame(road).to_vec(),
-                    previous: before[road * frame_len..][..frame_len].to_vec(),
+                    previous: before.frame(road).to_vec(),
                     memory: driver.memory(road).clone(),
                     odometry: Odometry::from(&seen.sensed[road]),
-                    decision_s,
+                    decision_s: seen.decision_s[road],
                 });
             }
-        }
-        let controls = driver.act(&seen, &seen.rgb, decision_s);
-        before.copy_from_slice(&seen.rgb);
-        fleet.step(&controls, &mut seen);
+            before.rgb.copy_from_slice(&seen.rgb);
+        });
     }
     decisions.sort_by_key(|decision| decision.road);
     decisions.truncate(count);

@@ -5,7 +5,7 @@
 //! here with the driving score for m.
 
 use crate::attack::found::KEPT;
-use crate::drive::rollout::{Ended, drive_all};
+use crate::drive::rollout::{Ended, drive_many};
 use crate::driver::LearnedDriver;
 use crate::host::interrupt::Interrupt;
 use crate::host::progress::Stage;
@@ -130,7 +130,8 @@ pub(in crate::robustness) fn measure(
         }
     };
     let mut stage = Stage::start("faults", count as u64, "drives");
-    let ended = drive_all(driver, count, scenario, interrupt, |done| stage.set(done as u64, ""))?;
+    let threads = driver.settings().threads();
+    let ended = drive_many(driver, count, scenario, threads, interrupt, |done| stage.set(done as u64, ""))?;
     let Some(ended) = ended else { return Ok(None) };
     let matrix = add_up(families, &faults, &ended);
     stage.finish(format_args!("{} cells, mRR {:.3}", matrix.cells.len(), matrix.mrr));

@@ -1,12 +1,12 @@
 //! The worst moments: drives that a weak fault ended, with what the driver saw just before.
 
+use crate::drive::rollout::drive_recorded;
 use crate::driver::LearnedDriver;
 use crate::robustness::drives::{Family, with_fault};
 use crate::robustness::faults::matrix::{ALL, Matrix};
 use crate::robustness::plan::Plan;
-use crate::robustness::twin;
 use roadproof_sim::fault::{FaultKind, Severity};
-use roadproof_sim::{Controls, Episode, FleetError, Outcome};
+use roadproof_sim::{Episode, FleetError, Outcome};
 use serde::Serialize;
 
 /// A drive that a fault ended.
@@ -108,22 +108,11 @@ fn moment(
     let Candidate { family, drive, kind, severity, .. } = *candidate;
     let clean = &families[family].drives[drive];
     let scenario = with_fault(&clean.scenario, kind, severity);
-    let decision_s = 1.0 / scenario.decision_hz;
-    let mut driver = twin(driver);
-    driver.start(1);
-    let mut faulty = Episode::new(scenario)?;
     let mut frames: Vec<Vec<u8>> = Vec::new();
-    let mut controls: Vec<Controls> = Vec::new();
-    while faulty.verdict().outcome.is_none() {
-        let rgb = faulty.rgb().to_vec();
-        let asked = driver.act(faulty.seen(), &rgb, decision_s)[0];
-        frames.push(rgb);
-        controls.push(asked);
-        faulty.step(asked);
-    }
+    let faulty = drive_recorded(scenario, &mut driver.twin(), |episode| frames.push(episode.rgb().to_vec()))?;
     let mut twin = Episode::new(clean.scenario.clone())?;
     let mut views = Vec::new();
-    for (step, (frame, controls)) in frames.iter().zip(&controls).enumerate() {
+    for (step, (frame, controls)) in frames.iter().zip(faulty.trace().controls()).enumerate() {
         let decisions_before = frames.len() - step;
         if BEFORE.contains(&decisions_before) {
             // The clean world was driven by the same controls: it shows what the driver would have seen, as long as the
@@ -132,7 +121,7 @@ fn moment(
             let same = digest(&twin) == digest(&faulty);
             views.push(View { decisions_before, clean: same.then(|| twin.rgb().to_vec()), faulty: frame.clone() });
         }
-        twin.step(*controls);
+        twin.step(controls);
     }
     let outcome = faulty.verdict().outcome.unwrap_or(Outcome::TimeUp);
     Ok(Moment {

@@ -1,6 +1,10 @@
 //! Drives as MCAP files: what the driver saw, perceived, valued and did, decision by decision, for the tools of the field
 //! (Foxglove, Lichtblick), together with what plays the drive again to the bit.
 //!
+//! Scenario, trace and recorded perturbation are attachments, from which `watch --replay` drives it again: what is
+//! played is the simulation itself, not its pictures. Messages are JSON and frames PNG rather than protobuf: no code
+//! generator, and readable with any tool.
+//!
 //! # Source
 //! MCAP, <https://mcap.dev/spec>; pictures are `foxglove.CompressedImage`, everything is JSON under a JSON schema.
 
@@ -293,7 +297,6 @@ mod tests {
     use super::*;
     use crate::driver::Driver;
     use crate::watch::drive::{Hands, LiveFault};
-    use roadproof_env::ScriptedDriver;
     use roadproof_sim::fault::{FaultKind, Severity};
 
     fn drive(path: &str, faults: Vec<LiveFault>) -> WatchedDrive {
@@ -310,7 +313,7 @@ mod tests {
         (0..40).for_each(|_| drive.step(Controls::default()));
         let bytes = log(&drive, "shipped", "a drive").expect("a log");
         let (scenario, controls) = read(&bytes, Path::new("a.mcap")).expect("a drive");
-        let driver = Driver::Scripted(ScriptedDriver::default());
+        let driver = Driver::Scripted;
         let mut again = WatchedDrive::new(scenario, driver, Hands::Recorded(controls)).expect("a drive");
         while !again.over() {
             again.step(Controls::default());

@@ -1,5 +1,8 @@
 //! A drive that is watched. It remembers every moment, so that one can look back, and goes on from any of them with another
 //! driver, other faults, or one's own hands on the wheel. Whoever shows or writes down drives begins here.
+//!
+//! To go on from an earlier moment the drive is driven again from the start with the recorded controls: cheap, exact,
+//! and the driver's memory comes back with it.
 
 pub mod mcap;
 mod moment;
@@ -7,13 +10,13 @@ mod moment;
 pub use moment::{BoxInFrame, Moment, Pose};
 
 use crate::attack::end_to_end::{EndToEnd, Situation};
-use crate::driver::{Driver, LearnedDriver, Thought};
+use crate::driver::{Driver, Drives, LearnedDriver, Thought};
 use crate::policy::q_gradient;
 use moment::boxes;
 use roadproof_env::reward::RewardSettings;
 use roadproof_sim::fault::{Fault, FaultKind, Severity};
 use roadproof_sim::scenario::{Perturbation, Span};
-use roadproof_sim::{Controls, Episode, FleetError, Scenario, Trace};
+use roadproof_sim::{Controls, Episode, FleetError, Observations, Scenario, Trace};
 
 /// Who decides.
 #[derive(Clone, Debug, PartialEq)]
@@ -215,11 +218,10 @@ impl WatchedDrive {
 
     /// Remembers the present moment, and lets the driver think about it.
     fn note(&mut self) {
-        let decision_s = self.decision_s();
         let (episode, fleet) = (&self.episode, self.episode.fleet());
         let seen = episode.seen();
         let memory = learned(&self.driver).map(|driver| driver.memory(0).clone());
-        let (thought, proposed) = decide(&mut self.driver, seen, decision_s);
+        let (thought, proposed) = decide(&mut self.driver, seen);
         let cells = match (&self.driver, &thought) {
             (Driver::Learned(driver), Some(_)) => driver.perception().segment(&seen.rgb),
             _ => Vec::new(),
@@ -302,13 +304,13 @@ fn learned(driver: &Driver) -> Option<&LearnedDriver> {
 }
 
 /// What the driver thinks, if he shows it, and the controls he asks for.
-fn decide(driver: &mut Driver, seen: &roadproof_sim::Observations, decision_s: f32) -> (Option<Thought>, Controls) {
+fn decide(driver: &mut Driver, seen: &Observations) -> (Option<Thought>, Controls) {
     if let Driver::Learned(driver) = driver {
-        let thought = driver.think(seen, &seen.rgb, decision_s).swap_remove(0);
-        let controls = driver.controls(thought.action(), &seen.sensed[0].ego);
+        let thought = driver.think(seen).swap_remove(0);
+        let controls = thought.action().controls(&seen.vehicles[0], &seen.sensed[0].ego);
         return (Some(thought), controls);
     }
-    (None, driver.act(seen, decision_s)[0])
+    (None, driver.act(seen)[0])
 }
 
 #[cfg(test)]
@@ -316,7 +318,6 @@ mod tests {
     use super::*;
     use crate::drive::replay::closed_loop;
     use crate::driver::RandomDriver;
-    use roadproof_env::ScriptedDriver;
 
     fn scenario() -> Scenario {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios/cut_in/from_left.ron");
@@ -353,7 +354,7 @@ mod tests {
 
     #[test]
     fn another_driver_takes_over_in_the_middle() {
-        let mut watched = drive(Driver::Scripted(ScriptedDriver::default()), 30);
+        let mut watched = drive(Driver::Scripted, 30);
         let before = watched.trace().clone();
         watched.set_driver(shipped()).expect("a world");
         assert!(*watched.trace() == before && watched.moments()[30].thought.is_some());
@@ -389,7 +390,7 @@ mod tests {
     fn a_recording_is_played_and_ends() {
         let recorded = drive(shipped(), 20).trace().clone();
         let hands = Hands::Recorded(recorded.controls().collect());
-        let scripted = Driver::Scripted(ScriptedDriver::default());
+        let scripted = Driver::Scripted;
         let mut watched = WatchedDrive::new(scenario(), scripted, hands).expect("a world");
         (0..50).for_each(|_| watched.step(Controls::default()));
         assert!(watched.over() && *watched.trace() == recorded);
@@ -404,6 +405,6 @@ mod tests {
         let sum = |values: &[f32]| values.iter().sum::<f32>();
         assert!(sum(&map[half..]) > sum(&map[..half]), "{} below, {} above", sum(&map[half..]), sum(&map[..half]));
         assert!(map.iter().all(|value| (0.0..=1.0).contains(value)) && map.contains(&1.0));
-        assert!(drive(Driver::Scripted(ScriptedDriver::default()), 2).saliency(1).is_empty());
+        assert!(drive(Driver::Scripted, 2).saliency(1).is_empty());
     }
 }

@@ -1,8 +1,7 @@
 //! How well the two renderers agree on what is where: silhouettes of classes, and depth.
 
-use crate::driver::Driver;
+use crate::driver::{Driver, Drives};
 use crate::watch::second_camera::{MOST_WORLDS, SecondCamera, Shows};
-use roadproof_env::ScriptedDriver;
 use roadproof_sim::scene::Class;
 use roadproof_sim::{CameraSettings, Fleet, Scenario};
 
@@ -42,7 +41,7 @@ pub fn measure(scenarios: &[Scenario], every: usize, poses_each: usize) -> anyho
         let mut fleet = Fleet::new(group.to_vec(), 2)?;
         let mut seen = fleet.observe();
         let mut second = SecondCamera::new(&fleet, Shows::Labels);
-        let mut driver = Driver::Scripted(ScriptedDriver::default());
+        let mut driver = Driver::Scripted;
         let mut running = vec![true; fleet.len()];
         for _ in 0..poses_each {
             let (class, depth_m) = second.labels(&fleet, &seen.measures)?;
@@ -53,7 +52,7 @@ pub fn measure(scenarios: &[Scenario], every: usize, poses_each: usize) -> anyho
                 depths.push(depth_difference(seen.depth_frame(world), &depth_m[span]));
             }
             for _ in 0..every {
-                let controls = driver.act(&seen, 0.1);
+                let controls = driver.act(&seen);
                 fleet.step(&controls, &mut seen);
             }
             running = seen.verdicts.iter().map(|verdict| verdict.outcome.is_none()).collect();

@@ -1,12 +1,13 @@
 //! Drives with bevy's frames in place of the simulator's own: what a driver keeps of its score under another renderer.
 
 use crate::drive::evaluate::{DriverResult, ended_roads, road_seeds};
+use crate::drive::rollout::Rollout;
 use crate::driver::Driver;
 use crate::host::interrupt::Interrupt;
 use crate::host::progress::Stage;
 use crate::train::settings::Settings;
 use crate::watch::second_camera::{MOST_WORLDS, SecondCamera, Shows};
-use roadproof_sim::{Fleet, generate_drive};
+use roadproof_sim::generate_drive;
 use std::time::{Duration, Instant};
 
 /// What a drive with the second camera gave.
@@ -28,35 +29,37 @@ pub struct SecondView {
 pub fn evaluate(driver: &mut Driver, settings: &Settings, interrupt: &Interrupt) -> anyhow::Result<Option<SecondView>> {
     let count = settings.evaluate.roads;
     let seeds = road_seeds(settings);
-    let mut stage = Stage::start(&format!("evaluate {} on bevy's frames", driver.name()), count as u64, "roads");
+    let name = driver.name();
+    let mut stage = Stage::start(&format!("evaluate {name} on bevy's frames"), count as u64, "roads");
     let (mut roads, mut frames, mut drawing) = (Vec::new(), 0, Duration::ZERO);
     for seeds in seeds.chunks(MOST_WORLDS) {
         let scenarios: Vec<_> = seeds.iter().map(|seed| generate_drive(*seed, &settings.drive)).collect();
-        let decision_s = 1.0 / scenarios[0].decision_hz;
-        let mut fleet = Fleet::new(scenarios, settings.threads())?;
-        fleet.set_camera(false);
-        let mut seen = fleet.observe();
-        let mut second = SecondCamera::new(&fleet, Shows::Colours);
-        driver.start(seeds);
-        while seen.verdicts.iter().any(|verdict| verdict.outcome.is_none()) {
+        let mut rollout = Rollout::start(scenarios, driver, settings.threads())?;
+        let mut second = SecondCamera::new(rollout.fleet(), Shows::Colours);
+        loop {
+            let running = rollout.running();
+            let time_s = rollout.seen().measures.iter().map(|measures| measures.time_s).fold(0.0, f32::max);
+            stage.set((roads.len() + seeds.len() - running.len()) as u64, format_args!("{time_s:.0} s driven"));
+            if running.is_empty() {
+                break;
+            }
             if interrupt.requested() {
                 return Ok(None);
             }
-            let driving: Vec<bool> = seen.verdicts.iter().map(|verdict| verdict.outcome.is_none()).collect();
-            driving.iter().enumerate().for_each(|(world, driving)| second.set_shown(world, *driving));
+            (0..seeds.len()).for_each(|world| second.set_shown(world, running.contains(&world)));
             let start = Instant::now();
-            seen.rgb = second.colours(&fleet, &seen.measures)?;
+            let colours = second.colours(rollout.fleet(), &rollout.seen().measures)?;
             drawing += start.elapsed();
-            frames += driving.iter().filter(|driving| **driving).count();
-            let controls = driver.act(&seen, decision_s);
-            fleet.step(&controls, &mut seen);
-            let ended = seen.verdicts.iter().filter(|verdict| verdict.outcome.is_some()).count();
-            let time_s = seen.measures.iter().map(|measures| measures.time_s).fold(0.0, f32::max);
-            stage.set((roads.len() + ended) as u64, format_args!("{time_s:.0} s driven"));
+            frames += running.len();
+            rollout.step_after(|fleet, _, seen| {
+                // The simulator's own camera has nothing to draw.
+                fleet.set_camera(false);
+                seen.rgb = colours;
+            });
         }
-        roads.extend(ended_roads(seeds, &seen));
+        roads.extend(ended_roads(seeds, rollout.seen()));
     }
-    let result = DriverResult::new(&format!("{}, bevy's frames", driver.name()), roads);
+    let result = DriverResult::new(&format!("{name}, bevy's frames"), roads);
     stage.finish(format_args!("driving score {:.1}", result.driving_score));
     Ok(Some(SecondView { result, frames, drawing }))
 }

@@ -1,6 +1,10 @@
 //! bevy's renderer as the car's camera: many worlds side by side in one picture, read back at once. A driver that learnt on the
 //! simulator's own frames meets another look of the same world, which is a held-out domain; and both renderers are held against each
 //! other.
+//!
+//! Up to eight worlds are tiled into one picture, each on a render layer of its own with its own sun, because bevy
+//! takes ten lights of that kind; a test holds the tiles against pictures of one world each, and prints what tiling
+//! gains.
 
 pub mod agreement;
 pub mod evaluate;

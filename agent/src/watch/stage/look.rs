@@ -1,4 +1,9 @@
 //! The two shaders of the window: surfaces with what is painted and grown on them, and the sky with the ground far away.
+//!
+//! A renderer that runs on the processor computes both sides of every branch of a shader. So shaders are compiled for
+//! what a surface is rather than told, and the simple quality replaces bevy's general light with the terms that this
+//! world has: sun, sky, shadow, haze. No shader here branches on a uniform at all: lavapipe of Mesa 22.3 compiles such
+//! a shader anew whenever the branch turns and never frees one, which cost 0.7 MB a picture.
 
 use super::mesh::{class_code, linear};
 use bevy::asset::{Asset, Assets, Handle, uuid_handle};

@@ -2,6 +2,10 @@
 //!
 //! Shapes are the same, so that both cameras agree on what is where (a test holds their silhouettes together); light, shadows
 //! and what is on the surfaces are bevy's and ours. All models are made here from a few dozen polygons: nothing is loaded.
+//!
+//! What is painted and grown on surfaces is computed in `surface.wgsl` from places along the road, lines with the same
+//! box filter as the raster camera's. The same shader writes class and depth instead of colours when it is compiled for
+//! that, which is what the test compares.
 
 mod cars;
 mod ground;

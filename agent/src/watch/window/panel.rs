@@ -1,5 +1,9 @@
 //! What stands beside the world: what the driver gets and sees, what it thinks, how it fares, and everything that can be asked for
 //! by mouse. It draws a [`Session`] and returns orders; it changes nothing itself.
+//!
+//! It is egui rather than bevy's own UI: that has sliders, lists and a painter for curves, is kept up with each release
+//! of bevy, and can be driven without a renderer, so that a test clicks on every place of it and finds every order. Its
+//! pictures are drawn on the processor and handed over as bevy's images: egui's own textures arrive one picture late.
 
 use crate::formats::pictures::Picture;
 use crate::policy::QValues;

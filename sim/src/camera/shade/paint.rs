@@ -1,4 +1,7 @@
 //! Road paint: how much of each pixel the lines on the asphalt cover.
+//!
+//! Paint is not geometry: each road pixel knows its (s, d), and the share of it that a line covers is computed from its
+//! footprint, so that a line of 12 cm stays visible 40 m ahead as a shade of grey instead of flickering.
 
 use crate::camera::lanes_of_eight::{OCTET, Octet, columns_from, load, store};
 use crate::camera::shade::pixels::{Pixels, Run};
