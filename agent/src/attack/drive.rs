@@ -3,12 +3,12 @@
 //! A drive fares the same whatever others are driven beside it: every world and decision has a seed of its own, and a frame has the
 //! same bits in any batch.
 
-use crate::attack::end_to_end::{Decision, DecisionClassifier, EndToEnd, Situation};
+use crate::attack::end_to_end::{Decision, DecisionClassifier, EndToEnd};
 use crate::attack::goal::{DecisionLoss, Goal};
 use crate::attack::method::{Effort, Frames, Method};
 use crate::drive::rollout::Rollout;
 use crate::driver::LearnedDriver;
-use crate::memory::Odometry;
+use crate::memory::situation::Situation;
 use roadproof_perception::attack::{Budget, Objective, to_bytes, to_numbers};
 use roadproof_sim::{Controls, FleetError, Observations, Outcome, Scenario, Score};
 use std::ops::ControlFlow;
@@ -201,20 +201,16 @@ impl<'a> Together<'a> {
 impl Attacker<'_> {
     /// Weighs what hangs on each decision, and changes the frames of those that are attacked.
     fn perturb(&mut self, driver: &LearnedDriver, running: &[usize], seen: &mut Observations, drives: &mut [Drive]) {
-        let situation = |&world: &usize| Situation {
-            memory: driver.memory(world).clone(),
-            odometry: Odometry::from(&seen.sensed[world]),
-            decision_s: seen.decision_s[world],
-        };
+        let situation = |&world: &usize| Situation::new(driver.memory(world), seen, world);
         let situations: Vec<Situation> = running.iter().map(situation).collect();
-        let bytes: Vec<u8> = running.iter().flat_map(|&world| seen.frame(world)).copied().collect();
+        let bytes: Vec<u8> = situations.iter().flat_map(|situation| &situation.frame).copied().collect();
         let length = bytes.len() / running.len();
         let decisions = self.end_to_end.decide(&situations.iter().collect::<Vec<_>>(), &to_numbers(&bytes));
         let mut target = Target::empty(&self.end_to_end);
         for ((&world, situation), decision) in running.iter().zip(&situations).zip(&decisions) {
             if self.spending[world].attacks(decision.importance()) {
                 let number = drives[world].decisions as u64;
-                target.add(world, situation, decision, self.seeds[world], number, seen.frame(world));
+                target.add(world, situation, decision, self.seeds[world], number);
             }
         }
         let delivered = target.attacked(self.attack);
@@ -257,20 +253,12 @@ impl<'a> Target<'a> {
         Self { end_to_end, worlds, situations, clean, seeds: Vec::new(), bytes: Vec::new() }
     }
 
-    fn add(
-        &mut self,
-        world: usize,
-        situation: &'a Situation,
-        clean: &'a Decision,
-        seed: u64,
-        number: u64,
-        frame: &[u8],
-    ) {
+    fn add(&mut self, world: usize, situation: &'a Situation, clean: &'a Decision, seed: u64, number: u64) {
         self.worlds.push(world);
         self.situations.push(situation);
         self.clean.push(clean);
         self.seeds.push(seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        self.bytes.extend_from_slice(frame);
+        self.bytes.extend_from_slice(&situation.frame);
     }
 
     /// The frames as the strongest that the attack finds.

@@ -1,8 +1,8 @@
 //! What attacks want of decisions, as losses over the pixels the decisions were made from.
 
-use crate::attack::end_to_end::{Decision, EndToEnd, Situation};
-use crate::policy::{OUTPUTS as HEADS, QValues};
-use crate::proof::policy::{ACCELERATION_HEADS, STEER_HEADS};
+use crate::attack::end_to_end::{Decision, EndToEnd};
+use crate::memory::situation::Situation;
+use crate::policy::{ACCELERATION_HEADS, OUTPUTS as HEADS, QValues, STEER_HEADS};
 use roadproof_env::action::{ACCELERATION_MPS2, Action, STEER_RAD};
 use roadproof_perception::attack::{Objective, Outcome};
 use roadproof_perception::{GAP_OUTPUT, LEAD_OUTPUT, OUTPUTS, percept};

@@ -2,6 +2,7 @@
 
 pub mod lane_filter;
 pub mod lead_filter;
+pub mod situation;
 
 use crate::memory::lane_filter::LaneTracker;
 use crate::memory::lead_filter::{LeadBounds, LeadTracker};

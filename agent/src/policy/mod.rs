@@ -10,10 +10,18 @@ use rand_pcg::Pcg64Mcg;
 use roadproof_env::action::{ACCELERATION_MPS2, Action, STEER_RAD};
 use roadproof_perception::weights::{WeightsError, load_module, load_module_bytes, module_bytes};
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 use std::path::Path;
 
 /// Values a network gives for one input: the state's value, then the advantages of each steering angle and acceleration.
 pub const OUTPUTS: usize = 1 + STEER_RAD.len() + ACCELERATION_MPS2.len();
+
+/// Which outputs stand for steering angles.
+pub(crate) const STEER_HEADS: Range<usize> = 1..1 + STEER_RAD.len();
+/// Which stand for accelerations.
+pub(crate) const ACCELERATION_HEADS: Range<usize> = STEER_HEADS.end..STEER_HEADS.end + ACCELERATION_MPS2.len();
+
+const _: () = assert!(ACCELERATION_HEADS.end == OUTPUTS, "a value and two heads");
 
 /// Shape of the Q-network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -182,6 +190,11 @@ fn largest(values: &[f32]) -> usize {
 /// Index of the smallest value, the first of equals.
 fn least(values: &[f32]) -> usize {
     values.iter().enumerate().fold(0, |best, (index, value)| if *value < values[best] { index } else { best })
+}
+
+/// The numbers of a tensor.
+pub(crate) fn numbers(tensor: Tensor<2>) -> Vec<f32> {
+    tensor.into_data().try_to_vec().expect("the network computes in f32")
 }
 
 #[cfg(test)]

@@ -180,9 +180,10 @@ fn attack_decisions(
     let examples: Vec<_> = decisions
         .iter()
         .map(|decision| {
-            let clean = to_numbers(&decision.rgb);
-            let loss = |end_to_end| SingleLoss::new(end_to_end, decision, &clean);
-            Example { rgb: decision.rgb.clone(), objective: loss(&end_to_end), substitute: Some(loss(&other)) }
+            let frame = &decision.situation.frame;
+            let clean = to_numbers(frame);
+            let loss = |end_to_end| SingleLoss::new(end_to_end, &decision.situation, &clean);
+            Example { rgb: frame.clone(), objective: loss(&end_to_end), substitute: Some(loss(&other)) }
         })
         .collect();
     anyhow::ensure!(!examples.is_empty(), "every held-out road ends before a decision could be taken from it");

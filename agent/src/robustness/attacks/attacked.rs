@@ -1,11 +1,11 @@
 //! Every call to an attack that the report makes, so that methods are set up in one place.
 
 use crate::attack::drive::{DriveAttack, drive_all, to_the_end};
-use crate::attack::end_to_end::{self, EndToEnd, Situation};
+use crate::attack::end_to_end::{self, EndToEnd};
 use crate::attack::goal::{DecisionLoss, Goal};
 use crate::attack::method::{Effort, Frames, LossMethod, Method};
 use crate::driver::LearnedDriver;
-use crate::robustness::attacks::decisions::Decision;
+use crate::memory::situation::Situation;
 use roadproof_perception::attack::{self, Budget, Norm, Objective};
 use roadproof_sim::{FleetError, Outcome, Scenario};
 
@@ -72,21 +72,19 @@ pub(in crate::robustness) fn strongest(
 /// The loss of one decision, as an attack sees it through these networks.
 pub(in crate::robustness) struct SingleLoss<'a> {
     end_to_end: &'a EndToEnd,
-    situation: Situation,
+    situation: &'a Situation,
     clean: end_to_end::Decision,
 }
 
 impl<'a> SingleLoss<'a> {
     /// Looks at the clean frame, which says what the attack wants changed.
-    pub fn new(end_to_end: &'a EndToEnd, decision: &Decision, clean: &[f32]) -> Self {
-        let Decision { memory, odometry, decision_s, .. } = decision;
-        let situation = Situation { memory: memory.clone(), odometry: *odometry, decision_s: *decision_s };
-        let clean = end_to_end.decide(&[&situation], clean).swap_remove(0);
+    pub fn new(end_to_end: &'a EndToEnd, situation: &'a Situation, clean: &[f32]) -> Self {
+        let clean = end_to_end.decide(&[situation], clean).swap_remove(0);
         Self { end_to_end, situation, clean }
     }
 
     fn within<T>(&self, run: impl FnOnce(&DecisionLoss<'_>) -> T) -> T {
-        let (end_to_end, situations, clean) = (self.end_to_end, &[&self.situation][..], &[&self.clean][..]);
+        let (end_to_end, situations, clean) = (self.end_to_end, &[self.situation][..], &[&self.clean][..]);
         run(&DecisionLoss { end_to_end, situations, clean, goal: DECISION_GOAL })
     }
 }

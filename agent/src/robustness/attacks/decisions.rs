@@ -4,7 +4,7 @@ use crate::attack::end_to_end::EndToEnd;
 use crate::attack::method::LossMethod;
 use crate::drive::rollout::Rollout;
 use crate::driver::LearnedDriver;
-use crate::memory::{FEATURES, Memory, Odometry};
+use crate::memory::situation::Situation;
 use crate::policy::QValues;
 use crate::robustness::attacks::attacked::{SingleLoss, budget, effort, strongest};
 use crate::robustness::attacks::examine::{Curve, Trial, seed_of};
@@ -20,12 +20,9 @@ pub(in crate::robustness) struct Decision {
     /// The road, by its number among the held-out ones.
     pub road: usize,
     pub time_s: f32,
-    pub rgb: Vec<u8>,
     /// The frame before.
     pub previous: Vec<u8>,
-    pub memory: Memory,
-    pub odometry: Odometry,
-    pub decision_s: f32,
+    pub situation: Situation,
 }
 
 /// Decisions of each road that are taken.
@@ -59,11 +56,8 @@ pub(in crate::robustness) fn collect(
                 decisions.push(Decision {
                     road,
                     time_s: seen.measures[road].time_s,
-                    rgb: seen.frame(road).to_vec(),
                     previous: before.frame(road).to_vec(),
-                    memory: driver.memory(road).clone(),
-                    odometry: Odometry::from(&seen.sensed[road]),
-                    decision_s: seen.decision_s[road],
+                    situation: Situation::new(driver.memory(road), seen, road),
                 });
             }
             before.rgb.copy_from_slice(&seen.rgb);
@@ -124,20 +118,21 @@ pub(in crate::robustness) fn turned(
         .map(|place| {
             let (eps_levels, index, method) = all[place];
             let decision = &decisions[index];
-            let clean = to_numbers(&decision.rgb);
-            let loss = SingleLoss::new(&end_to_end, decision, &clean);
+            let frame = &decision.situation.frame;
+            let clean = to_numbers(frame);
+            let loss = SingleLoss::new(&end_to_end, &decision.situation, &clean);
             let effort = effort(method, trial.steps, trial.tries);
             let seed = seed_of(trial.seed, index);
             let found = strongest(method, &loss, &clean, end_to_end.size(), eps_levels, effort, seed);
-            let attacked = to_bytes(&found, &decision.rgb, &budget(eps_levels));
+            let attacked = to_bytes(&found, frame, &budget(eps_levels));
             Turned {
                 road: decision.road,
                 time_s: decision.time_s,
                 method: method.name(),
                 eps_levels,
-                clean_action: in_words(decision.action(driver, &decision.rgb)),
+                clean_action: in_words(decision.action(driver, frame)),
                 attacked_action: in_words(decision.action(driver, &attacked)),
-                clean: decision.rgb.clone(),
+                clean: frame.clone(),
                 attacked,
             }
         })
@@ -162,9 +157,7 @@ impl Decision {
 
     /// What the driver does on a frame of which perception makes this.
     fn action_of(&self, driver: &LearnedDriver, percept: &Percept) -> Action {
-        let mut features = [0.0; FEATURES];
-        self.memory.clone().observe(percept, self.odometry, self.decision_s, &mut features);
-        QValues(&driver.policy().heads(&features)).best()
+        QValues(&driver.policy().heads(&self.situation.features(percept))).best()
     }
 }
 
@@ -182,13 +175,13 @@ mod tests {
         let driver = LearnedDriver::hardened().expect("it is built in");
         let decisions = collect(&driver, 0, 48).expect("roads that can be built");
         let turned = |decision: &Decision| {
-            let clean = decision.action(&driver, &decision.rgb);
-            decisions.iter().filter(|other| decision.action(&driver, &other.rgb) != clean).count()
+            let clean = decision.action(&driver, &decision.situation.frame);
+            decisions.iter().filter(|other| decision.action(&driver, &other.situation.frame) != clean).count()
         };
         let held: Vec<usize> = (0..decisions.len()).filter(|&index| turned(&decisions[index]) == 0).collect();
         assert_eq!(held, [12]);
         let fixed = &decisions[held[0]];
-        let clean = fixed.action(&driver, &fixed.rgb);
+        let clean = fixed.action(&driver, &fixed.situation.frame);
         let mut random = Pcg64Mcg::seed_from_u64(1);
         let shares = [1.0_f32, 3.0, 10.0].map(|reach| {
             let turns = |_: &usize| {
