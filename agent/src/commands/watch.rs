@@ -107,11 +107,12 @@ mod windowed {
     use super::{Arguments, Ended, QualityName, ViewName};
     use crate::drive::replay::Case;
     use crate::driver::Driver;
+    use crate::formats::film::FilmSettings;
     use crate::host::console::{Console, note};
     use crate::host::files::write_atomically;
     use crate::host::progress::Stage;
     use crate::watch::drive::mcap;
-    use crate::watch::film::{FilmSettings, Format, film};
+    use crate::watch::film::{Format, film};
     use crate::watch::window::app::{self, Quality, Screen};
     use crate::watch::window::display::{Graphics, caught, check_display, check_graphics};
     use crate::watch::window::orders::{CameraMode, Order};
@@ -166,8 +167,8 @@ mod windowed {
         let format = Format::of(path)?;
         let fps = arguments.fps.unwrap_or(DEFAULT_FPS);
         format.check(size, fps)?;
-        let settings = FilmSettings { size, fps, seconds, quality: quality(arguments, check_graphics()?) };
-        let made = film(session, &settings, path)?;
+        let settings = FilmSettings { size, fps, seconds };
+        let made = film(session, &settings, quality(arguments, check_graphics()?), path)?;
         let of = format!("of {} x {}", size.0, size.1);
         match format {
             Format::Picture => console.line(format_args!("{}: a picture {of}", path.display())),

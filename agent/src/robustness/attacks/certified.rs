@@ -2,7 +2,7 @@
 
 use crate::driver::LearnedDriver;
 use crate::proof::certificate::Certifier;
-use crate::robustness::attacks::decisions::Decision;
+use crate::robustness::attacks::sample::Decision;
 use rayon::prelude::*;
 
 /// Budgets that are certified, in grey levels. Bounds of networks that were not trained for them are so loose that most of these

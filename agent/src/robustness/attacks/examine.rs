@@ -4,55 +4,20 @@ use crate::attack::method::LossMethod;
 use crate::host::interrupt::Interrupt;
 use crate::host::progress::Stage;
 use crate::robustness::attacks::attacked::{budget, effort, strongest};
-use crate::robustness::attacks::checklist::{self, Check};
-use crate::robustness::faults::matrix::mean;
+use crate::robustness::attacks::checklist::{self, CORNERS, Check};
+use crate::robustness::attacks::curve::{Curve, Point, Trial, seed_of};
+use crate::robustness::kept::mean;
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use rayon::prelude::*;
 use roadproof_perception::attack::{Objective, Outcome, to_bytes, to_numbers};
 use serde::Serialize;
 
-/// What is attacked, and by how much.
-#[derive(Clone, Debug)]
-pub(in crate::robustness) struct Trial {
-    /// Width and height of a frame.
-    pub size: (usize, usize),
-    pub eps_levels: Vec<f32>,
-    pub steps: usize,
-    pub tries: usize,
-    pub noise_tries: usize,
-    pub seed: u64,
-}
-
 /// A frame, what an attack on it raises, and the same through another network.
 pub(in crate::robustness) struct Example<O> {
     pub rgb: Vec<u8>,
     pub objective: O,
     pub substitute: Option<O>,
-}
-
-/// One method against the budget, on frames as a camera delivers them: rounded to bytes, from one grey level on.
-#[derive(Clone, Debug, Serialize)]
-pub struct Curve {
-    /// The method.
-    pub method: &'static str,
-    /// Steps or tries for each frame.
-    pub effort: usize,
-    /// One for each budget.
-    pub points: Vec<Point>,
-}
-
-/// All frames under one budget.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Point {
-    /// The budget in grey levels, Linf.
-    pub eps_levels: f32,
-    /// Share of frames on which the attack succeeds.
-    pub success: f32,
-    /// Mean loss, which the attack raises.
-    pub loss: f32,
-    /// Whether it succeeds on each frame.
-    pub broken: Vec<bool>,
 }
 
 /// Attacks on single decisions.
@@ -68,11 +33,6 @@ pub struct OpenLoop {
     pub transferred: Option<Curve>,
     /// The check-list.
     pub checks: Vec<Check>,
-}
-
-/// A random number for each example; the same for all methods and budgets.
-pub(in crate::robustness) fn seed_of(seed: u64, example: usize) -> u64 {
-    seed ^ (example as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 impl<O: Objective + Sync> Example<O> {
@@ -169,9 +129,6 @@ impl<O: Objective> Objective for Raised<'_, O> {
         self.judge(self.inner.gradients(pixels, gradient))
     }
 }
-
-/// Corners of the budget that are tried when a frame is planted.
-pub(in crate::robustness) const CORNERS: usize = 50;
 
 /// Plants a frame that reaches the objective, and tells whether an attack finds one; `None` if none can be planted because
 /// all corners have the same loss.
