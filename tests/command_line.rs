@@ -151,9 +151,10 @@ fn attacks_and_faults_that_cannot_be_are_refused() {
     check(&attack(&["--method", "square", "--norm", "l2"]), &["square", "linf"]);
     check(&attack(&["--method", "cw"]), &["--method cw takes --norm l2 only"]);
     check(&attack(&["--method", "pgdd"]), &["pgdd"]);
-    check(&attack(&["--random-search", "0"]), &["--random-search = 0, allowed is 1 to 1000000"]);
-    check(&attack(&["--random-search", "-3"]), &["-3"]);
-    check(&attack(&["--random-search", "9", "--eps", "1/255"]), &["--random-search", "--eps"]);
+    let search = |arguments: &[&str]| refusal(roadproof().args(["search", "shipped", scenario]).args(arguments));
+    check(&search(&["--faults", "0"]), &["--faults = 0, allowed is 1 to 1000000"]);
+    check(&search(&["--faults", "-3"]), &["-3"]);
+    check(&search(&["--faults", "9", "--eps", "1/255"]), &["--eps"]);
     check(&attack(&["--name", "../x"]), &["--name = \"../x\"", "allowed are up to 200 letters"]);
     check(&attack(&["--goal", "action"]), &["action"]);
     check(&refusal(roadproof().args(["attack", "scripted", scenario])), &["\"scripted\"", "no gradients"]);
@@ -177,7 +178,7 @@ fn attacks_and_faults_that_cannot_be_are_refused() {
     check(&refusal(roadproof().args(sheet).arg(folder.path().join("sheet.jpg"))), &["sheet.jpg", "PNG"]);
     check(&faults(&["--kind", "Rainn"]), &["\"Rainn\"", "did you mean \"Rain\"?"]);
     check(&faults(&["--kind", "SpeedBias"]), &["SpeedBias is no fault of a single picture"]);
-    check(&faults(&["--kind", "Rain", "--severity", "0"]), &["--severity = 0, allowed is 1 to 5"]);
+    check(&faults(&["--kind", "Rain", "--severity", "0"]), &["--severity", "'0'", "allowed severities are 1 to 5"]);
     check(&refusal(roadproof().args(["faults", "--image", scenario, "--out"]).arg(&out)), &["not a PNG", scenario]);
     assert!(!out.exists());
 }
@@ -234,22 +235,18 @@ fn options_without_effect_are_refused() {
     let scenario = "scenarios/lane_keeping/straight.ron";
     let picture = "assets/pictures/rgb.png";
     let cases: &[&[&str]] = &[
-        &["evaluate", "--driver", "scripted", "--quick"],
         &["evaluate", "--driver", "scripted", "--out", "foo"],
-        &["evaluate", "--driver", "scripted", "--kinds", "Fog"],
-        &["evaluate", "--split", "validation", "--quick"],
-        &["evaluate", "--json", "x.json", "--kinds", "Fog"],
         &["evaluate", "--camera", "raster", "--out", "foo"],
-        &["evaluate", "--blind-run", "x", "--quick"],
-        &["evaluate", "--robustness", "shipped", "--driver", "scripted"],
-        &["evaluate", "--robustness", "shipped", "--json", "x.json"],
+        &["report", "shipped", "--driver", "scripted"],
+        &["report", "shipped", "--json", "x.json"],
+        &["report", "shipped", "--split", "validation"],
         &["train", "--resume", "x", "--found", scenario],
         &["train", "--found", scenario],
         &["train", "--resume", "x", "--out", "y"],
         &["attack", "shipped", scenario, "--method", "fgsm", "--steps", "3"],
         &["attack", "shipped", scenario, "--method", "auto", "--goal", "worst"],
         &["attack", "shipped", scenario, "--method", "fab", "--seed", "3"],
-        &["attack", "scripted", scenario, "--random-search", "3", "--method", "pgd"],
+        &["search", "scripted", scenario, "--faults", "3", "--method", "pgd"],
         &["faults", "--seed", "3"],
         &["faults", "--at", "3"],
         &["faults", "--sheet", "x.png", "--scenario", scenario, "--kind", "Fog"],
@@ -267,6 +264,32 @@ fn options_without_effect_are_refused() {
     for name in ["foo", "x.json", "x.png", "x.mcap"] {
         assert!(!repository().join(name).exists(), "{name} was made all the same");
     }
+}
+
+#[test]
+fn old_spellings_are_refused_with_the_command_of_today() {
+    let scenario = "scenarios/lane_keeping/straight.ron";
+    let (report, search) = ("roadproof report DRIVER", "roadproof search DRIVER SCENARIO");
+    let cases: [(&[&str], &str); 9] = [
+        (&["evaluate", "--robustness", "shipped"], report),
+        (&["evaluate", "--robustness=shipped", "--quick", "--roads", "6"], report),
+        (&["evaluate", "--quick", "--kinds", "Fog,Rain", "--out", "foo", "--robustness", "runs/seven"], report),
+        (&["evaluate", "--robustness"], report),
+        (&["evaluate", "--driver", "scripted", "--quick"], report),
+        (&["evaluate", "--json", "x.json", "--kinds", "Fog"], report),
+        (&["attack", "scripted", scenario, "--random-search", "500"], search),
+        (&["attack", "--random-search=500", "--seed", "3", "scripted", scenario], search),
+        (&["attack", "shipped", scenario, "--name", "x", "--random-search", "0"], search),
+    ];
+    for (arguments, now) in cases {
+        let told = refusal(roadproof().args(arguments));
+        assert!(told.contains(now) && told.lines().count() == 1, "{arguments:?}: {told}");
+    }
+    for command in ["report", "search"] {
+        let help = run_well(roadproof().args([command, "--help"]));
+        check(&help, &["Examples:", "Exit codes: 0 ", " 2 bad input"]);
+    }
+    assert!(!repository().join("foo").exists() && !repository().join("x.json").exists());
 }
 
 #[test]
@@ -298,7 +321,7 @@ fn names_that_are_no_text_are_taken_or_refused() {
     harden.args(["train", "--harden", "--found"]).arg(name(b"case\xff.ron")).arg("--out").arg(name(b"run"));
     check(&refusal(&mut harden), &["found = ", "UTF-8"]);
     let mut report = roadproof();
-    report.args(["evaluate", "--robustness", "shipped", "--kinds", "Fogg", "--out"]).arg(name(b"out\xff"));
+    report.args(["report", "shipped", "--kinds", "Fogg", "--out"]).arg(name(b"out\xff"));
     check(&refusal(&mut report), &["Fogg"]);
 }
 

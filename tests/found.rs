@@ -190,7 +190,9 @@ fn nothing_else_is_overwritten() {
         assert!(message.contains(part), "{message}");
     }
     assert_eq!(message.lines().count(), 1, "no progress was shown: {message}");
-    let message = attack_with(&["--random-search", "5", "--name", "case_pgd_linf_4"]);
+    let mut search = roadproof();
+    search.args(["search", "shipped"]).arg(&source).arg("--out").arg(found).args(["--name", "case_pgd_linf_4"]);
+    let message = refusal(&mut search);
     assert!(message.contains("would overwrite"), "{message}");
     // The same command finds the same again.
     assert_eq!(attack("shipped", &source, found, &ATTACK).code, Some(1));
@@ -204,14 +206,18 @@ fn nothing_else_is_overwritten() {
 fn a_search_finds_the_smallest_fault_that_breaks_a_driver_without_gradients() {
     let (folder, source) = folder_with(BRAKES);
     let out = folder.path().join("found");
-    let ended = attack("scripted", &source, &out, &["--random-search", "400", "--seed", "3"]);
+    let search = |out: &Path| {
+        let arguments = ["--faults", "400", "--seed", "3", "--out"];
+        run(roadproof().args(["search", "scripted"]).arg(&source).args(arguments).arg(out))
+    };
+    let ended = search(&out);
     assert_eq!(ended.code, Some(1), "{}\n{}", ended.stdout, ended.stderr);
     let names: Vec<String> = files_in(&out).into_keys().collect();
     assert_eq!(names, ["case_scripted_random_search.ron", "case_scripted_random_search.trace"]);
     let path = out.join(&names[0]);
     let text = std::fs::read_to_string(&path).expect("the scenario is there");
-    assert!(text.starts_with("// Found by: roadproof attack scripted "), "{text}");
-    assert!(text.contains(" --random-search 400 --seed 3\n"), "{text}");
+    assert!(text.starts_with("// Found by: roadproof search scripted "), "{text}");
+    assert!(text.contains(" --faults 400 --seed 3\n"), "{text}");
     run_well(roadproof().arg("replay").arg(&path));
     // Alone, in another process, the same driver drives what was recorded, and keeps no bounds.
     let case = Case::read(&path, true).expect("checked");
@@ -233,7 +239,7 @@ fn a_search_finds_the_smallest_fault_that_breaks_a_driver_without_gradients() {
     }
     // Another run with the same seed finds the same.
     let again = folder.path().join("again");
-    attack("scripted", &source, &again, &["--random-search", "400", "--seed", "3"]);
+    search(&again);
     assert!(files_in(&again) == files_in(&out));
 }
 
@@ -246,7 +252,7 @@ fn what_holds_leaves_nothing_behind() {
     assert!(ended.code == Some(0) && !out.exists(), "{}", ended.stdout);
     // There the scripted driver is hit whatever it does.
     let hit = "scenarios/regression/swerve_at_five_hertz.ron";
-    let message = refusal(roadproof().args(["attack", "scripted", hit, "--random-search", "5"]));
+    let message = refusal(roadproof().args(["search", "scripted", hit, "--faults", "5"]));
     assert!(message.contains("nothing is left to break"), "{message}");
     assert_eq!(message.lines().count(), 1, "no progress was shown: {message}");
 }

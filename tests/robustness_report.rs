@@ -7,8 +7,7 @@ use std::path::Path;
 
 /// Makes a small report and reads it back.
 fn report(driver: &str, out: &Path) -> (Ended, Value, String) {
-    let arguments =
-        ["evaluate", "--robustness", driver, "--quick", "--kinds", "Fog,Contrast,SpeedBias", "--roads", "1"];
+    let arguments = ["report", driver, "--quick", "--kinds", "Fog,Contrast,SpeedBias", "--roads", "1"];
     let ended = run(roadproof().args(arguments).arg("--out").arg(out));
     assert!(matches!(ended.code, Some(0 | 1)), "{}\n{}", ended.stdout, ended.stderr);
     let text = |name: &str| std::fs::read_to_string(out.join(name)).expect("the report has this file");
@@ -131,7 +130,7 @@ fn reports_that_cannot_be_are_refused() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let out = folder.path().join("out");
     let check = |arguments: &[&str], parts: &[&str]| {
-        let message = refusal(roadproof().args(["evaluate", "--robustness"]).args(arguments).arg("--out").arg(&out));
+        let message = refusal(roadproof().args(["report"]).args(arguments).arg("--out").arg(&out));
         for part in parts {
             assert!(message.contains(part), "{part:?} is not in {message:?}");
         }
@@ -147,10 +146,8 @@ fn reports_that_cannot_be_are_refused() {
     let taken = folder.path().join("taken");
     std::fs::create_dir(&taken).expect("a folder in a temporary folder");
     std::fs::write(taken.join("file"), "mine").expect("a file in a temporary folder");
-    let into = |out: &Path| refusal(roadproof().args(["evaluate", "--robustness", "shipped", "--out"]).arg(out));
+    let into = |out: &Path| refusal(roadproof().args(["report", "shipped", "--out"]).arg(out));
     assert!(into(&taken).contains("must be empty, choose another --out"));
     assert!(into(&taken.join("file")).contains("not a folder"));
     assert!(into(&taken.join("file").join("below")).contains("below"));
-    let alone = refusal(roadproof().args(["evaluate", "--quick"]));
-    assert!(alone.contains("--robustness"), "{alone}");
 }

@@ -42,7 +42,7 @@ fn bad_input_is_refused_in_one_sentence() {
         (&["--record", film, "--fps", "60"], "--fps = 60, allowed is 1 to 50"),
         (&["--record", "film.mp4", "--size", "3840x3840"], "an mp4 at most"),
         (&["--record", film, "--seconds=-3"], "--seconds = -3"),
-        (&["--record", film, "--size", "12x12"], "--size \"12x12\""),
+        (&["--record", film, "--size", "12x12"], "'12x12'"),
         (&["--record", film, "--size", "wide"], "WIDTHxHEIGHT"),
         (&["--record", film, "--fault", "Rian:3"], "Rain"),
         (&["--record", film, "--fault", "Rain:9"], "allowed severities are 1 to 5"),

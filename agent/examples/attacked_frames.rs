@@ -2,8 +2,9 @@
 //! make of them: `cargo run --release --example attacked_frames -- FOLDER [FRAMES]`. `tests/referee/attacks.py` reads it.
 
 use anyhow::Context;
-use roadproof_agent::attack::end_to_end::{DecisionClassifier, EndToEnd, Situation};
+use roadproof_agent::attack::end_to_end::{DecisionClassifier, EndToEnd};
 use roadproof_agent::driver::{Drives, LearnedDriver};
+use roadproof_agent::memory::situation::Situation;
 use roadproof_agent::memory::{Memory, Odometry};
 use roadproof_perception::attack::{Attacked, Batch, Budget, ClassScore, Norm, apgd_class, apgd_targeted, to_numbers};
 use roadproof_sim::{Fleet, Seed, Split, generate_drive};
@@ -26,17 +27,20 @@ fn main() -> anyhow::Result<()> {
     let count: usize = arguments.next().map_or(Ok(100), |text| text.parse()).context("the number of frames")?;
     std::fs::create_dir_all(&folder).with_context(|| format!("{folder:?}"))?;
     let mut driver = LearnedDriver::shipped()?;
-    let (frames, odometry) = held_out(&mut driver, count)?;
+    let situations = held_out(&mut driver, count)?;
+    let frames: Vec<u8> = situations.iter().flat_map(|situation| &situation.frame).copied().collect();
     let end_to_end = EndToEnd::new(&driver);
     let settings = *driver.perception().settings();
     let shape = [count, settings.height, settings.width, 3];
-    let situation = |odometry: &Odometry| Situation { memory: Memory::default(), odometry: *odometry, decision_s: 0.1 };
-    let situations: Vec<Situation> = odometry.iter().map(situation).collect();
     let situations: Vec<&Situation> = situations.iter().collect();
     let clean = to_numbers(&frames);
     let decisions = end_to_end.decide(&situations, &clean);
     write_npy(&folder.join("frames.npy"), "|u1", &shape, &frames)?;
-    write_floats(&folder.join("odometry.npy"), &[count, 5], odometry.iter().flat_map(numbers))?;
+    write_floats(
+        &folder.join("odometry.npy"),
+        &[count, 5],
+        situations.iter().flat_map(|situation| numbers(&situation.odometry)),
+    )?;
     let outputs = decisions.iter().flat_map(|decision| decision.outputs.clone());
     write_floats(&folder.join("outputs.npy"), &[count, decisions[0].outputs.len()], outputs)?;
     let heads = decisions.iter().flat_map(|decision| decision.heads.clone());
@@ -53,14 +57,14 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Frames of drives on held-out roads, with what the car knew of itself.
-fn held_out(driver: &mut LearnedDriver, count: usize) -> anyhow::Result<(Vec<u8>, Vec<Odometry>)> {
+/// Frames of drives on held-out roads, with what the car knew of itself, and nothing remembered.
+fn held_out(driver: &mut LearnedDriver, count: usize) -> anyhow::Result<Vec<Situation>> {
     let settings = driver.settings().clone();
     let road = |road| generate_drive(Seed::of_split(Split::HeldOut, 7, road), &settings.drive);
     let mut fleet = Fleet::new((0..ROADS).map(road).collect(), settings.threads())?;
     let mut seen = fleet.observe();
     driver.start(&vec![Seed(0); fleet.len()]);
-    let (mut frames, mut odometry) = (Vec::new(), Vec::new());
+    let mut situations = Vec::new();
     for decision in 1.. {
         let controls = driver.act(&seen);
         fleet.step(&controls, &mut seen);
@@ -70,10 +74,9 @@ fn held_out(driver: &mut LearnedDriver, count: usize) -> anyhow::Result<(Vec<u8>
             continue;
         }
         for world in running {
-            frames.extend_from_slice(seen.frame(world));
-            odometry.push(Odometry::from(&seen.sensed[world]));
-            if odometry.len() == count {
-                return Ok((frames, odometry));
+            situations.push(Situation::new(&Memory::default(), &seen, world));
+            if situations.len() == count {
+                return Ok(situations);
             }
         }
     }

@@ -3,7 +3,7 @@
 //! Exit codes: 0 all held, 1 something fell short, 2 bad input or settings, 130 stopped by Ctrl-C or another signal.
 
 use clap::Parser;
-use roadproof_agent::commands::{Cli, Ended, run};
+use roadproof_agent::commands::{Cli, Ended, moved, run};
 use roadproof_agent::host::console::{heard, note};
 use roadproof_agent::host::interrupt;
 use std::process::ExitCode;
@@ -12,8 +12,11 @@ fn main() -> ExitCode {
     let ended = match Cli::try_parse() {
         Ok(cli) => run(cli),
         Err(answer) if answer.use_stderr() => {
-            // Nobody can be told that nobody listens.
-            let _ = answer.print();
+            match moved(&std::env::args_os().skip(1).collect::<Vec<_>>()) {
+                Some(told) => note(format_args!("error: {told}")),
+                // Nobody can be told that nobody listens.
+                None => drop(answer.print()),
+            }
             return ExitCode::from(2);
         }
         // Help and version are answers too, and may be piped like any other.

@@ -3,74 +3,15 @@
 //! A drive fares the same whatever others are driven beside it: every world and decision has a seed of its own, and a frame has the
 //! same bits in any batch.
 
-use crate::attack::end_to_end::{Decision, DecisionClassifier, EndToEnd, Situation};
+use crate::attack::end_to_end::{Decision, DecisionClassifier, EndToEnd};
 use crate::attack::goal::{DecisionLoss, Goal};
+use crate::attack::method::{Effort, Frames, Method};
 use crate::drive::rollout::Rollout;
 use crate::driver::LearnedDriver;
-use crate::memory::Odometry;
-use roadproof_perception::attack::{
-    AutoAttackSettings, Batch, Budget, ClassScore, Nearest, Norm, Objective, PgdSettings, apgd, apgd_class,
-    apgd_targeted, auto_attack, carlini_wagner, fab_targeted, fgsm, pgd, random_noise, square, to_bytes, to_numbers,
-};
+use crate::memory::situation::Situation;
+use roadproof_perception::attack::{Budget, Objective, to_bytes, to_numbers};
 use roadproof_sim::{Controls, FleetError, Observations, Outcome, Scenario, Score};
 use std::ops::ControlFlow;
-
-/// How the strongest frame is looked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Method {
-    /// One step as long as the budget.
-    Fgsm,
-    /// Projected gradient ascent.
-    Pgd,
-    /// Auto-PGD, which finds its own step length.
-    Apgd,
-    /// Auto-PGD on the cross-entropy of the pair of choices; wants another action, whatever the goal.
-    ApgdCe,
-    /// The same on the DLR loss.
-    ApgdDlr,
-    /// The same, aimed at each of nine other pairs.
-    ApgdT,
-    /// `AutoAttack`: apgd-ce, apgd-t, fab and square, each where the ones before failed; wants another action, whatever the goal.
-    Auto,
-    /// The nearest frame with another action, used if it is within the budget.
-    Fab,
-    /// Carlini and Wagner's attack, the same in L2.
-    Cw,
-    /// Random squares, without gradients.
-    Square,
-    /// Random noise: what any attack must beat.
-    Noise,
-}
-
-impl Method {
-    /// Whether it attacks the choice among all actions, and so wants another one whatever the goal.
-    #[must_use]
-    pub fn is_untargeted(self) -> bool {
-        matches!(self, Self::ApgdCe | Self::ApgdDlr | Self::ApgdT | Self::Auto | Self::Fab | Self::Cw)
-    }
-
-    /// Whether the number of its steps can be chosen.
-    #[must_use]
-    pub fn takes_steps(self) -> bool {
-        self != Self::Fgsm
-    }
-
-    /// Whether it draws random numbers.
-    #[must_use]
-    pub fn draws(self) -> bool {
-        !matches!(self, Self::Fgsm | Self::Fab | Self::Cw)
-    }
-
-    /// Whether it works in a norm.
-    #[must_use]
-    pub fn takes(self, norm: Norm) -> bool {
-        match self {
-            Self::Square => norm == Norm::Linf,
-            Self::Cw => norm == Norm::L2,
-            _ => true,
-        }
-    }
-}
 
 /// An attack on drives.
 #[derive(Clone, Copy, Debug)]
@@ -260,20 +201,16 @@ impl<'a> Together<'a> {
 impl Attacker<'_> {
     /// Weighs what hangs on each decision, and changes the frames of those that are attacked.
     fn perturb(&mut self, driver: &LearnedDriver, running: &[usize], seen: &mut Observations, drives: &mut [Drive]) {
-        let situation = |&world: &usize| Situation {
-            memory: driver.memory(world).clone(),
-            odometry: Odometry::from(&seen.sensed[world]),
-            decision_s: seen.decision_s[world],
-        };
+        let situation = |&world: &usize| Situation::new(driver.memory(world), seen, world);
         let situations: Vec<Situation> = running.iter().map(situation).collect();
-        let bytes: Vec<u8> = running.iter().flat_map(|&world| seen.frame(world)).copied().collect();
+        let bytes: Vec<u8> = situations.iter().flat_map(|situation| &situation.frame).copied().collect();
         let length = bytes.len() / running.len();
         let decisions = self.end_to_end.decide(&situations.iter().collect::<Vec<_>>(), &to_numbers(&bytes));
         let mut target = Target::empty(&self.end_to_end);
         for ((&world, situation), decision) in running.iter().zip(&situations).zip(&decisions) {
             if self.spending[world].attacks(decision.importance()) {
                 let number = drives[world].decisions as u64;
-                target.add(world, situation, decision, self.seeds[world], number, seen.frame(world));
+                target.add(world, situation, decision, self.seeds[world], number);
             }
         }
         let delivered = target.attacked(self.attack);
@@ -316,20 +253,12 @@ impl<'a> Target<'a> {
         Self { end_to_end, worlds, situations, clean, seeds: Vec::new(), bytes: Vec::new() }
     }
 
-    fn add(
-        &mut self,
-        world: usize,
-        situation: &'a Situation,
-        clean: &'a Decision,
-        seed: u64,
-        number: u64,
-        frame: &[u8],
-    ) {
+    fn add(&mut self, world: usize, situation: &'a Situation, clean: &'a Decision, seed: u64, number: u64) {
         self.worlds.push(world);
         self.situations.push(situation);
         self.clean.push(clean);
         self.seeds.push(seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        self.bytes.extend_from_slice(frame);
+        self.bytes.extend_from_slice(&situation.frame);
     }
 
     /// The frames as the strongest that the attack finds.
@@ -347,55 +276,18 @@ impl<'a> Target<'a> {
     }
 
     fn strongest(&self, attack: &DriveAttack, loss: &DecisionLoss<'_>) -> Vec<f32> {
-        let DriveAttack { method, budget, steps, .. } = *attack;
-        let (clean, seeds, size) = (to_numbers(&self.bytes), &self.seeds, self.end_to_end.size());
+        let clean = to_numbers(&self.bytes);
         let classifier = DecisionClassifier { end_to_end: self.end_to_end, situations: &self.situations };
-        let batch = || Batch::new(&classifier, &clean, seeds);
-        let nearest = |batch: &Batch, found: Nearest| {
-            stretch(&found.within(&classifier, batch, &budget).pixels, &clean, seeds.len(), &budget)
-        };
-        match method {
-            Method::Fgsm => fgsm(loss, &clean, seeds.len(), &budget).pixels,
-            Method::Pgd => pgd(loss, &clean, &budget, &PgdSettings { steps, ..PgdSettings::default() }, seeds).pixels,
-            Method::Apgd => apgd(loss, &clean, &budget, steps, seeds).pixels,
-            Method::ApgdCe => apgd_class(&classifier, &batch(), ClassScore::CrossEntropy, &budget, steps, 1).pixels,
-            Method::ApgdDlr => apgd_class(&classifier, &batch(), ClassScore::Dlr, &budget, steps, 1).pixels,
-            Method::ApgdT => apgd_targeted(&classifier, &batch(), &budget, steps, 1).pixels,
-            Method::Auto => {
-                let settings = AutoAttackSettings { iterations: steps, queries: 50 * steps };
-                auto_attack(&classifier, &batch(), size, &budget, &settings).attacked.pixels
-            }
-            Method::Fab => {
-                let batch = batch();
-                nearest(&batch, fab_targeted(&classifier, &batch, budget.norm, steps))
-            }
-            Method::Cw => {
-                let batch = batch();
-                nearest(&batch, carlini_wagner(&classifier, &batch, steps))
-            }
-            Method::Square => square(loss, &clean, size, &budget, steps, seeds).pixels,
-            Method::Noise => random_noise(loss, &clean, &budget, steps, seeds).pixels,
-        }
+        let frames = Frames { clean: &clean, size: self.end_to_end.size(), seeds: &self.seeds };
+        attack.method.run(loss, &classifier, &frames, &Effort::new(attack.budget, attack.steps))
     }
-}
-
-/// Frames further along the way they were changed, to the end of the budget: the nearest frame with another action is often less
-/// than a grey level away, and a camera that delivers bytes would round it back.
-fn stretch(pixels: &[f32], clean: &[f32], frames: usize, budget: &Budget) -> Vec<f32> {
-    let length = clean.len() / frames.max(1);
-    let stretched = |(frame, clean): (&[f32], &[f32])| {
-        let distance = budget.distance(frame, clean);
-        let factor = if distance > 0.0 { budget.eps / distance } else { 1.0 };
-        let mut frame: Vec<f32> = frame.iter().zip(clean).map(|(new, old)| old + factor * (new - old)).collect();
-        budget.project(clean, &mut frame);
-        frame
-    };
-    pixels.chunks_exact(length).zip(clean.chunks_exact(length)).flat_map(stretched).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::attack::method::{ClassMethod, LossMethod};
+    use roadproof_perception::attack::Norm;
 
     fn scenario(offset_m: f32, duration_s: f32) -> Scenario {
         let text = format!(
@@ -416,7 +308,7 @@ mod tests {
         let scenarios: Vec<Scenario> =
             (0..6).map(|index| scenario(0.1 * index as f32, 0.7 + 0.1 * index as f32)).collect();
         let seeds = [1, 2, 3, 4, 5, 6];
-        for method in [Method::Pgd, Method::ApgdT] {
+        for method in [Method::Loss(LossMethod::Pgd), Method::Class(ClassMethod::ApgdT)] {
             let attack = attack(method, 0.5);
             let all = drive_all(&mut driver, scenarios.clone(), Some(&attack), &seeds, &mut to_the_end).unwrap();
             for place in [0, 4] {
@@ -444,13 +336,13 @@ mod tests {
     #[test]
     fn every_method_drives_within_its_budget() {
         let mut driver = LearnedDriver::shipped().unwrap();
-        for method in <Method as clap::ValueEnum>::value_variants() {
+        for method in Method::ALL {
             for (norm, eps) in [(Norm::Linf, 2.0 / 255.0), (Norm::L2, 1.0)] {
                 if !method.takes(norm) {
                     continue;
                 }
                 let budget = Budget::new(norm, eps).unwrap();
-                let attack = DriveAttack { budget, steps: 2, ..attack(*method, 1.0) };
+                let attack = DriveAttack { budget, steps: 2, ..attack(method, 1.0) };
                 let drive = drive(&mut driver, scenario(0.2, 0.3), Some(&attack), &mut to_the_end).unwrap();
                 assert_eq!((drive.attacked, drive.changes.len()), (drive.decisions, drive.decisions));
                 for changes in &drive.changes {
@@ -465,7 +357,8 @@ mod tests {
     #[test]
     fn an_attack_in_every_decision_drives_worse_than_none() {
         let mut driver = LearnedDriver::shipped().unwrap();
-        let attack = DriveAttack { goal: Goal::DriftLeft, steps: 10, keep_changes: false, ..attack(Method::Pgd, 1.0) };
+        let pgd = attack(Method::Loss(LossMethod::Pgd), 1.0);
+        let attack = DriveAttack { goal: Goal::DriftLeft, steps: 10, keep_changes: false, ..pgd };
         let clean = drive(&mut driver, scenario(0.0, 6.0), None, &mut to_the_end).unwrap();
         let attacked = drive(&mut driver, scenario(0.0, 6.0), Some(&attack), &mut to_the_end).unwrap();
         assert!(clean.max_lane_offset_m < 0.3 && attacked.max_lane_offset_m > 2.0 * clean.max_lane_offset_m);

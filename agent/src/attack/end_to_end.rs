@@ -2,8 +2,9 @@
 //! at once.
 
 use crate::driver::LearnedDriver;
-use crate::memory::{FEATURES, Memory, Odometry};
-use crate::policy::{OUTPUTS as HEADS, QNetwork, QValues, q_gradient};
+use crate::memory::FEATURES;
+use crate::memory::situation::Situation;
+use crate::policy::{OUTPUTS as HEADS, QNetwork, QValues, numbers, q_gradient};
 use burn::module::Module;
 use burn::prelude::*;
 use roadproof_env::action::{ACCELERATION_MPS2, Action, STEER_RAD};
@@ -12,41 +13,6 @@ use roadproof_perception::{OUTPUTS, percept};
 
 /// Frames that go through the policy together; a frame has the same bits in any batch.
 const BLOCK_FRAMES: usize = Differentiable::BLOCK_FRAMES;
-
-/// What a driver knows before it looks.
-#[derive(Clone, Debug)]
-pub struct Situation {
-    /// What it remembers.
-    pub memory: Memory,
-    /// What the car knows of itself.
-    pub odometry: Odometry,
-    /// Time since the last decision.
-    pub decision_s: f32,
-}
-
-impl Situation {
-    /// The policy's input if the network gave these outputs.
-    fn features(&self, outputs: &[f32]) -> [f32; FEATURES] {
-        let mut features = [0.0; FEATURES];
-        self.memory.clone().observe(&percept(outputs), self.odometry, self.decision_s, &mut features);
-        features
-    }
-
-    /// Slopes over the network's outputs, from those over the features. What a percept does to the features is a handful of
-    /// products and filters: measured rather than written out.
-    fn output_slopes(&self, outputs: &[f32], feature_slopes: &[f32], slopes: &mut [f32]) {
-        const STEP: f32 = 1e-2;
-        for (index, slope) in slopes.iter_mut().enumerate() {
-            let moved = |by: f32| {
-                let mut outputs: [f32; OUTPUTS] = outputs.try_into().expect("outputs of one frame");
-                outputs[index] += by;
-                self.features(&outputs)
-            };
-            let change = moved(STEP).into_iter().zip(moved(-STEP)).zip(feature_slopes);
-            *slope += change.map(|((up, down), slope)| (up - down) / (2.0 * STEP) * slope).sum::<f32>();
-        }
-    }
-}
 
 /// What a frame leads to, on the way to an action.
 #[derive(Clone, Debug, PartialEq)]
@@ -152,7 +118,7 @@ impl EndToEnd {
                 for ((situation, decision), (output_slopes, feature_slopes)) in
                     situations.iter().zip(&decisions).zip(rows)
                 {
-                    situation.output_slopes(&decision.outputs, feature_slopes, output_slopes);
+                    add_output_slopes(situation, &decision.outputs, feature_slopes, output_slopes);
                 }
             }
             decisions
@@ -160,10 +126,25 @@ impl EndToEnd {
     }
 }
 
+/// Slopes over the network's outputs, from those over the features. What a percept does to the features is a handful of products
+/// and filters: measured rather than written out.
+fn add_output_slopes(situation: &Situation, outputs: &[f32], feature_slopes: &[f32], slopes: &mut [f32]) {
+    const STEP: f32 = 1e-2;
+    for (index, slope) in slopes.iter_mut().enumerate() {
+        let moved = |by: f32| {
+            let mut outputs: [f32; OUTPUTS] = outputs.try_into().expect("outputs of one frame");
+            outputs[index] += by;
+            situation.features(&percept(&outputs))
+        };
+        let change = moved(STEP).into_iter().zip(moved(-STEP)).zip(feature_slopes);
+        *slope += change.map(|((up, down), slope)| (up - down) / (2.0 * STEP) * slope).sum::<f32>();
+    }
+}
+
 /// Policy inputs of a block, filled up with zeros.
 fn block_features(situations: &[&Situation], outputs: &[f32]) -> Vec<f32> {
     let rows = situations.iter().zip(outputs.chunks_exact(OUTPUTS));
-    let mut features: Vec<f32> = rows.flat_map(|(situation, outputs)| situation.features(outputs)).collect();
+    let mut features: Vec<f32> = rows.flat_map(|(situation, outputs)| situation.features(&percept(outputs))).collect();
     features.resize(BLOCK_FRAMES * FEATURES, 0.0);
     features
 }
@@ -171,11 +152,6 @@ fn block_features(situations: &[&Situation], outputs: &[f32]) -> Vec<f32> {
 fn decisions(outputs: &[f32], heads: &[f32]) -> Vec<Decision> {
     let rows = outputs.chunks_exact(OUTPUTS).zip(heads.chunks_exact(HEADS));
     rows.map(|(outputs, heads)| Decision { outputs: outputs.to_vec(), heads: heads.to_vec() }).collect()
-}
-
-/// The numbers of a tensor.
-pub(crate) fn numbers(tensor: Tensor<2>) -> Vec<f32> {
-    tensor.into_data().try_to_vec().expect("the network computes in f32")
 }
 
 /// The joint decision as a classification: a class for each pair of a steering angle and an acceleration, its score the Q-value.
@@ -243,6 +219,7 @@ impl Classifier for DecisionClassifier<'_> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::memory::Memory;
     use roadproof_perception::attack::to_numbers;
 
     /// Frames and situations of one road with a car ahead, from a few offsets.
@@ -256,8 +233,7 @@ pub(crate) mod tests {
                 30.0 + 4.0 * index as f32
             );
             let episode = roadproof_sim::Episode::new(roadproof_sim::parse(&text, "t.ron".as_ref()).unwrap()).unwrap();
-            let odometry = Odometry::from(episode.measures());
-            (Situation { memory: Memory::default(), odometry, decision_s: 0.1 }, to_numbers(episode.rgb()))
+            (Situation::new(&Memory::default(), episode.seen(), 0), to_numbers(episode.rgb()))
         };
         let (situations, frames): (Vec<_>, Vec<_>) = (0..count).map(one).unzip();
         (situations, frames.concat())

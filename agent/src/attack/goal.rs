@@ -1,6 +1,7 @@
 //! What attacks want of decisions, as losses over the pixels the decisions were made from.
 
-use crate::attack::end_to_end::{Decision, EndToEnd, Situation};
+use crate::attack::end_to_end::{Decision, EndToEnd};
+use crate::memory::situation::Situation;
 use crate::policy::{ACCELERATION_HEADS, OUTPUTS as HEADS, QValues, STEER_HEADS};
 use roadproof_env::action::{ACCELERATION_MPS2, Action, STEER_RAD};
 use roadproof_perception::attack::{Objective, Outcome};
@@ -14,7 +15,7 @@ pub const TEMPERATURE: f32 = 0.01;
 const PUSHED_M: f32 = 0.3;
 
 /// What an attack wants of a decision.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Goal {
     /// Another action than the one chosen on the clean frame: the margin of that one is taken away.
     Other,
@@ -42,12 +43,26 @@ pub enum Goal {
     DriftRight,
     /// The car ahead is not seen, or seen far away.
     Hide,
-    /// One action; not on the command line.
-    #[value(skip)]
+    /// One action.
     Action(Action),
 }
 
 impl Goal {
+    /// All that have a name of their own, so all but single actions.
+    pub const NAMED: [Self; 11] = [
+        Self::Other,
+        Self::Worst,
+        Self::Mad,
+        Self::Critic,
+        Self::EmergencyBrake,
+        Self::FullThrottle,
+        Self::SteerLeft,
+        Self::SteerRight,
+        Self::DriftLeft,
+        Self::DriftRight,
+        Self::Hide,
+    ];
+
     /// The steering angle and the acceleration that are wanted whatever the frame.
     fn wanted(self) -> Option<[Option<usize>; 2]> {
         match self {
@@ -216,12 +231,11 @@ mod tests {
     use super::*;
     use crate::attack::end_to_end::tests::frames;
     use crate::driver::LearnedDriver;
-    use clap::ValueEnum;
     use roadproof_perception::attack::{Budget, Norm, apgd, random_noise};
 
     fn goals() -> Vec<Goal> {
         let action = Goal::Action(Action { steer: 9, acceleration: 3 });
-        Goal::value_variants().iter().copied().chain([action]).collect()
+        Goal::NAMED.into_iter().chain([action]).collect()
     }
 
     #[test]

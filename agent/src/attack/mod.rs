@@ -10,6 +10,8 @@ pub mod end_to_end;
 
 pub mod goal;
 
+pub mod method;
+
 pub mod drive;
 
 pub mod search;

@@ -1,5 +1,6 @@
 //! `roadproof faults`
 
+use super::choices::{fault_kind, severity};
 use super::{Ended, scripted_drive_at};
 use crate::formats::contact_sheet::{Tile, draw};
 use crate::formats::pictures::{read_png, write_png};
@@ -36,11 +37,11 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE", requires = "out", conflicts_with = "sheet")]
     image: Option<PathBuf>,
     /// The fault [default: all].
-    #[arg(long, value_name = "NAME", requires = "image", conflicts_with = "sheet")]
-    kind: Option<String>,
+    #[arg(long, value_name = "NAME", value_parser = fault_kind, requires = "image", conflicts_with = "sheet")]
+    kind: Option<FaultKind>,
     /// Its severity, 1 to 5 [default: all].
-    #[arg(long, requires = "image", conflicts_with = "sheet")]
-    severity: Option<u8>,
+    #[arg(long, value_parser = severity, requires = "image", conflicts_with = "sheet")]
+    severity: Option<Severity>,
     /// Seed of what the faults draw at random.
     #[arg(long, default_value_t = 1, requires = "drawn")]
     seed: u64,
@@ -72,21 +73,15 @@ fn of_pictures() -> impl Iterator<Item = FaultKind> {
 }
 
 fn change(arguments: &Arguments, image: &Path, out: &Path, console: &mut Console) -> anyhow::Result<()> {
-    let kinds: Vec<FaultKind> = match &arguments.kind {
+    let kinds: Vec<FaultKind> = match arguments.kind {
         None => of_pictures().collect(),
-        Some(name) => {
-            let kind = FaultKind::named(name).map_err(anyhow::Error::msg)?;
+        Some(kind) => {
+            let name = kind.name();
             anyhow::ensure!(of_pictures().any(|other| other == kind), "{name} is no fault of a single picture");
             vec![kind]
         }
     };
-    let severities: Vec<Severity> = match arguments.severity {
-        None => Severity::ALL.to_vec(),
-        Some(number) => {
-            let severity = Severity::new(number);
-            vec![severity.with_context(|| format!("--severity = {number}, allowed is 1 to 5"))?]
-        }
-    };
+    let severities = arguments.severity.map_or_else(|| Severity::ALL.to_vec(), |severity| vec![severity]);
     let (width, height, clean) = read_png(image)?;
     let side =
         |pixels: u32| u16::try_from(pixels).with_context(|| format!("a picture of {width} × {height}: {image:?}"));

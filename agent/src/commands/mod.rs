@@ -3,9 +3,13 @@
 
 mod attack;
 mod bench;
+mod choices;
 mod evaluate;
 mod faults;
+mod finds;
 mod replay;
+mod report;
+mod search;
 mod snapshot;
 mod train;
 mod watch;
@@ -15,6 +19,7 @@ use crate::host::interrupt::Stopped;
 use clap::{Parser, Subcommand};
 use roadproof_env::scripted_controls;
 use roadproof_sim::{Build, Clock, Episode};
+use std::ffi::OsString;
 
 const EXIT_CODES: &str =
     "Exit codes: 0 all held, 1 something fell short, 2 bad input, 130 stopped by Ctrl-C or another signal.";
@@ -35,16 +40,40 @@ enum Command {
     Watch(watch::Arguments),
     /// Drive held-out roads with one driver and score it.
     Evaluate(evaluate::Arguments),
+    /// Measure what faults and attacks leave of a driver, and write a page about it.
+    Report(report::Arguments),
     /// Drive scenario files and hold each against what it expects.
     Replay(replay::Arguments),
     /// Drive a scenario under attack and say what it did to the drive.
     Attack(attack::Arguments),
+    /// Look for the smallest sensor fault that breaks a drive.
+    Search(search::Arguments),
     /// List the sensor faults with their cost, draw them, or put them on a picture.
     Faults(faults::Arguments),
     /// Measure speed and memory on this machine.
     Bench(bench::Arguments),
     /// Save what the camera sees in a scenario: colour, depth, class and instance.
     Snapshot(snapshot::Arguments),
+}
+
+/// Options that have become commands, each with what it belonged to and the command line that says the same now.
+const MOVED: [(&str, &str, &str); 4] = [
+    ("evaluate", "--robustness", "roadproof report DRIVER"),
+    ("evaluate", "--quick", "roadproof report DRIVER --quick"),
+    ("evaluate", "--kinds", "roadproof report DRIVER --kinds NAMES"),
+    ("attack", "--random-search", "roadproof search DRIVER SCENARIO --faults N"),
+];
+
+/// One sentence for arguments that could not be parsed because they ask for what is a command of its own by now.
+#[must_use]
+pub fn moved(arguments: &[OsString]) -> Option<String> {
+    let (command, options) = arguments.split_first()?;
+    let given = |option: &str| {
+        let words = options.iter().map(|word| word.to_string_lossy()).take_while(|word| word != "--");
+        words.into_iter().any(|word| word.split_once('=').map_or(&*word, |(name, _)| name) == option)
+    };
+    let (command, option, now) = MOVED.iter().find(|(of, option, _)| command == of && given(option))?;
+    Some(format!("{option} is no option of `{command}` any more: it is a command of its own, {now}"))
 }
 
 /// How a command ended.
@@ -91,8 +120,10 @@ fn command(cli: Cli, console: &mut Console) -> anyhow::Result<Ended> {
         Command::Train(arguments) => train::run(&arguments, console),
         Command::Watch(arguments) => watch::run(&arguments, console),
         Command::Evaluate(arguments) => evaluate::run(&arguments, console),
+        Command::Report(arguments) => report::run(&arguments, console),
         Command::Replay(arguments) => replay::run(&arguments, console),
         Command::Attack(arguments) => attack::run(&arguments, console),
+        Command::Search(arguments) => search::run(&arguments, console),
         Command::Faults(arguments) => faults::run(&arguments, console),
         Command::Bench(arguments) => bench::run(&arguments, console),
         Command::Snapshot(arguments) => snapshot::run(&arguments, console),
@@ -123,4 +154,27 @@ fn without_renderer(command: &str) -> String {
     format!(
         "this program was built without bevy's renderer; build it with: cargo run --release --features watch -- {command}"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_old_spelling_names_the_command_of_today() {
+        let asked = |line: &str| moved(&line.split(' ').map(OsString::from).collect::<Vec<_>>());
+        for line in ["evaluate --robustness x", "evaluate --robustness=x --quick", "evaluate --quick --robustness x"] {
+            assert!(asked(line).is_some_and(|told| told.contains("roadproof report DRIVER")), "{line}");
+        }
+        for line in ["attack a b --random-search 3", "attack --random-search=3 a b", "attack a --random-search"] {
+            assert!(asked(line).is_some_and(|told| told.contains("roadproof search DRIVER SCENARIO")), "{line}");
+        }
+        for line in ["evaluate --random-search 3", "attack a b -- --random-search", "report a --quick", "evaluate"] {
+            assert_eq!(asked(line), None, "{line}");
+        }
+        // Nothing that is refused with this answer is an option once more.
+        for (command, option, _) in MOVED {
+            assert!(Cli::try_parse_from(["roadproof", command, "a", "b", option, "1"]).is_err(), "{command} {option}");
+        }
+    }
 }

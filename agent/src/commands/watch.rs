@@ -1,8 +1,10 @@
 //! `roadproof watch`
 
 use super::Ended;
+use super::choices::{QualityName, ViewName, live_fault, size};
 use crate::host::console::Console;
 use clap::Args;
+use roadproof_sim::fault::{FaultKind, Severity};
 use std::path::{Path, PathBuf};
 
 #[derive(Args, Debug)]
@@ -42,18 +44,18 @@ pub(super) struct Arguments {
     #[arg(long, requires = "record")]
     fps: Option<u32>,
     /// Size of the window or film in pixels [default: 1280x720].
-    #[arg(long, value_name = "WIDTHxHEIGHT")]
-    size: Option<String>,
+    #[arg(long, value_name = "WIDTHxHEIGHT", value_parser = size)]
+    size: Option<(u32, u32)>,
     /// Full is bevy's own light, simple is faster; auto takes simple where the renderer runs on the processor
     /// [default: auto].
-    #[arg(long, value_name = "NAME", value_parser = ["auto", "full", "simple"])]
-    quality: Option<String>,
+    #[arg(long, value_name = "NAME", value_enum)]
+    quality: Option<QualityName>,
     /// The camera to begin with [default: chase].
-    #[arg(long, value_name = "NAME", value_parser = ["chase", "seat", "free", "top", "sensor"])]
-    camera: Option<String>,
+    #[arg(long, value_name = "NAME", value_enum)]
+    camera: Option<ViewName>,
     /// A sensor fault that is switched on from the start, with its severity: Fog:3. `roadproof faults` lists them.
-    #[arg(long, value_name = "KIND:SEVERITY", conflicts_with = "replay")]
-    fault: Vec<String>,
+    #[arg(long, value_name = "KIND:SEVERITY", value_parser = live_fault, conflicts_with = "replay")]
+    fault: Vec<(FaultKind, Severity)>,
     /// The world alone, without the panel.
     #[arg(long)]
     no_panel: bool,
@@ -102,21 +104,21 @@ impl Arguments {
 
 #[cfg(feature = "watch")]
 mod windowed {
-    use super::{Arguments, Ended};
+    use super::{Arguments, Ended, QualityName, ViewName};
     use crate::drive::replay::Case;
     use crate::driver::Driver;
+    use crate::formats::film::FilmSettings;
     use crate::host::console::{Console, note};
     use crate::host::files::write_atomically;
     use crate::host::progress::Stage;
-    use crate::watch::film::{FilmSettings, Format, film};
+    use crate::watch::drive::mcap;
+    use crate::watch::film::{Format, film};
     use crate::watch::window::app::{self, Quality, Screen};
-    use crate::watch::window::display::{Graphics, caught, check_display, check_graphics};
     use crate::watch::window::display::{Graphics, caught, check_display, check_graphics};
     use crate::watch::window::orders::{CameraMode, Order};
     use crate::watch::window::session::{Choice, Session};
     use anyhow::Context;
     use bevy::app::{AppExit, Last};
-    use roadproof_sim::fault::{FaultKind, Severity};
     use roadproof_sim::{Clock, Controls, Trace};
     use std::path::{Path, PathBuf};
     use std::sync::Arc;
@@ -128,16 +130,14 @@ mod windowed {
     const DEFAULT_SIZE: (u32, u32) = (1280, 720);
     const DEFAULT_FPS: u32 = 20;
     const DEFAULT_SECONDS: f64 = 15.0;
-    /// Sides of windows and films.
-    const SIDES: std::ops::RangeInclusive<u32> = 64..=3840;
 
     pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Result<Ended> {
         let session = session(arguments)?;
-        let size = arguments.size.as_deref().map_or(Ok(DEFAULT_SIZE), parse_size)?;
+        let size = arguments.size.unwrap_or(DEFAULT_SIZE);
         let Some(path) = &arguments.record else {
             check_display()?;
             let quality = quality(arguments, check_graphics()?);
-            let build = || theatre::build(session, Screen::Window(size.0, size.1), quality);
+            let build = || app::build(session, Screen::Window(size.0, size.1), quality);
             let mut app = caught("cannot open a window", build)?;
             let pictures = Arc::new(AtomicU32::new(0));
             let counted = Arc::clone(&pictures);
@@ -167,8 +167,8 @@ mod windowed {
         let format = Format::of(path)?;
         let fps = arguments.fps.unwrap_or(DEFAULT_FPS);
         format.check(size, fps)?;
-        let settings = FilmSettings { size, fps, seconds, quality: quality(arguments, check_graphics()?) };
-        let made = film(session, &settings, path)?;
+        let settings = FilmSettings { size, fps, seconds };
+        let made = film(session, &settings, quality(arguments, check_graphics()?), path)?;
         let of = format!("of {} x {}", size.0, size.1);
         match format {
             Format::Picture => console.line(format_args!("{}: a picture {of}", path.display())),
@@ -190,10 +190,10 @@ mod windowed {
     }
 
     fn quality(arguments: &Arguments, graphics: Graphics) -> Quality {
-        match arguments.quality.as_deref() {
-            Some("full") => Quality::Full,
-            Some("simple") => Quality::Simple,
-            _ => Quality::for_graphics(graphics),
+        match arguments.quality.unwrap_or(QualityName::Auto) {
+            QualityName::Full => Quality::Full,
+            QualityName::Simple => Quality::Simple,
+            QualityName::Auto => Quality::for_graphics(graphics),
         }
     }
 
@@ -237,12 +237,9 @@ mod windowed {
         session.shows.panel = !arguments.no_panel;
         session.shows.bare = arguments.no_panel && arguments.record.is_some();
         session.shows.saliency = arguments.saliency;
-        let named = |camera: &CameraMode| Some(camera.name()) == arguments.camera.as_deref();
-        let camera = CameraMode::ALL.into_iter().find(named);
-        session.shows.camera = camera.unwrap_or_default();
-        let faults: Vec<LiveFault> = arguments.fault.iter().map(|text| fault(text)).collect::<anyhow::Result<_>>()?;
-        if !faults.is_empty() {
-            session.give(Order::Faults(faults));
+        session.shows.camera = arguments.camera.map(CameraMode::from).unwrap_or_default();
+        if !arguments.fault.is_empty() {
+            session.give(Order::Faults(arguments.fault.clone()));
         }
         if let Some(run) = &arguments.train {
             session.follow(run.clone());
@@ -313,24 +310,15 @@ mod windowed {
         Ok((Case::read(&file, false)?.into(), parsed.controls().collect()))
     }
 
-    fn fault(text: &str) -> anyhow::Result<LiveFault> {
-        let (kind, level) = text.split_once(':').unwrap_or((text, "3"));
-        let kind = FaultKind::named(kind).map_err(anyhow::Error::msg).context("--fault")?;
-        let level = level.parse().ok().and_then(Severity::new);
-        Ok((kind, level.with_context(|| format!("--fault {text:?}: allowed severities are 1 to 5"))?))
-    }
-
-    fn parse_size(text: &str) -> anyhow::Result<(u32, u32)> {
-        let sides = text.split_once('x').and_then(|(width, height)| Some((width.parse().ok()?, height.parse().ok()?)));
-        let size: (u32, u32) =
-            sides.with_context(|| format!("--size {text:?}, wanted is WIDTHxHEIGHT such as 640x360"))?;
-        let fits = |side: u32| SIDES.contains(&side) && side.is_multiple_of(2);
-        anyhow::ensure!(
-            fits(size.0) && fits(size.1),
-            "--size {text:?}, allowed are even sides of {} to {}",
-            SIDES.start(),
-            SIDES.end()
-        );
-        Ok(size)
+    impl From<ViewName> for CameraMode {
+        fn from(name: ViewName) -> Self {
+            match name {
+                ViewName::Chase => Self::Chase,
+                ViewName::Seat => Self::Seat,
+                ViewName::Free => Self::Free,
+                ViewName::Top => Self::Top,
+                ViewName::Sensor => Self::Sensor,
+            }
+        }
     }
 }

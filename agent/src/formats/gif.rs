@@ -1,6 +1,6 @@
 //! Films as animated GIFs, for pages that play nothing else: one palette for the whole film, and only what changed in each picture.
 
-use crate::watch::film::FilmSettings;
+use crate::formats::film::FilmSettings;
 use anyhow::Context;
 use gif::{DisposalMethod, Encoder, Frame, Repeat};
 use std::borrow::Cow;
@@ -121,11 +121,10 @@ fn index_of(rgb: &[u8], x: usize, y: usize) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::watch::window::app::Quality;
 
     #[test]
     fn a_film_shows_the_pictures_it_was_made_of() {
-        let settings = FilmSettings { size: (24, 16), fps: 8, seconds: 1.0, quality: Quality::Simple };
+        let settings = FilmSettings { size: (24, 16), fps: 8, seconds: 1.0 };
         let picture = |step: u8| -> Vec<u8> {
             (0..24 * 16)
                 .flat_map(|pixel| if pixel % 24 < usize::from(step) { [200, 40, 90] } else { [20, 120, 220] })

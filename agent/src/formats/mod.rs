@@ -9,6 +9,8 @@ pub mod pictures;
 pub mod contact_sheet;
 
 #[cfg(feature = "watch")]
+pub mod film;
+#[cfg(feature = "watch")]
 pub(crate) mod gif;
 #[cfg(feature = "watch")]
 pub(crate) mod mp4;

@@ -1,6 +1,6 @@
 //! Films as H.264 in mp4, which browsers play. The encoder is Cisco's, built from source; nothing is looked for at run time.
 
-use crate::watch::film::FilmSettings;
+use crate::formats::film::FilmSettings;
 use anyhow::Context;
 use muxide::api::{Muxer, MuxerBuilder, VideoCodec};
 use openh264::encoder::{
@@ -101,7 +101,6 @@ impl Mp4 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::watch::window::app::Quality;
     use openh264::decoder::Decoder;
     use openh264::formats::YUVSource;
 
@@ -117,7 +116,7 @@ mod tests {
     }
 
     fn film() -> Vec<u8> {
-        let settings = FilmSettings { size: (64, 48), fps: 10, seconds: 1.0, quality: Quality::Simple };
+        let settings = FilmSettings { size: (64, 48), fps: 10, seconds: 1.0 };
         let mut film = Mp4::new(&settings).expect("an encoder");
         (0..8).for_each(|step| film.add(&picture(step)).expect("a picture"));
         film.finish().expect("a file")

@@ -13,9 +13,8 @@
 //!   hits cars on clean roads, and more learning did not mend it.
 //! - Perception's attacks in training take two steps: single ones overfit to single steps, and two are enough.
 //! - Of the filters the lane's is what counts.
-//! - The regularisers of the policy and `found_drives` are off. At weights that do something to single decisions
-//!   nothing is gained on roads or under faults; larger ones, of the overlap any that was tried, leave a driver that
-//!   drives worse or not at all.
+//! - The regulariser of the policy and `found_drives` are off. At weights that do something to single decisions nothing
+//!   is gained on roads or under faults; larger ones leave a driver that drives worse or not at all.
 
 mod adversary;
 mod faults;
@@ -51,7 +50,7 @@ pub struct HardenSettings {
     pub attack_eps: f32,
     /// Share of the policy's drives that are taken from [`Settings::found`].
     pub found_drives: f32,
-    /// Regularisers of the policy.
+    /// The regulariser of the policy.
     pub policy: RobustQSettings,
 }
 

@@ -3,7 +3,6 @@
 //! A reader may leave at any moment (`roadproof replay | head -1`), so text is a courtesy beside files and exit code: a pipe that
 //! is closed ends it quietly. Nothing else in the program prints.
 
-use crate::host::files::is_standard_output;
 use std::fmt::{Display, Write as _};
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
@@ -47,6 +46,12 @@ impl Console {
     }
 }
 
+/// Whether a path means standard output: `-`, or one of the names that systems have for it.
+#[must_use]
+pub fn is_standard_output(path: &Path) -> bool {
+    ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"].iter().any(|name| path == Path::new(name))
+}
+
 /// Writes to standard output; a pipe whose reader has left ends it quietly.
 ///
 /// # Errors
@@ -82,6 +87,12 @@ mod tests {
         assert!(heard(Ok(())).is_ok());
         let error = heard(Err(ErrorKind::StorageFull.into())).expect_err("the text is lost").to_string();
         assert!(error.starts_with("cannot write to standard output: "), "{error}");
+    }
+
+    #[test]
+    fn names_of_standard_output_are_known() {
+        assert!(["-", "/dev/stdout"].iter().all(|name| is_standard_output(Path::new(name))));
+        assert!(["./-", "a/-", "stdout"].iter().all(|name| !is_standard_output(Path::new(name))));
     }
 
     #[test]

@@ -7,7 +7,7 @@
 //! A file is written beside its target and renamed over it; a link is followed; a pipe or a device is written to as it
 //! is.
 
-use crate::host::console;
+use crate::host::console::{self, is_standard_output};
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -66,12 +66,6 @@ pub enum FileError {
         /// The file that was to be read.
         path: PathBuf,
     },
-}
-
-/// Whether a path means standard output: `-`, or one of the names that systems have for it.
-#[must_use]
-pub fn is_standard_output(path: &Path) -> bool {
-    ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"].iter().any(|name| path == Path::new(name))
 }
 
 /// Where the content of a path goes.
@@ -278,9 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_standard_output_are_known() {
-        assert!(["-", "/dev/stdout"].iter().all(|name| is_standard_output(Path::new(name))));
-        assert!(["./-", "a/-", "stdout"].iter().all(|name| !is_standard_output(Path::new(name))));
+    fn standard_output_can_be_written() {
         assert!(check_writable(Path::new("-")).is_ok());
     }
 

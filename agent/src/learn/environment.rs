@@ -4,10 +4,10 @@
 //! kept apart. Terminated and truncated are told apart: only a truncated drive's last observation has a value to bootstrap from.
 
 use crate::driver::Eyes;
-use crate::harden::feature_spread::View;
 use crate::harden::regulariser::RobustQ;
 use crate::harden::{Adversary, random_perturbations};
-use crate::memory::{FEATURES, Odometry};
+use crate::memory::FEATURES;
+use crate::memory::situation::Situation;
 use crate::train::settings::Settings;
 use roadproof_env::action::Action;
 use roadproof_perception::Perception;
@@ -87,7 +87,7 @@ impl Environment {
         self.hard.growth = self.settings.harden.map_or(0.0, |harden| harden.growth(progress));
     }
 
-    /// The policy's regularisers for the budget as it is now, if the settings ask for any.
+    /// The policy's regulariser for the budget as it is now, if the settings ask for it.
     #[must_use]
     pub fn robust_q(&self) -> Option<RobustQ> {
         let settings = self.settings.harden?.policy;
@@ -95,14 +95,13 @@ impl Environment {
             return None;
         }
         let worlds = self.seen.measures.len();
-        let frames = settings.spread.frames().min(worlds);
-        let view = |frame: usize| {
+        let frames = settings.spread.frames.min(worlds);
+        let situation = |frame: usize| {
             let world = frame * worlds / frames;
-            let odometry = Odometry::from(&self.seen.sensed[world]);
-            View { memory: self.eyes.memory(world), odometry, frame: self.seen.frame(world) }
+            Situation::new(self.eyes.memory(world), &self.seen, world)
         };
-        let views: Vec<View<'_>> = (0..frames).map(view).collect();
-        let radius = settings.spread.radius(self.hard.growth, self.eyes.perception(), &views, self.seen.decision_s[0]);
+        let situations: Vec<Situation> = (0..frames).map(situation).collect();
+        let radius = settings.spread.radius(self.hard.growth, self.eyes.perception(), &situations);
         Some(RobustQ { settings, radius })
     }
 
@@ -222,7 +221,7 @@ mod tests {
 
     fn found(text: &str) -> Vec<Scenario> {
         let text = format!("Scenario(format: 1, title: \"t\", road: Straight(length_m: 300.0), {text})");
-        vec![roadproof_sim::parse(&text, "t.ron".as_ref()).expect("a scenario")]
+        vec![roadproof_sim::parse(&text, "t.ron".as_ref()).expect("a scenario").into_scenario()]
     }
 
     fn environment(found: Vec<Scenario>) -> Environment {

@@ -5,6 +5,7 @@ pub mod feature;
 pub mod lane_filter;
 pub mod lead_filter;
 mod odometry;
+pub mod situation;
 
 use crate::memory::feature::{HISTORY, Known, LANE_FEATURES};
 use crate::memory::lane_filter::LaneTracker;

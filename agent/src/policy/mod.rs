@@ -8,4 +8,4 @@ pub use heads::{OUTPUTS, QValues, q_gradient};
 pub use network::{PolicySettings, QNetwork};
 
 pub(crate) use heads::{ACCELERATION_HEADS, STEER_HEADS};
-pub(crate) use network::VARIANCE_FLOOR;
+pub(crate) use network::{VARIANCE_FLOOR, numbers};

@@ -112,3 +112,8 @@ impl QNetwork {
         load_module_bytes(Self::new(settings, 0, &Device::flex()), bytes.to_vec(), path)
     }
 }
+
+/// The numbers of a tensor.
+pub(crate) fn numbers(tensor: Tensor<2>) -> Vec<f32> {
+    tensor.into_data().try_to_vec().expect("the network computes in f32")
+}

@@ -13,12 +13,11 @@
 //! arXiv:2003.08938.
 
 use crate::memory::FeatureBounds;
-use crate::policy::{ACCELERATION_HEADS, OUTPUTS, QNetwork, STEER_HEADS, VARIANCE_FLOOR};
+use crate::policy::{ACCELERATION_HEADS, QNetwork, STEER_HEADS, VARIANCE_FLOOR};
 use burn::nn::{LayerNorm, Linear};
 use burn::prelude::*;
 use roadproof_env::action::Action;
 use roadproof_perception::proof::interval::{Affine, Interval, relu};
-use std::ops::Range;
 
 /// What a head loses in f32, with room to spare: many times what heads were seen to lose, but no proof.
 const LOSS: f64 = 1e-5;
@@ -49,33 +48,6 @@ impl BoundedPolicy {
         heads.map(|head| head.widened(LOSS * (1.0 + head.magnitude()))).collect()
     }
 
-    /// Bounds of each head less the mean over the choices of its own, which is what it adds to a Q-value; the first is the value.
-    #[must_use]
-    pub fn advantages(&self, features: &FeatureBounds) -> Vec<Interval> {
-        let mut weight = self.heads.weight().to_vec();
-        let mut bias = self.heads.bias().to_vec();
-        for row in weight.chunks_exact_mut(OUTPUTS).chain([bias.as_mut_slice()]) {
-            for head in [STEER_HEADS, ACCELERATION_HEADS] {
-                let mean = row[head.clone()].iter().sum::<f64>() / head.len() as f64;
-                row[head].iter_mut().for_each(|value| *value -= mean);
-            }
-        }
-        let advantages = Affine::new(weight, bias).bound(&self.hidden(features)).into_iter();
-        advantages.map(|advantage| advantage.widened(LOSS)).collect()
-    }
-
-    /// Which choices of each head can be the best somewhere in a box: those that no other choice of their head beats everywhere
-    /// in it. Steering and acceleration are chosen independently, so the best pair is that of the two best choices.
-    #[must_use]
-    pub fn possible(&self, features: &FeatureBounds) -> Possible {
-        let hidden = self.hidden(features);
-        let possible = |head: Range<usize>, choice: usize| {
-            head.clone().all(|other| other == choice || self.margin(&hidden, other, choice).low <= 0.0)
-        };
-        let of = |head: Range<usize>| head.clone().map(|choice| possible(head.clone(), choice)).collect();
-        Possible { steer: of(STEER_HEADS), acceleration: of(ACCELERATION_HEADS) }
-    }
-
     /// Whether an action is the best everywhere in a box.
     #[must_use]
     pub fn certifies(&self, features: &FeatureBounds, action: Action) -> bool {
@@ -102,38 +74,6 @@ impl BoundedPolicy {
             radius += difference.abs() * value.radius();
         }
         Interval { low: centre - radius, high: centre + radius }.widened(LOSS)
-    }
-}
-
-/// Choices of each head that can be the best.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Possible {
-    /// For each steering angle.
-    pub steer: Vec<bool>,
-    /// For each acceleration.
-    pub acceleration: Vec<bool>,
-}
-
-impl Possible {
-    /// What is possible in this or in another case.
-    #[must_use]
-    pub fn or(mut self, other: &Self) -> Self {
-        self.steer.iter_mut().zip(&other.steer).for_each(|(own, other)| *own |= other);
-        self.acceleration.iter_mut().zip(&other.acceleration).for_each(|(own, other)| *own |= other);
-        self
-    }
-
-    /// Of the possible choices, those that these heads rate lowest.
-    #[must_use]
-    pub fn worst(&self, heads: &[f32]) -> Action {
-        let least = |possible: &[bool], heads: &[f32]| {
-            let choices = (0..heads.len()).filter(|&choice| possible[choice]);
-            choices.min_by(|&a, &b| heads[a].total_cmp(&heads[b])).unwrap_or(0)
-        };
-        Action {
-            steer: least(&self.steer, &heads[STEER_HEADS]),
-            acceleration: least(&self.acceleration, &heads[ACCELERATION_HEADS]),
-        }
     }
 }
 
@@ -206,7 +146,7 @@ impl NormLayer {
 mod tests {
     use super::*;
     use crate::memory::FEATURES;
-    use crate::policy::{PolicySettings, QValues};
+    use crate::policy::{OUTPUTS, PolicySettings, QValues};
     use burn::module::Module;
     use rand::{RngExt, SeedableRng};
     use rand_pcg::Pcg64Mcg;
@@ -257,17 +197,10 @@ mod tests {
                     assert!((bound.centre() - f64::from(head)).abs() < 0.2 * LOSS, "{bound:?} of {head}");
                 }
                 let action = QValues(&policy.heads(&features)).best();
-                let possible = bounded.possible(&bounds);
                 let changed = found.chunks_exact(OUTPUTS).any(|heads| QValues(heads).best() != action);
-                for heads in found.chunks_exact(OUTPUTS) {
-                    let best = QValues(heads).best();
-                    assert!(possible.steer[best.steer] && possible.acceleration[best.acceleration]);
-                }
                 if bounded.certifies(&bounds, action) {
                     certified += 1;
                     assert!(!changed, "radius {radius}: a certified action changed");
-                    assert_eq!(possible.steer.iter().chain(&possible.acceleration).filter(|it| **it).count(), 2);
-                    assert_eq!(possible.worst(&policy.heads(&features)), action);
                 } else {
                     other += 1;
                 }

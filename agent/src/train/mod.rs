@@ -13,7 +13,7 @@ pub mod settings;
 use crate::drive::evaluate::{DriverResult, evaluate};
 use crate::driver::{Driver, LearnedDriver, RandomDriver};
 use crate::formats::tensorboard::EventWriter;
-use crate::host::console::note;
+use crate::host::console;
 use crate::host::interrupt::Interrupt;
 use crate::host::pace::Allotment;
 use crate::host::run_folder::{RunFolder, SETTINGS_FILE};
@@ -202,9 +202,9 @@ impl Run<'_> {
         let left_s = self.settings.minutes.map(|minutes| 60.0 * minutes - self.checkpoint.spent_s());
         match (left_s, self.settings.minutes) {
             (Some(left_s), Some(minutes)) if left_s < forecast.all_s() => {
-                note(format_args!("{forecast}; cut to fit into what is left of {minutes} minutes"));
+                console::note(format_args!("{forecast}; cut to fit into what is left of {minutes} minutes"));
             }
-            _ => note(&forecast),
+            _ => console::note(&forecast),
         }
         Ok(())
     }

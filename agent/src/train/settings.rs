@@ -2,7 +2,6 @@
 //! `train` writes the resolved settings into the run folder.
 
 use crate::harden::HardenSettings;
-use crate::harden::feature_spread::Spread;
 use crate::learn::PqnSettings;
 use crate::memory::MemorySettings;
 use crate::policy::PolicySettings;
@@ -284,17 +283,9 @@ impl Settings {
                 number("harden.policy.hinge_weight", policy.hinge_weight, 0.0, 1000.0),
                 number("harden.policy.hinge_margin", policy.hinge_margin, 0.0, 1000.0),
                 ("harden.policy.hinge_steps", policy.hinge_steps as f64, 1.0, 1000.0),
-                number("harden.policy.overlap_weight", policy.overlap_weight, 0.0, 1000.0),
+                number("harden.policy.spread.eps", policy.spread.eps, 0.0, 1.0),
+                ("harden.policy.spread.frames", policy.spread.frames as f64, 1.0, 4096.0),
             ]);
-            match policy.spread {
-                Spread::Given { feature_eps } => {
-                    numbers.push(number("harden.policy.spread.feature_eps", feature_eps, 0.0, 8.0));
-                }
-                Spread::Attacked { eps, frames } | Spread::Bounded { eps, frames } => numbers.extend([
-                    number("harden.policy.spread.eps", eps, 0.0, 1.0),
-                    ("harden.policy.spread.frames", frames as f64, 1.0, 4096.0),
-                ]),
-            }
             if let AdversarialLoss::Trades { beta } = perceive.loss {
                 numbers.push(number("harden.perceive.loss.beta", beta, 0.0, 1000.0));
             }
@@ -419,9 +410,7 @@ mod tests {
         assert!(message("(collect: (drive_s: -1.0))").contains("collect.drive_s = -1"));
         assert!(message("(drive: (road: (max_curvature_per_m: -1.0)))").contains("max_curvature_per_m = -1"));
         assert!(message("(harden: (policy: (hinge_steps: 0)))").contains("harden.policy.hinge_steps = 0"));
-        assert!(
-            message("(harden: (policy: (spread: Attacked(eps: 2.0, frames: 4))))").contains("policy.spread.eps = 2")
-        );
+        assert!(message("(harden: (policy: (spread: (eps: 2.0, frames: 4))))").contains("policy.spread.eps = 2"));
         assert!(message("(perception: (width: 80))").contains("the camera's 160 x 48"));
     }
 

@@ -7,6 +7,7 @@
 use super::offscreen;
 use super::session::Session;
 use super::theatre::{self, Quality, Screen, Step, Target};
+use crate::formats::film::FilmSettings;
 use crate::formats::pictures::png_bytes;
 use crate::host::files::write_atomically;
 use crate::host::folder_lock::FolderLock;
@@ -64,19 +65,6 @@ impl Format {
     }
 }
 
-/// How a film is made.
-#[derive(Clone, Copy, Debug)]
-pub struct FilmSettings {
-    /// Width and height in pixels, both even.
-    pub size: (u32, u32),
-    /// Pictures per second.
-    pub fps: u32,
-    /// Length at most; the drive may end earlier.
-    pub seconds: f64,
-    /// How much is spent on a pixel.
-    pub quality: Quality,
-}
-
 /// How long the last picture stays after the drive has ended.
 const AFTERWARDS_S: f64 = 1.0;
 /// Before a single picture, the camera needs this long to swing to its place.
@@ -86,14 +74,14 @@ const SWING_S: f64 = 1.0;
 ///
 /// # Errors
 /// If the renderer cannot start or a file cannot be written.
-pub fn film(mut session: Session, settings: &FilmSettings, path: &Path) -> anyhow::Result<usize> {
+pub fn film(mut session: Session, settings: &FilmSettings, quality: Quality, path: &Path) -> anyhow::Result<usize> {
     let format = Format::of(path)?;
     let mut seconds = settings.seconds;
     if format == Format::Picture && seconds > SWING_S {
         session.advance(seconds - SWING_S);
         seconds = SWING_S;
     }
-    let mut studio = Studio::new(session, settings.size, settings.quality);
+    let mut studio = Studio::new(session, settings.size, quality);
     let count = (seconds * f64::from(settings.fps)).ceil().max(2.0) as usize;
     let mut writer = Writer::create(&format, path, settings)?;
     let mut progress = Progress::start("film", count as u64, "pictures");

@@ -53,7 +53,7 @@ impl Fleet {
     pub fn physics(&self, world: usize) -> PhysicsShown {
         let (shard, slot) = self.place(world);
         let shard = &self.shards[shard];
-        let entity = shard.world.entity(shard.entity(slot));
+        let entity = shard.world(slot);
         let components = entity.get_components::<(&Physics, ContextReadOnly)>();
         let (physics, context) = components.expect("every world has all of its bundle");
         physics.shown(context)

@@ -11,7 +11,7 @@ use crate::scenario::{Build, CheckError};
 use crate::traffic::Traffic;
 use crate::vehicle::Controls;
 use crate::world::schedule::{Asked, Decide, Scoring, Stage, WorldBundle, empty_world};
-use bevy::prelude::{Component, Entity, QueryState, World};
+use bevy::prelude::{Component, Entity, EntityRef, QueryState, World};
 use bevy_rapier3d::prelude::RapierRigidBodySet;
 use std::sync::Mutex;
 
@@ -131,6 +131,11 @@ impl Shard {
 
     pub fn component<C: Component>(&self, slot: usize) -> &C {
         self.world.get(self.entity(slot)).expect(WHOLE_BUNDLE)
+    }
+
+    /// All components of one of its worlds.
+    pub fn world(&self, slot: usize) -> EntityRef<'_> {
+        self.world.entity(self.entity(slot))
     }
 
     fn entity(&self, slot: usize) -> Entity {

@@ -1,20 +1,14 @@
-//! Every call to an attack that the report makes, so that methods are named and set up in one place.
+//! Every call to an attack that the report makes, so that methods are set up in one place.
 
-use crate::attack::drive::{DriveAttack, Method, drive_all, to_the_end};
-use crate::attack::end_to_end::{self, EndToEnd, Situation};
+use crate::attack::drive::{DriveAttack, drive_all, to_the_end};
+use crate::attack::end_to_end::{self, EndToEnd};
 use crate::attack::goal::{DecisionLoss, Goal};
+use crate::attack::method::{Effort, Frames, LossMethod, Method};
 use crate::driver::LearnedDriver;
-use crate::robustness::attacks::decisions::Decision;
-use roadproof_perception::attack::{
-    self, Attacked, Budget, Norm, Objective, PgdSettings, apgd, fgsm, pgd, random_noise, square,
-};
+use crate::memory::situation::Situation;
+use roadproof_perception::attack::{self, Budget, Norm, Objective};
 use roadproof_sim::{FleetError, Outcome, Scenario};
 
-/// Every method on single decisions, the weakest first.
-pub(in crate::robustness) const METHODS: [Method; 5] =
-    [Method::Noise, Method::Square, Method::Fgsm, Method::Pgd, Method::Apgd];
-/// The methods that take many steps along gradients.
-pub(in crate::robustness) const ITERATIVE: [Method; 2] = [Method::Pgd, Method::Apgd];
 /// What attacks on single decisions want: any other action, so that there is a success or none.
 const DECISION_GOAL: Goal = Goal::Other;
 /// Way of a PGD walk on single decisions in budgets: steps of 2.5 eps over their number. On drives PGD takes its usual steps of an
@@ -25,48 +19,33 @@ const WAY: f32 = 2.5;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::robustness) struct DrivePlan {
     pub name: &'static str,
-    pub method: Method,
+    pub method: LossMethod,
     pub goal: Goal,
 }
 
 /// The attacks on drives. One goal is not enough: a driver that filters what it sees over time is pushed one way in every decision
 /// best, and whoever follows a car is best shown none.
 pub(in crate::robustness) const DRIVE_ATTACKS: [DrivePlan; 10] = [
-    DrivePlan { name: "noise", method: Method::Noise, goal: Goal::Worst },
-    DrivePlan { name: "square", method: Method::Square, goal: Goal::Worst },
-    DrivePlan { name: "fgsm", method: Method::Fgsm, goal: Goal::Worst },
-    DrivePlan { name: "pgd", method: Method::Pgd, goal: Goal::Worst },
-    DrivePlan { name: "apgd", method: Method::Apgd, goal: Goal::Worst },
-    DrivePlan { name: "apgd, steer left", method: Method::Apgd, goal: Goal::SteerLeft },
-    DrivePlan { name: "apgd, steer right", method: Method::Apgd, goal: Goal::SteerRight },
-    DrivePlan { name: "apgd, drift left", method: Method::Apgd, goal: Goal::DriftLeft },
-    DrivePlan { name: "apgd, drift right", method: Method::Apgd, goal: Goal::DriftRight },
-    DrivePlan { name: "apgd, hide the lead", method: Method::Apgd, goal: Goal::Hide },
+    DrivePlan { name: "noise", method: LossMethod::Noise, goal: Goal::Worst },
+    DrivePlan { name: "square", method: LossMethod::Square, goal: Goal::Worst },
+    DrivePlan { name: "fgsm", method: LossMethod::Fgsm, goal: Goal::Worst },
+    DrivePlan { name: "pgd", method: LossMethod::Pgd, goal: Goal::Worst },
+    DrivePlan { name: "apgd", method: LossMethod::Apgd, goal: Goal::Worst },
+    DrivePlan { name: "apgd, steer left", method: LossMethod::Apgd, goal: Goal::SteerLeft },
+    DrivePlan { name: "apgd, steer right", method: LossMethod::Apgd, goal: Goal::SteerRight },
+    DrivePlan { name: "apgd, drift left", method: LossMethod::Apgd, goal: Goal::DriftLeft },
+    DrivePlan { name: "apgd, drift right", method: LossMethod::Apgd, goal: Goal::DriftRight },
+    DrivePlan { name: "apgd, hide the lead", method: LossMethod::Apgd, goal: Goal::Hide },
 ];
 
-/// Its name on the command line.
-pub(in crate::robustness) fn name(method: Method) -> &'static str {
-    match method {
-        Method::Fgsm => "fgsm",
-        Method::Pgd => "pgd",
-        Method::Apgd => "apgd",
-        Method::Square => "square",
-        Method::Noise => "noise",
-        _ => "another",
-    }
-}
-
-/// Whether a method follows gradients.
-pub(in crate::robustness) fn uses_gradients(method: Method) -> bool {
-    !matches!(method, Method::Square | Method::Noise)
-}
-
 /// The number of steps or tries a method is given.
-pub(in crate::robustness) fn effort(method: Method, steps: usize, tries: usize) -> usize {
-    match method {
-        Method::Fgsm => 1,
-        Method::Square | Method::Noise => tries,
-        _ => steps,
+pub(in crate::robustness) fn effort(method: LossMethod, steps: usize, tries: usize) -> usize {
+    if method.is_iterative() {
+        steps
+    } else if method.uses_gradients() {
+        1
+    } else {
+        tries
     }
 }
 
@@ -75,48 +54,37 @@ pub(in crate::robustness) fn budget(eps_levels: f32) -> Budget {
     Budget { norm: Norm::Linf, eps: eps_levels / 255.0 }
 }
 
-/// The strongest frame a method finds against any objective; methods that want class scores are given none and do nothing.
+/// The strongest frame a method finds against any objective.
 pub(in crate::robustness) fn strongest(
-    method: Method,
+    method: LossMethod,
     objective: &impl Objective,
     clean: &[f32],
     size: (usize, usize),
     eps_levels: f32,
     effort: usize,
     seed: u64,
-) -> Attacked {
-    let (budget, seeds) = (budget(eps_levels), [seed]);
-    match method {
-        Method::Fgsm => fgsm(objective, clean, 1, &budget),
-        Method::Pgd => {
-            let step_share = (WAY / effort as f32).min(1.0);
-            let settings = PgdSettings { steps: effort, step_share, ..PgdSettings::default() };
-            pgd(objective, clean, &budget, &settings, &seeds)
-        }
-        Method::Apgd => apgd(objective, clean, &budget, effort, &seeds),
-        Method::Square => square(objective, clean, size, &budget, effort, &seeds),
-        _ => random_noise(objective, clean, &budget, effort, &seeds),
-    }
+) -> Vec<f32> {
+    let pgd_step_share = (WAY / effort as f32).min(1.0);
+    let effort = Effort { budget: budget(eps_levels), steps: effort, pgd_step_share };
+    method.run(objective, &Frames { clean, size, seeds: &[seed] }, &effort)
 }
 
 /// The loss of one decision, as an attack sees it through these networks.
 pub(in crate::robustness) struct SingleLoss<'a> {
     end_to_end: &'a EndToEnd,
-    situation: Situation,
+    situation: &'a Situation,
     clean: end_to_end::Decision,
 }
 
 impl<'a> SingleLoss<'a> {
     /// Looks at the clean frame, which says what the attack wants changed.
-    pub fn new(end_to_end: &'a EndToEnd, decision: &Decision, clean: &[f32]) -> Self {
-        let Decision { memory, odometry, decision_s, .. } = decision;
-        let situation = Situation { memory: memory.clone(), odometry: *odometry, decision_s: *decision_s };
-        let clean = end_to_end.decide(&[&situation], clean).swap_remove(0);
+    pub fn new(end_to_end: &'a EndToEnd, situation: &'a Situation, clean: &[f32]) -> Self {
+        let clean = end_to_end.decide(&[situation], clean).swap_remove(0);
         Self { end_to_end, situation, clean }
     }
 
     fn within<T>(&self, run: impl FnOnce(&DecisionLoss<'_>) -> T) -> T {
-        let (end_to_end, situations, clean) = (self.end_to_end, &[&self.situation][..], &[&self.clean][..]);
+        let (end_to_end, situations, clean) = (self.end_to_end, &[self.situation][..], &[&self.clean][..]);
         run(&DecisionLoss { end_to_end, situations, clean, goal: DECISION_GOAL })
     }
 }
@@ -149,7 +117,7 @@ pub(in crate::robustness) fn drive_attacked(
     seed: u64,
 ) -> Result<Vec<Driven>, FleetError> {
     let attack = attack.map(|(DrivePlan { method, goal, .. }, eps_levels, steps)| DriveAttack {
-        method,
+        method: Method::Loss(method),
         budget: budget(f32::from(eps_levels)),
         steps,
         share: 1.0,

@@ -1,8 +1,8 @@
 //! Certificates in the report.
 
 use crate::driver::LearnedDriver;
-use crate::proof::certificate::{Certifier, Situation};
-use crate::robustness::attacks::decisions::Decision;
+use crate::proof::certificate::Certifier;
+use crate::robustness::attacks::sample::Decision;
 use rayon::prelude::*;
 
 /// Budgets that are certified, in grey levels. Bounds of networks that were not trained for them are so loose that most of these
@@ -19,10 +19,9 @@ pub(in crate::robustness) fn certified_shares(driver: &LearnedDriver, decisions:
     let certifier = Certifier::new(driver);
     let share = |eps_levels: f32| {
         let certified = decisions.par_iter().filter(|decision| {
-            let Decision { memory, odometry, decision_s, rgb, previous, .. } = decision;
-            let (odometry, decision_s, previous) = (*odometry, *decision_s, Some(&previous[..]));
-            let situation = Situation { memory, odometry, decision_s, frame: rgb, previous };
-            certifier.certified(&situation, decision.action(driver, rgb), eps_levels / 255.0)
+            let Decision { situation, previous, .. } = decision;
+            let action = decision.action(driver, &situation.frame);
+            certifier.certified(situation, Some(previous), action, eps_levels / 255.0)
         });
         (eps_levels, certified.count() as f32 / decisions.len().max(1) as f32)
     };

@@ -6,8 +6,11 @@
 //! Gradients Give a False Sense of Security", arXiv:1802.00420, section 3.1; Zimmermann et al. 2022, "Increasing Confidence in
 //! Adversarial Robustness Evaluations", arXiv:2206.13991. Passing them is necessary, not sufficient.
 
-use crate::robustness::attacks::examine::{CORNERS, Curve, Point};
+use crate::robustness::attacks::curve::{Curve, Point};
 use serde::Serialize;
+
+/// Corners of the budget that are tried when a frame is planted.
+pub(in crate::robustness) const CORNERS: usize = 50;
 
 /// What a check says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -9,7 +9,7 @@ use crate::host::interrupt::Interrupt;
 use crate::host::progress::Stage;
 use crate::robustness::attacks::attacked::{DRIVE_ATTACKS, Driven, drive_attacked, effort};
 use crate::robustness::drives::Family;
-use crate::robustness::faults::matrix::{is_broken, mean, ratio};
+use crate::robustness::kept::{is_broken, mean, ratio};
 use crate::robustness::plan::Plan;
 use roadproof_sim::{FleetError, Outcome, Scenario};
 use serde::Serialize;

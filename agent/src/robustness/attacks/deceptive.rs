@@ -2,7 +2,8 @@
 
 use crate::host::interrupt::Interrupt;
 use crate::robustness::attacks::checklist::{Check, Verdict};
-use crate::robustness::attacks::examine::{Example, OpenLoop, Trial, examine};
+use crate::robustness::attacks::curve::Trial;
+use crate::robustness::attacks::examine::{Example, OpenLoop, examine};
 use roadproof_perception::attack::{Objective, Outcome};
 use std::sync::atomic::{AtomicU32, Ordering};
 

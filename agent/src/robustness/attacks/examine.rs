@@ -1,58 +1,23 @@
 //! Attacks on single examples, whatever their objective, and the experiments behind the check-list.
 
-use crate::attack::drive::Method;
+use crate::attack::method::LossMethod;
 use crate::host::interrupt::Interrupt;
 use crate::host::progress::Stage;
-use crate::robustness::attacks::attacked::{ITERATIVE, METHODS, budget, effort, name, strongest, uses_gradients};
-use crate::robustness::attacks::checklist::{self, Check};
-use crate::robustness::faults::matrix::mean;
+use crate::robustness::attacks::attacked::{budget, effort, strongest};
+use crate::robustness::attacks::checklist::{self, CORNERS, Check};
+use crate::robustness::attacks::curve::{Curve, Point, Trial, seed_of};
+use crate::robustness::kept::mean;
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use rayon::prelude::*;
 use roadproof_perception::attack::{Objective, Outcome, to_bytes, to_numbers};
 use serde::Serialize;
 
-/// What is attacked, and by how much.
-#[derive(Clone, Debug)]
-pub(in crate::robustness) struct Trial {
-    /// Width and height of a frame.
-    pub size: (usize, usize),
-    pub eps_levels: Vec<f32>,
-    pub steps: usize,
-    pub tries: usize,
-    pub noise_tries: usize,
-    pub seed: u64,
-}
-
 /// A frame, what an attack on it raises, and the same through another network.
 pub(in crate::robustness) struct Example<O> {
     pub rgb: Vec<u8>,
     pub objective: O,
     pub substitute: Option<O>,
-}
-
-/// One method against the budget, on frames as a camera delivers them: rounded to bytes, from one grey level on.
-#[derive(Clone, Debug, Serialize)]
-pub struct Curve {
-    /// The method.
-    pub method: &'static str,
-    /// Steps or tries for each frame.
-    pub effort: usize,
-    /// One for each budget.
-    pub points: Vec<Point>,
-}
-
-/// All frames under one budget.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Point {
-    /// The budget in grey levels, Linf.
-    pub eps_levels: f32,
-    /// Share of frames on which the attack succeeds.
-    pub success: f32,
-    /// Mean loss, which the attack raises.
-    pub loss: f32,
-    /// Whether it succeeds on each frame.
-    pub broken: Vec<bool>,
 }
 
 /// Attacks on single decisions.
@@ -70,18 +35,13 @@ pub struct OpenLoop {
     pub checks: Vec<Check>,
 }
 
-/// A random number for each example; the same for all methods and budgets.
-pub(in crate::robustness) fn seed_of(seed: u64, example: usize) -> u64 {
-    seed ^ (example as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-}
-
 impl<O: Objective + Sync> Example<O> {
     /// The strongest frame that a method finds against an objective: as a camera delivers it, or as numbers where the budget is
     /// less than a camera can show.
     fn attacked(
         &self,
         against: &impl Objective,
-        method: Method,
+        method: LossMethod,
         eps_levels: f32,
         effort: usize,
         trial: &Trial,
@@ -89,8 +49,8 @@ impl<O: Objective + Sync> Example<O> {
         let clean = to_numbers(&self.rgb);
         let found = strongest(method, against, &clean, trial.size, eps_levels, effort, trial.seed);
         match eps_levels {
-            eps_levels if eps_levels < 1.0 => found.pixels,
-            _ => to_numbers(&to_bytes(&found.pixels, &self.rgb, &budget(eps_levels))),
+            eps_levels if eps_levels < 1.0 => found,
+            _ => to_numbers(&to_bytes(&found, &self.rgb, &budget(eps_levels))),
         }
     }
 }
@@ -118,7 +78,7 @@ fn point(eps_levels: f32, outcomes: &[Outcome]) -> Point {
 fn attack_all<O: Objective + Sync + Send>(
     examples: &[Example<O>],
     trial: &Trial,
-    (method, eps_levels, effort): (Method, f32, usize),
+    (method, eps_levels, effort): (LossMethod, f32, usize),
 ) -> Point {
     let outcomes = on_each(examples, trial, |example, trial| {
         let delivered = example.attacked(&example.objective, method, eps_levels, effort, trial);
@@ -170,9 +130,6 @@ impl<O: Objective> Objective for Raised<'_, O> {
     }
 }
 
-/// Corners of the budget that are tried when a frame is planted.
-pub(in crate::robustness) const CORNERS: usize = 50;
-
 /// Plants a frame that reaches the objective, and tells whether an attack finds one; `None` if none can be planted because
 /// all corners have the same loss.
 ///
@@ -187,7 +144,7 @@ fn finds_planted<O: Objective + Sync>(
     example: &Example<O>,
     trial: &Trial,
     eps_levels: f32,
-    (method, effort): (Method, usize),
+    (method, effort): (LossMethod, usize),
 ) -> Option<bool> {
     let mut random = Pcg64Mcg::seed_from_u64(trial.seed);
     let (clean, eps) = (to_numbers(&example.rgb), budget(eps_levels).eps);
@@ -235,7 +192,7 @@ pub(in crate::robustness) fn examine<O: Objective + Sync + Send>(
     transferred_from: &str,
     interrupt: &Interrupt,
 ) -> Option<OpenLoop> {
-    let runs = METHODS.len() * trial.eps_levels.len();
+    let runs = LossMethod::ALL.len() * trial.eps_levels.len();
     let mut stage = Stage::start("attack decisions", (runs + 5) as u64, "experiments");
     let mut done = 0;
     let mut step = || {
@@ -244,41 +201,44 @@ pub(in crate::robustness) fn examine<O: Objective + Sync + Send>(
         (!interrupt.requested()).then_some(())
     };
     let mut curves = Vec::new();
-    for method in METHODS {
+    for method in LossMethod::ALL {
         let effort = effort(method, trial.steps, trial.tries);
         let mut points = Vec::new();
         for eps_levels in &trial.eps_levels {
             points.push(attack_all(examples, trial, (method, *eps_levels, effort)));
             step()?;
         }
-        curves.push(Curve { method: name(method), effort, points });
+        curves.push(Curve { method: method.name(), effort, points });
     }
-    let of = |wanted: fn(Method) -> bool| {
-        let names: Vec<&str> = METHODS.into_iter().filter(|method| wanted(*method)).map(name).collect();
+    let of = |wanted: fn(LossMethod) -> bool| {
+        let names: Vec<&str> =
+            LossMethod::ALL.into_iter().filter(|method| wanted(*method)).map(LossMethod::name).collect();
         curves.iter().filter(move |curve| names.contains(&curve.method))
     };
     let strongest = best_of("strongest", curves.iter());
-    let iterative = best_of("pgd and apgd", of(|method| ITERATIVE.contains(&method)));
-    let gradient = best_of("gradients", of(uses_gradients));
-    let one_step = best_of("fgsm", of(|method| method == Method::Fgsm));
-    let gradient_free = best_of("square", of(|method| method == Method::Square));
+    let iterative = best_of("pgd and apgd", of(LossMethod::is_iterative));
+    let gradient = best_of("gradients", of(LossMethod::uses_gradients));
+    let one_step = best_of("fgsm", of(|method| method == LossMethod::Fgsm));
+    let gradient_free = best_of("square", of(|method| method == LossMethod::Square));
     let at = telling(&iterative);
     let both = |eps_levels: f32, effort: usize| {
-        let curves = ITERATIVE.map(|method| Curve {
-            method: name(method),
+        let iterative = LossMethod::ALL.into_iter().filter(|method| method.is_iterative());
+        let curve = |method: LossMethod| Curve {
+            method: method.name(),
             effort,
             points: vec![attack_all(examples, trial, (method, eps_levels, effort))],
-        });
+        };
+        let curves: Vec<Curve> = iterative.map(curve).collect();
         best_of("pgd and apgd", curves.iter()).points.remove(0)
     };
     let unbounded = both(255.0, trial.steps);
     step()?;
     let doubled = both(at.eps_levels, 2 * trial.steps);
     step()?;
-    let noise = attack_all(examples, trial, (Method::Noise, at.eps_levels, trial.noise_tries));
+    let noise = attack_all(examples, trial, (LossMethod::Noise, at.eps_levels, trial.noise_tries));
     step()?;
     let planted: Vec<Option<bool>> = on_each(examples, trial, |example, trial| {
-        finds_planted(example, trial, at.eps_levels, (Method::Apgd, trial.steps))
+        finds_planted(example, trial, at.eps_levels, (LossMethod::Apgd, trial.steps))
     });
     step()?;
     let transferred = transfer(examples, trial);
@@ -307,7 +267,7 @@ fn transfer<O: Objective + Sync + Send>(examples: &[Example<O>], trial: &Trial) 
     let at = |eps_levels: f32| -> Option<Point> {
         let outcomes: Option<Vec<Outcome>> = on_each(examples, trial, |example, trial| {
             let substitute = example.substitute.as_ref()?;
-            let delivered = example.attacked(substitute, Method::Apgd, eps_levels, trial.steps, trial);
+            let delivered = example.attacked(substitute, LossMethod::Apgd, eps_levels, trial.steps, trial);
             Some(example.objective.evaluate(&delivered)[0])
         })
         .into_iter()

@@ -4,7 +4,11 @@ pub(super) mod attacked;
 
 pub(super) mod closed_loop;
 
-pub(super) mod decisions;
+pub(super) mod curve;
+
+pub(super) mod sample;
+
+pub(super) mod turned;
 
 pub(super) mod substitute;
 

@@ -10,6 +10,7 @@ use crate::driver::LearnedDriver;
 use crate::host::interrupt::Interrupt;
 use crate::host::progress::Stage;
 use crate::robustness::drives::{Family, with_fault};
+use crate::robustness::kept::{is_broken, mean, ratio};
 use crate::robustness::plan::{MIDDLE_SEVERITY, Plan};
 use roadproof_sim::fault::{FaultKind, Severity};
 use roadproof_sim::{FleetError, Outcome};
@@ -170,11 +171,6 @@ fn add_up(families: &[Family], faults: &[(FaultKind, Severity)], ended: &[Ended]
     Matrix { clean, mrr, relative_at_severity_3, cells, kinds, severities }
 }
 
-/// Whether a drive did not hold against its clean twin.
-pub(in crate::robustness) fn is_broken(clean: (Outcome, f32), faulty: (Outcome, f32)) -> bool {
-    clean.0 != faulty.0 || faulty.1 < KEPT * clean.1
-}
-
 fn cell(family: &str, kind: FaultKind, severity: Severity, clean: &[Ended], faulty: &[Ended]) -> Cell {
     let scores: Vec<f32> = faulty.iter().map(|ended| ended.score.driving_score).collect();
     let pair = |ended: &Ended| (ended.outcome, ended.score.driving_score);
@@ -253,17 +249,6 @@ impl Matrix {
         cells.truncate(count);
         cells
     }
-}
-
-/// The mean; of nothing, not a number.
-pub(in crate::robustness) fn mean(values: impl Iterator<Item = f32>) -> f32 {
-    let (sum, count) = values.fold((0.0, 0), |(sum, count), value| (sum + value, count + 1));
-    sum / count as f32
-}
-
-/// A share of a positive number; of anything else, not a number.
-pub(in crate::robustness) fn ratio(part: f32, whole: f32) -> f32 {
-    if whole > 0.0 { part / whole } else { f32::NAN }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Curves as inline SVG, and colours of figures.
 
-use crate::robustness::page::html::escape;
+use crate::robustness::page::markup::escape;
 use std::fmt::Write;
 
 /// One curve; what is not a number is left out.

@@ -2,6 +2,8 @@
 
 mod chart;
 
+mod markup;
+
 pub(super) mod html;
 
 mod sections;

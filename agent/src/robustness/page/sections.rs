@@ -1,10 +1,11 @@
 //! The sections of the page, one function each.
 
-use crate::robustness::Report;
 use crate::robustness::attacks::checklist::Verdict;
+use crate::robustness::attacks::closed_loop::DrivePoint;
 use crate::robustness::faults::matrix::{ALL, Cell};
 use crate::robustness::page::chart::{Chart, Series, heat};
-use crate::robustness::page::html::{escape, picture};
+use crate::robustness::page::markup::{escape, picture};
+use crate::robustness::report::Report;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
@@ -196,7 +197,7 @@ pub(in crate::robustness) fn attacks(report: &Report) -> String {
         let x_name = "eps in grey levels of 255, Linf";
         Chart { title, x_name, x: x.to_vec(), y_name, top, series }.svg()
     };
-    let of_drives = |value: fn(&crate::robustness::DrivePoint) -> f32| {
+    let of_drives = |value: fn(&DrivePoint) -> f32| {
         let curves = drives.curves.iter().map(|curve| (curve.method, &curve.points, false));
         let all = curves.chain([("strongest of each drive", &drives.strongest, true)]);
         let series = all.map(|(name, points, strong)| Series {

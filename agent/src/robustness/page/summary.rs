@@ -1,6 +1,7 @@
 //! The report in a few lines, for a terminal.
 
-use crate::robustness::{Report, Verdict};
+use crate::robustness::attacks::checklist::Verdict;
+use crate::robustness::report::Report;
 
 /// Headline figures, kinds of faults from the worst on, attacks and the check-list.
 #[must_use]

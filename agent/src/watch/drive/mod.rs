@@ -9,8 +9,9 @@ mod moment;
 
 pub use moment::{BoxInFrame, Moment, Pose};
 
-use crate::attack::end_to_end::{EndToEnd, Situation};
+use crate::attack::end_to_end::EndToEnd;
 use crate::driver::{Driver, Drives, LearnedDriver, Thought};
+use crate::memory::situation::Situation;
 use crate::policy::q_gradient;
 use moment::boxes;
 use roadproof_env::reward::RewardSettings;
@@ -270,8 +271,12 @@ impl WatchedDrive {
             return Vec::new();
         };
         let end_to_end = self.end_to_end.get_or_insert_with(|| EndToEnd::new(driver));
-        let situation =
-            Situation { memory: memory.clone(), odometry: sensed.into(), decision_s: 1.0 / self.scenario.decision_hz };
+        let situation = Situation {
+            memory: memory.clone(),
+            odometry: sensed.into(),
+            decision_s: 1.0 / self.scenario.decision_hz,
+            frame: frame.clone(),
+        };
         let pixels: Vec<f32> = frame.iter().map(|&value| f32::from(value) / 255.0).collect();
         let mut gradient = vec![0.0; pixels.len()];
         let action = thought.action();

@@ -1,78 +1,14 @@
-//! Single decisions from held-out roads, each with what the driver remembered before it.
+//! Decisions that attacks turned, with their pictures.
 
-use crate::attack::drive::Method;
 use crate::attack::end_to_end::EndToEnd;
-use crate::drive::rollout::Rollout;
+use crate::attack::method::LossMethod;
 use crate::driver::LearnedDriver;
-use crate::memory::{FEATURES, Memory, Odometry};
-use crate::policy::QValues;
-use crate::robustness::attacks::attacked::{METHODS, SingleLoss, budget, effort, name, strongest};
-use crate::robustness::attacks::examine::{Curve, Trial, seed_of};
+use crate::robustness::attacks::attacked::{SingleLoss, budget, effort, strongest};
+use crate::robustness::attacks::curve::{Curve, Trial, seed_of};
+use crate::robustness::attacks::sample::Decision;
 use roadproof_env::action::{ACCELERATION_MPS2, Action, STEER_RAD};
-use roadproof_perception::Percept;
 use roadproof_perception::attack::{to_bytes, to_numbers};
-use roadproof_sim::{FleetError, Seed, Split, generate_drive};
 use serde::Serialize;
-
-/// A decision that is about to be taken.
-#[derive(Clone, Debug)]
-pub(in crate::robustness) struct Decision {
-    /// The road, by its number among the held-out ones.
-    pub road: usize,
-    pub time_s: f32,
-    pub rgb: Vec<u8>,
-    /// The frame before.
-    pub previous: Vec<u8>,
-    pub memory: Memory,
-    pub odometry: Odometry,
-    pub decision_s: f32,
-}
-
-/// Decisions of each road that are taken.
-const OF_A_ROAD: usize = 6;
-/// The first of them, and decisions between them.
-const FIRST: usize = 10;
-const EVERY: usize = 30;
-
-/// So many decisions of as few roads as it takes; fewer if drives end before.
-///
-/// # Errors
-/// [`FleetError`] for a road that cannot be built.
-pub(in crate::robustness) fn collect(
-    driver: &LearnedDriver,
-    seed: u64,
-    count: usize,
-) -> Result<Vec<Decision>, FleetError> {
-    let roads = count.div_ceil(OF_A_ROAD);
-    let drive = |road| generate_drive(Seed::of_split(Split::HeldOut, seed, road as u64), &driver.settings().drive);
-    let scenarios: Vec<_> = (0..roads).map(drive).collect();
-    let mut driver = driver.twin();
-    let threads = driver.settings().threads();
-    let mut rollout = Rollout::start(scenarios, &mut driver, threads)?;
-    let mut before = rollout.seen().clone();
-    let mut decisions = Vec::new();
-    for step in 0..FIRST + OF_A_ROAD * EVERY {
-        let taken = step >= FIRST && (step - FIRST).is_multiple_of(EVERY);
-        let running = rollout.running();
-        rollout.step_after(|_, driver, seen| {
-            for road in running.into_iter().filter(|_| taken) {
-                decisions.push(Decision {
-                    road,
-                    time_s: seen.measures[road].time_s,
-                    rgb: seen.frame(road).to_vec(),
-                    previous: before.frame(road).to_vec(),
-                    memory: driver.memory(road).clone(),
-                    odometry: Odometry::from(&seen.sensed[road]),
-                    decision_s: seen.decision_s[road],
-                });
-            }
-            before.rgb.copy_from_slice(&seen.rgb);
-        });
-    }
-    decisions.sort_by_key(|decision| decision.road);
-    decisions.truncate(count);
-    Ok(decisions)
-}
 
 /// A decision that an attack turned, with its pictures.
 #[derive(Clone, Debug, Serialize)]
@@ -106,15 +42,16 @@ pub(in crate::robustness) fn turned(
     trial: &Trial,
     count: usize,
 ) -> Vec<Turned> {
-    let least = |index: usize| -> Option<(f32, usize, Method)> {
+    let least = |index: usize| -> Option<(f32, usize, LossMethod)> {
         let budgets = trial.eps_levels.iter().enumerate().filter(|(_, eps)| **eps >= 1.0);
-        let mut found = budgets.flat_map(|(point, eps)| METHODS.iter().rev().map(move |method| (*eps, point, *method)));
+        let mut found =
+            budgets.flat_map(|(point, eps)| LossMethod::ALL.into_iter().rev().map(move |method| (*eps, point, method)));
         found.find_map(|(eps, point, method)| {
-            let curve = curves.iter().find(|curve| curve.method == name(method))?;
+            let curve = curves.iter().find(|curve| curve.method == method.name())?;
             curve.points[point].broken[index].then_some((eps, index, method))
         })
     };
-    let mut all: Vec<(f32, usize, Method)> = (0..decisions.len()).filter_map(least).collect();
+    let mut all: Vec<(f32, usize, LossMethod)> = (0..decisions.len()).filter_map(least).collect();
     all.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
     let shown = count.min(all.len());
     let places = (0..shown).map(|place| place * (all.len() - 1) / (shown - 1).max(1));
@@ -123,20 +60,21 @@ pub(in crate::robustness) fn turned(
         .map(|place| {
             let (eps_levels, index, method) = all[place];
             let decision = &decisions[index];
-            let clean = to_numbers(&decision.rgb);
-            let loss = SingleLoss::new(&end_to_end, decision, &clean);
+            let frame = &decision.situation.frame;
+            let clean = to_numbers(frame);
+            let loss = SingleLoss::new(&end_to_end, &decision.situation, &clean);
             let effort = effort(method, trial.steps, trial.tries);
             let seed = seed_of(trial.seed, index);
             let found = strongest(method, &loss, &clean, end_to_end.size(), eps_levels, effort, seed);
-            let attacked = to_bytes(&found.pixels, &decision.rgb, &budget(eps_levels));
+            let attacked = to_bytes(&found, frame, &budget(eps_levels));
             Turned {
                 road: decision.road,
                 time_s: decision.time_s,
-                method: name(method),
+                method: method.name(),
                 eps_levels,
-                clean_action: in_words(decision.action(driver, &decision.rgb)),
+                clean_action: in_words(decision.action(driver, frame)),
                 attacked_action: in_words(decision.action(driver, &attacked)),
-                clean: decision.rgb.clone(),
+                clean: frame.clone(),
                 attacked,
             }
         })
@@ -153,23 +91,10 @@ fn in_words(action: Action) -> String {
     format!("steer {:.1}°{side}, {:+.1} m/s²", degrees.abs(), ACCELERATION_MPS2[action.acceleration])
 }
 
-impl Decision {
-    /// What the driver does on this frame.
-    pub fn action(&self, driver: &LearnedDriver, rgb: &[u8]) -> Action {
-        self.action_of(driver, &driver.perception().see(rgb)[0])
-    }
-
-    /// What the driver does on a frame of which perception makes this.
-    fn action_of(&self, driver: &LearnedDriver, percept: &Percept) -> Action {
-        let mut features = [0.0; FEATURES];
-        self.memory.clone().observe(percept, self.odometry, self.decision_s, &mut features);
-        QValues(&driver.policy().heads(&features)).best()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::robustness::attacks::sample::collect;
     use rand::{RngExt, SeedableRng};
     use rand_pcg::Pcg64Mcg;
     use roadproof_perception::{OUTPUTS, percept};
@@ -181,13 +106,13 @@ mod tests {
         let driver = LearnedDriver::hardened().expect("it is built in");
         let decisions = collect(&driver, 0, 48).expect("roads that can be built");
         let turned = |decision: &Decision| {
-            let clean = decision.action(&driver, &decision.rgb);
-            decisions.iter().filter(|other| decision.action(&driver, &other.rgb) != clean).count()
+            let clean = decision.action(&driver, &decision.situation.frame);
+            decisions.iter().filter(|other| decision.action(&driver, &other.situation.frame) != clean).count()
         };
         let held: Vec<usize> = (0..decisions.len()).filter(|&index| turned(&decisions[index]) == 0).collect();
         assert_eq!(held, [12]);
         let fixed = &decisions[held[0]];
-        let clean = fixed.action(&driver, &fixed.rgb);
+        let clean = fixed.action(&driver, &fixed.situation.frame);
         let mut random = Pcg64Mcg::seed_from_u64(1);
         let shares = [1.0_f32, 3.0, 10.0].map(|reach| {
             let turns = |_: &usize| {

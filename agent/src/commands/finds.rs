@@ -1,0 +1,72 @@
+//! What `attack` and `search` share: the scenario that is to be broken, and the place where what broke it is kept.
+
+use crate::attack::found::{self, Place};
+use crate::host::console::Console;
+use anyhow::Context;
+use clap::Args;
+use roadproof_sim::outcome::score::Score;
+use roadproof_sim::{CameraSettings, Episode, Scenario, text};
+use std::path::PathBuf;
+
+/// What is to be broken, and where what broke it goes.
+#[derive(Args, Debug)]
+pub(super) struct Subject {
+    /// The scenario; its camera must be the driver's.
+    pub scenario: PathBuf,
+    /// Where what broke the drive is kept.
+    #[arg(long, value_name = "FOLDER", default_value = "scenarios/found")]
+    out: PathBuf,
+    /// What it is called there [default: the scenario, the driver unless it is the shipped one, and how it was found].
+    #[arg(long)]
+    name: Option<String>,
+    /// Overwrite what another command found.
+    #[arg(long)]
+    force: bool,
+}
+
+impl Subject {
+    /// The scenario and its text; its camera must be the one the driver was trained with, if any.
+    pub fn source(&self, trained: Option<&CameraSettings>) -> anyhow::Result<(String, Scenario)> {
+        let path = &self.scenario;
+        let text = text::read(path).with_context(|| format!("cannot read the scenario {path:?}"))?;
+        let scenario = roadproof_sim::parse(&text, path)?;
+        if let Some(trained) = trained.filter(|trained| **trained != scenario.camera) {
+            let camera = scenario.camera;
+            anyhow::bail!("the scenario's camera is {camera:?}, the driver was trained with {trained:?}: {path:?}");
+        }
+        anyhow::ensure!(
+            scenario.recorded.is_none(),
+            "the scenario has a recorded perturbation already: attack the one that it was found in: {path:?}"
+        );
+        Ok((text, scenario.into_scenario()))
+    }
+
+    /// Where a find is kept; nothing that another command found is lost by it.
+    pub fn place(&self, driver: &str, how: &str, command: String) -> anyhow::Result<Place> {
+        let usual = || found::name(&self.scenario, driver, how);
+        let place = Place::new(&self.out, self.name.clone().unwrap_or_else(usual), command)?.forced(self.force);
+        place.check()?;
+        Ok(place)
+    }
+
+    /// A command that takes a driver and this scenario, as one would type it in a shell.
+    pub fn command(&self, name: &str, driver: &str, options: &str) -> String {
+        let scenario = found::quoted(&self.scenario.to_string_lossy());
+        format!("roadproof {name} {} {scenario} {options}", found::quoted(driver))
+    }
+}
+
+/// Writes what broke the drive, and says so.
+pub(super) fn keep(
+    place: &Place,
+    source: &str,
+    found: &Scenario,
+    clean: &Score,
+    broken: &Episode,
+    console: &mut Console,
+) -> anyhow::Result<()> {
+    let paths = place.keep(source, found, clean, broken)?;
+    let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+    console.line(format_args!("Kept as {}.", names.join(", ")));
+    Ok(())
+}

@@ -1,0 +1,114 @@
+//! `roadproof report`
+
+use super::Ended;
+use super::choices::fault_kind;
+use crate::attack::found::quoted;
+use crate::driver::Driver;
+use crate::host::console::{Console, note};
+use crate::host::files::write_atomically;
+use crate::host::folder_lock::FolderLock;
+use crate::host::interrupt;
+use crate::host::run_folder::new_folder;
+use crate::robustness::{self, Plan};
+use anyhow::Context;
+use clap::Args;
+use roadproof_sim::fault::FaultKind;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  roadproof report shipped                            every fault and attack, with a page to read: some minutes
+  roadproof report runs/seven --quick --kinds Fog,Rain --out seven
+  roadproof report hardened --roads 6 --seed 1        six drives of each family, on other roads
+
+Drives families of drives under every fault in every severity, and under attacks, and holds the attacks against a check-list of
+signs that they are weaker than they seem. Writes report.html and robustness.json.
+
+Exit codes: 0 the attacks can be believed as far as the checks go, 1 a check found a sign that they are weaker than they seem,
+2 bad input, 130 stopped by Ctrl-C or another signal.")]
+pub(super) struct Arguments {
+    /// shipped, hardened, or the folder of a run.
+    driver: String,
+    /// Folder of the report [default: robustness/<time>-<driver>].
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
+    /// A small report, in less than a minute: held-out roads alone, fewer budgets and decisions.
+    #[arg(long)]
+    quick: bool,
+    /// Drives of each family under each fault [default: 2].
+    #[arg(long)]
+    roads: Option<usize>,
+    /// Faults, with commas between them [default: all].
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = fault_kind)]
+    kinds: Vec<FaultKind>,
+    /// Seed of the roads and of the attacks [default: 0].
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+/// Measures and writes a robustness report.
+pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Result<Ended> {
+    let name = &arguments.driver;
+    let plan = arguments.plan()?;
+    let Driver::Learned(driver) = Driver::named(name, None)?.0 else {
+        anyhow::bail!("the driver {name:?} has no gradients to attack: allowed are shipped, hardened and run folders");
+    };
+    let (out, made, lock) = match &arguments.out {
+        Some(out) => own_folder(out)?,
+        None => {
+            let last = Path::new(name).file_name().map_or_else(|| "run".into(), |last| last.to_string_lossy());
+            own_folder(&new_folder(Path::new("robustness"), &last)?).map(|(out, _, lock)| (out, true, lock))?
+        }
+    };
+    let interrupt = interrupt::install()?;
+    note(format_args!("report folder {}, seed {}", out.display(), plan.seed));
+    let words: Vec<String> = std::env::args_os().skip(1).map(|word| quoted(&word.to_string_lossy())).collect();
+    let command = format!("roadproof {}", words.join(" "));
+    let measured = robustness::measure(&driver, name, &plan, command, &interrupt);
+    if made && !matches!(measured, Ok(Some(_))) {
+        // Nothing has been written: an empty folder is no use to anybody.
+        drop(lock);
+        let _ = std::fs::remove_dir(&out);
+    }
+    let Some(report) = measured? else {
+        console.line("Stopped before the report was complete; nothing was written.");
+        return Ok(Ended::Stopped);
+    };
+    console.line(robustness::summary(&report));
+    let page = out.join("report.html");
+    write_atomically(&out.join("robustness.json"), &serde_json::to_vec_pretty(&report)?)?;
+    write_atomically(&page, robustness::page(&report).as_bytes())?;
+    console.line(format_args!("Report: {}", page.display()));
+    Ok(Ended::held(report.headline.checks.1 == 0))
+}
+
+impl Arguments {
+    /// What is to be measured.
+    fn plan(&self) -> anyhow::Result<Plan> {
+        let mut plan = if self.quick { Plan::quick() } else { Plan::standard() };
+        plan.seed = self.seed.unwrap_or(plan.seed);
+        plan.roads = self.roads.unwrap_or(plan.roads);
+        if !self.kinds.is_empty() {
+            plan.kinds.clone_from(&self.kinds);
+        }
+        plan.check().map_err(anyhow::Error::msg)?;
+        Ok(plan)
+    }
+}
+
+/// Makes the folder of a report and locks it, and tells whether it was not there before; a report never mixes with other files.
+fn own_folder(out: &Path) -> anyhow::Result<(PathBuf, bool, FolderLock)> {
+    if let Some(parent) = out.parent() {
+        std::fs::create_dir_all(parent).with_context(|| format!("cannot create the folder {out:?}"))?;
+    }
+    let made = match std::fs::create_dir(out) {
+        Ok(()) => true,
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => false,
+        Err(error) => return Err(error).with_context(|| format!("cannot create the folder {out:?}")),
+    };
+    anyhow::ensure!(out.is_dir(), "not a folder: {out:?}");
+    let lock = FolderLock::take_empty(out)
+        .with_context(|| format!("the folder of a report must be empty, choose another --out: {out:?}"))?;
+    Ok((out.to_owned(), made, lock))
+}

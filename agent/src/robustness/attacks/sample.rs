@@ -1,0 +1,75 @@
+//! Single decisions from held-out roads, each with what the driver remembered before it.
+
+use crate::drive::rollout::Rollout;
+use crate::driver::LearnedDriver;
+use crate::memory::situation::Situation;
+use crate::policy::QValues;
+use roadproof_env::action::Action;
+use roadproof_perception::Percept;
+use roadproof_sim::{FleetError, Seed, Split, generate_drive};
+
+/// A decision that is about to be taken.
+#[derive(Clone, Debug)]
+pub(in crate::robustness) struct Decision {
+    /// The road, by its number among the held-out ones.
+    pub road: usize,
+    pub time_s: f32,
+    /// The frame before.
+    pub previous: Vec<u8>,
+    pub situation: Situation,
+}
+
+/// Decisions of each road that are taken.
+const OF_A_ROAD: usize = 6;
+/// The first of them, and decisions between them.
+const FIRST: usize = 10;
+const EVERY: usize = 30;
+
+/// So many decisions of as few roads as it takes; fewer if drives end before.
+///
+/// # Errors
+/// [`FleetError`] for a road that cannot be built.
+pub(in crate::robustness) fn collect(
+    driver: &LearnedDriver,
+    seed: u64,
+    count: usize,
+) -> Result<Vec<Decision>, FleetError> {
+    let roads = count.div_ceil(OF_A_ROAD);
+    let drive = |road| generate_drive(Seed::of_split(Split::HeldOut, seed, road as u64), &driver.settings().drive);
+    let scenarios: Vec<_> = (0..roads).map(drive).collect();
+    let mut driver = driver.twin();
+    let threads = driver.settings().threads();
+    let mut rollout = Rollout::start(scenarios, &mut driver, threads)?;
+    let mut before = rollout.seen().clone();
+    let mut decisions = Vec::new();
+    for step in 0..FIRST + OF_A_ROAD * EVERY {
+        let taken = step >= FIRST && (step - FIRST).is_multiple_of(EVERY);
+        let running = rollout.running();
+        rollout.step_after(|_, driver, seen| {
+            for road in running.into_iter().filter(|_| taken) {
+                decisions.push(Decision {
+                    road,
+                    time_s: seen.measures[road].time_s,
+                    previous: before.frame(road).to_vec(),
+                    situation: Situation::new(driver.memory(road), seen, road),
+                });
+            }
+            before.rgb.copy_from_slice(&seen.rgb);
+        });
+    }
+    decisions.sort_by_key(|decision| decision.road);
+    decisions.truncate(count);
+    Ok(decisions)
+}
+
+impl Decision {
+    /// What the driver does on this frame.
+    pub fn action(&self, driver: &LearnedDriver, rgb: &[u8]) -> Action {
+        self.action_of(driver, &driver.perception().see(rgb)[0])
+    }
+
+    /// What the driver does on a frame of which perception makes this.
+    pub fn action_of(&self, driver: &LearnedDriver, percept: &Percept) -> Action {
+        QValues(&driver.policy().heads(&self.situation.features(percept))).best()
+    }
+}
