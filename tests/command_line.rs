@@ -287,6 +287,7 @@ fn old_spellings_are_refused_with_the_command_of_today() {
     }
     for command in ["report", "search"] {
         let help = run_well(roadproof().args([command, "--help"]));
+        let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
         check(&help, &["Examples:", "Exit codes: 0 ", " 2 bad input"]);
     }
     assert!(!repository().join("foo").exists() && !repository().join("x.json").exists());

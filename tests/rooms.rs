@@ -225,6 +225,11 @@ fn has_no_circle(source: &str) {
 }
 
 #[test]
+fn no_import_circle_in_the_simulator() {
+    has_no_circle("sim/src");
+}
+
+#[test]
 fn no_import_circle_in_perception() {
     has_no_circle("perception/src");
 }
@@ -259,6 +264,13 @@ fn the_simulator_names_no_network_and_no_reward() {
 }
 
 #[test]
+fn the_parts_of_the_simulator_name_no_scenario() {
+    for part in ["road", "scene", "vehicle", "traffic", "physics", "camera", "fault", "outcome"] {
+        never("sim/src", part, &["scenario", "world", "fleet", "episode"]);
+    }
+}
+
+#[test]
 fn perception_names_no_world() {
     never("perception/src", "", &["bevy", "bevy_rapier3d", "roadproof_sim", "roadproof_env", "roadproof_agent"]);
 }
@@ -271,6 +283,16 @@ fn the_task_names_no_network() {
 #[test]
 fn learning_names_no_attack_on_decisions() {
     never("agent/src", "learn", &["attack", "robustness", "proof", "commands"]);
+}
+
+#[test]
+fn memory_names_no_policy() {
+    never("agent/src", "memory", &["policy", "driver", "learn", "train"]);
+}
+
+#[test]
+fn formats_name_no_drive() {
+    never("agent/src", "formats", &["drive", "driver", "train", "learn", "attack", "robustness", "watch"]);
 }
 
 #[test]

@@ -34,6 +34,9 @@ mod heads;
 
 mod perception;
 
+#[cfg(test)]
+mod synthetic;
+
 // Learning it, keeping it, measuring it.
 mod train;
 

@@ -108,7 +108,7 @@ pub(crate) fn values(tensor: Tensor<2>) -> Vec<f32> {
 mod tests {
     use super::*;
     use crate::data::dataset::Dataset;
-    use crate::data::synthetic;
+    use crate::synthetic;
 
     fn bits(percepts: &[Percept]) -> Vec<[u32; 9]> {
         let numbers = |p: &Percept| {

@@ -136,7 +136,7 @@ fn check(store: &mut SafetensorsStore, network: &impl ModuleSnapshot, path: &Pat
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::synthetic;
+    use crate::synthetic;
 
     struct Saved {
         folder: tempfile::TempDir,

@@ -144,7 +144,7 @@ impl Differentiable {
 mod tests {
     use super::*;
     use crate::attack::to_numbers;
-    use crate::data::synthetic;
+    use crate::synthetic;
 
     #[test]
     fn outputs_are_those_of_the_perception_and_gradients_those_of_small_changes() {

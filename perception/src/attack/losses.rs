@@ -63,7 +63,7 @@ impl Objective for PerceptLoss<'_> {
 mod tests {
     use super::*;
     use crate::attack::{Budget, Norm, PgdSettings, pgd, random_noise, to_numbers};
-    use crate::data::synthetic;
+    use crate::synthetic;
 
     #[test]
     fn every_output_is_moved_further_by_its_gradient_than_by_noise() {

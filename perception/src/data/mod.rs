@@ -1,6 +1,3 @@
 //! Labelled frames.
 
 pub(crate) mod dataset;
-
-#[cfg(test)]
-pub(crate) mod synthetic;

@@ -196,7 +196,7 @@ pub fn percept_bounds(outputs: &[Interval; OUTPUTS]) -> PerceptBounds {
 mod tests {
     use super::*;
     use crate::attack::{Budget, Differentiable, Norm, Objective, Outcome, PgdSettings, pgd, to_numbers};
-    use crate::data::synthetic;
+    use crate::synthetic;
     use rand::{Rng, RngExt, SeedableRng};
     use rand_pcg::Pcg64Mcg;
 

@@ -186,7 +186,7 @@ pub fn loss_under_attack(perception: &Perception, dataset: &Dataset, frames: usi
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::synthetic;
+    use crate::synthetic;
 
     #[test]
     fn slopes_of_the_distance_are_those_of_small_changes() {

@@ -364,7 +364,7 @@ fn trades(outputs: &[f32], draws: &[Draw], weight: f32, gradient: &mut [f32]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::synthetic;
+    use crate::synthetic;
     use crate::train::metrics::report;
 
     fn trained(seed: u64, steps: usize, dataset: &Dataset) -> (Trainer, Vec<TrainLoss>) {

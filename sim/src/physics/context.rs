@@ -4,7 +4,7 @@
 //! at once, while the wheels must be updated between two steps of the solver.
 
 use super::ground::GroundSurface;
-use super::{CarPlace, EGO, GRAVITY_MPS2, GROUND, MESH, OTHERS, Obstacle, OtherCar};
+use super::bodies::{CarPlace, EGO, GRAVITY_MPS2, GROUND, MESH, OTHERS, Obstacle, OtherCar};
 use crate::class::Class;
 use crate::math::{Vec3, yaw_rotation};
 use crate::scene::Prop;

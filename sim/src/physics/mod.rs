@@ -22,6 +22,7 @@
 //! over 16 drives of the library).
 
 mod context;
+mod bodies;
 mod ground;
 mod sweep;
 
@@ -43,6 +44,7 @@ use bevy_rapier3d::rapier::prelude::{
     ColliderHandle, ColliderSet, Group, MassProperties, Pose, QueryFilter, RigidBody, RigidBodyBuilder,
     RigidBodyHandle, RigidBodySet, RigidBodyType, RigidBodyVelocity,
 };
+use bodies::{CarPlace, GRAVITY_MPS2, GROUND, Obstacle, OtherCar};
 use context::{ContextItem, ContextReadOnlyItem, OWNER, groups, read_user_data};
 use ground::{GroundMesh, GroundSurface};
 use std::sync::Arc;
@@ -53,12 +55,6 @@ const CLEARANCE_M: f32 = 5.0;
 /// Neither the ego nor another car gains speed faster than this, but on tyres twice as good as any; as the reach below counts
 /// the whole gain from the start, these are covered too.
 const MAX_ACCELERATION_MPS2: f32 = 15.0;
-const GRAVITY_MPS2: Vec3 = Vec3::new(0.0, 0.0, -9.81);
-
-const GROUND: Group = Group::GROUP_1;
-const EGO: Group = Group::GROUP_2;
-const OTHERS: Group = Group::GROUP_3;
-const MESH: Group = Group::GROUP_4;
 /// Passes of the solver over contacts in a physics step. Contacts are rare and end most drives: half of rapier's number
 /// keeps bodies apart.
 const SOLVER_ITERATIONS: usize = 2;
@@ -73,43 +69,6 @@ pub(crate) struct Physics {
     obstacles: Vec<Obstacle>,
     mesh: GroundMesh,
     contact: Option<Contact>,
-}
-
-/// Another car's body.
-struct OtherCar {
-    body: RigidBodyHandle,
-    radius_m: f32,
-    place: CarPlace,
-}
-
-impl OtherCar {
-    /// Lets physics move the car from here on, with the velocity it has.
-    fn hand_over(&mut self, bodies: &mut RigidBodySet) {
-        self.place = CarPlace::Hit;
-        let body = &mut bodies[self.body];
-        let velocity = body.linvel();
-        body.set_body_type(RigidBodyType::Dynamic, true);
-        body.set_linvel(velocity, true);
-    }
-}
-
-/// Who moves another car.
-#[derive(Clone, Copy, PartialEq)]
-enum CarPlace {
-    /// Traffic alone: it is too far away to be touched.
-    Far,
-    /// Traffic, with a body that follows it.
-    Near,
-    /// Physics: the ego has touched it.
-    Hit,
-}
-
-/// A thing beside the road that a car can hit.
-struct Obstacle {
-    collider: ColliderHandle,
-    middle: Vec3,
-    radius_m: f32,
-    enabled: bool,
 }
 
 /// One world's physics for whoever draws it.
