@@ -199,7 +199,7 @@ fn bounds(network: &QNetwork, low: Tensor<2>, high: Tensor<2>) -> (Tensor<2>, Te
     (centre.clone() - radius.clone(), centre + radius)
 }
 
-/// As the certificates' bounds of a layer and its `LayerNorm`, in tensors.
+/// Bounds of a layer and its `LayerNorm`, those of the certificates written over tensors.
 fn norm_bounds(linear: &Linear, norm: &LayerNorm, low: Tensor<2>, high: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
     let weight = linear.weight.val();
     let weight = weight.clone() - weight.mean_dim(1);
