@@ -36,7 +36,7 @@ pub struct Percept {
 /// The truth about a frame, from whoever made it.
 ///
 /// # Units
-/// As in [`Percept`].
+/// Those of [`Percept`].
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
 pub struct PerceptLabel {
     /// Distance of the ego from the centre of its lane, positive to the left.

@@ -62,7 +62,7 @@ impl Perception {
     /// Reads weights from the bytes of a file; `path` is only named in errors.
     ///
     /// # Errors
-    /// As [`Perception::load`].
+    /// Those of [`Perception::load`].
     pub fn from_bytes(bytes: &[u8], path: &Path, settings: PerceptionSettings) -> Result<Self, WeightsError> {
         settings.validate()?;
         let network = load_module_bytes(Network::new(&settings, 0, &Device::flex()), bytes.to_vec(), path)?;
@@ -95,7 +95,7 @@ pub fn load_module<M: ModuleSnapshot>(network: M, path: &Path) -> Result<M, Weig
 /// Reads the weights of any network from the bytes of a file; `path` is only named in errors.
 ///
 /// # Errors
-/// As [`load_module`].
+/// Those of [`load_module`].
 pub fn load_module_bytes<M: ModuleSnapshot>(mut network: M, bytes: Vec<u8>, path: &Path) -> Result<M, WeightsError> {
     let mut store = SafetensorsStore::from_bytes(Some(bytes));
     check(&mut store, &network, path)?;

@@ -2,6 +2,7 @@
 //! plain numbers and over intervals. Their order is that of the table and stands nowhere else.
 
 use crate::memory::odometry::Odometry;
+use roadproof_perception::GAP_MAX_M;
 use roadproof_perception::proof::interval::Interval;
 use roadproof_perception::proof::number::Number;
 
@@ -21,7 +22,7 @@ pub const FEATURE_MAX: f32 = 4.0;
 pub struct Feature<N = f32> {
     /// Its name.
     pub name: &'static str,
-    /// The unit of the number that is scaled; empty for one that has none.
+    /// The unit of the number before it is scaled; empty for one that has none.
     pub unit: &'static str,
     /// How the number comes to about -1 to 1.
     pub scale: Scale,
@@ -33,7 +34,7 @@ pub struct Feature<N = f32> {
 /// How a number comes to about -1 to 1. Dividing and multiplying round differently, and weights were learned with these.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Scale {
-    /// It has no unit and is told as it is.
+    /// Told as it is.
     AsItIs,
     /// Divided by what becomes one.
     Over(f32),
@@ -70,9 +71,9 @@ impl<N: Number> Known<N> {
         self.lanes[0][2]
     }
 
-    /// A free lane is one whose next car is far away.
+    /// A free lane is one whose next car is as far away as perception can tell.
     fn gap_m(&self) -> N {
-        self.lead.map_or(N::from(60.0), |[gap_m, _]| gap_m)
+        self.lead.map_or(N::from(GAP_MAX_M), |[gap_m, _]| gap_m)
     }
 
     fn closing_mps(&self) -> N {
@@ -153,6 +154,7 @@ mod tests {
         Known { lanes: [lane(0.0), lane(1.0), lane(2.0)], lead: Some([24.0 * far, 5.0]), ego }
     }
 
+    /// A number far away is told as the greatest or the least there is, and ordinary ones are told as they are.
     #[test]
     fn the_table_says_of_every_number_what_it_is_and_bounds_it() {
         let names: std::collections::BTreeSet<&str> =

@@ -107,7 +107,7 @@ impl QNetwork {
     /// Reads weights from the bytes of a file; `path` is only named in errors.
     ///
     /// # Errors
-    /// As [`QNetwork::load`].
+    /// Those of [`QNetwork::load`].
     pub fn from_bytes(bytes: &[u8], path: &Path, settings: PolicySettings) -> Result<Self, WeightsError> {
         load_module_bytes(Self::new(settings, 0, &Device::flex()), bytes.to_vec(), path)
     }

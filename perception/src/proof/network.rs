@@ -140,26 +140,26 @@ fn after_norm(layer: &Affine, input: &[Interval]) -> Vec<Interval> {
     layer.with_bias(by_value.into_iter().zip(by_root).map(|(one, other)| one.intersection(other)).collect())
 }
 
-/// Bounds of a percept.
+/// Bounds of a percept, each of the number of that name in [`Percept`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PerceptBounds {
-    /// As in [`Percept`].
+    /// Distance from the centre of the lane.
     pub lane_offset_m: Interval,
-    /// As in [`Percept`].
+    /// Heading against the lane.
     pub heading_rad: Interval,
-    /// As in [`Percept`].
+    /// Curvature ahead.
     pub curvature_per_m: Interval,
     /// The gap wherever something is seen ahead, that is where the probability of that is one half and more.
     pub lead_gap_m: Interval,
-    /// As in [`Percept`].
+    /// How sure the network is that something is ahead.
     pub lead_probability: Interval,
-    /// As in [`Percept`].
+    /// Expected error of the offset.
     pub lane_offset_scale_m: Interval,
-    /// As in [`Percept`].
+    /// Expected error of the heading.
     pub heading_scale_rad: Interval,
-    /// As in [`Percept`].
+    /// Expected error of the curvature.
     pub curvature_scale_per_m: Interval,
-    /// As in [`Percept`].
+    /// Expected error of the gap.
     pub gap_scale_m: Interval,
 }
 

@@ -3,8 +3,8 @@
 //! Of the plug-in only its data is used: its systems insert bodies in the order of entity tables and hash maps, and step all
 //! at once, while the wheels must be updated between two steps of the solver.
 
-use super::ground::GroundSurface;
 use super::bodies::{CarPlace, EGO, GRAVITY_MPS2, GROUND, MESH, OTHERS, Obstacle, OtherCar};
+use super::ground::GroundSurface;
 use crate::class::Class;
 use crate::math::{Vec3, yaw_rotation};
 use crate::scene::Prop;

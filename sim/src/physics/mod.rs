@@ -21,8 +21,8 @@
 //! It also costs less: physics takes 12 % fewer instructions than with rapier 0.36.1 and scalar arithmetic (counted by callgrind
 //! over 16 drives of the library).
 
-mod context;
 mod bodies;
+mod context;
 mod ground;
 mod sweep;
 
@@ -42,9 +42,9 @@ use bevy::prelude::{Entity, World};
 use bevy_rapier3d::prelude::RapierRigidBodySet;
 use bevy_rapier3d::rapier::prelude::{
     ColliderHandle, ColliderSet, Group, MassProperties, Pose, QueryFilter, RigidBody, RigidBodyBuilder,
-    RigidBodyHandle, RigidBodySet, RigidBodyType, RigidBodyVelocity,
+    RigidBodyHandle, RigidBodySet, RigidBodyVelocity,
 };
-use bodies::{CarPlace, GRAVITY_MPS2, GROUND, Obstacle, OtherCar};
+use bodies::{CarPlace, GRAVITY_MPS2, GROUND, MESH, OTHERS, Obstacle, OtherCar};
 use context::{ContextItem, ContextReadOnlyItem, OWNER, groups, read_user_data};
 use ground::{GroundMesh, GroundSurface};
 use std::sync::Arc;
