@@ -49,7 +49,7 @@ fn main() -> ExitCode {
     };
     let scenarios = vec![scenario("cut_in/from_left"), scenario("following/slow_lead")];
     let session = Session::new("shipped", scenarios, None).expect("a session");
-    let mut app = theatre::build(session, Screen::Window(SIZE.0, SIZE.1), Quality::for_graphics(graphics));
+    let mut app = app::build(session, Screen::Window(SIZE.0, SIZE.1), Quality::for_graphics(graphics));
     let left = checks();
     let photographs = left.iter().filter(|check| matches!(check.press, Press::Photograph(_))).count();
     // What the last key asks for is that the window closes well, which nobody inside of it can see.

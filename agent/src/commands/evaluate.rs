@@ -104,6 +104,7 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
 /// Refuses the second camera where it cannot be.
 #[cfg(feature = "watch")]
 fn check_second_camera(driver: &Driver) -> anyhow::Result<()> {
+    use crate::driver::Drives;
     anyhow::ensure!(driver.needs_camera(), "--camera bevy: a {} driver looks at no frames", driver.name());
     crate::watch::window::display::check_graphics().map(|_| ())
 }

@@ -295,7 +295,8 @@ fn film_failures(
     reports: &[CaseReport],
     console: &mut Console,
 ) -> anyhow::Result<()> {
-    use crate::watch::film::{FilmSettings, film};
+    use crate::formats::film::FilmSettings;
+    use crate::watch::film::film;
     use crate::watch::window::app::Quality;
     use crate::watch::window::session::{Choice, Session};
     let quality = Quality::for_graphics(crate::watch::window::display::check_graphics()?);
@@ -304,7 +305,7 @@ fn film_failures(
         let session = Session::new(driver, vec![choice], Some(report.trace.controls().collect()))?;
         let seconds = f64::from(case.scenario.duration_s) + 1.0;
         let path = folder.join(file_name(&case.family(), &case.name(), "mp4"));
-        film(session, &FilmSettings { size: (640, 360), fps: 10, seconds, quality }, &path)?;
+        film(session, &FilmSettings { size: (640, 360), fps: 10, seconds }, quality, &path)?;
         console.line(path.display());
     }
     Ok(())

@@ -204,7 +204,7 @@ impl Run<'_> {
             (Some(left_s), Some(minutes)) if left_s < forecast.all_s() => {
                 console::note(format_args!("{forecast}; cut to fit into what is left of {minutes} minutes"));
             }
-            _ => console::note(&forecast),
+            _ => console::note(forecast),
         }
         Ok(())
     }

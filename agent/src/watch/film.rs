@@ -4,14 +4,15 @@
 //! is compiled, and reads each picture back in the update that made it. On one machine a film has the same bytes for
 //! the same seed; another processor's software renderer rounds a few pixels otherwise, by 0.01 grey levels in the mean.
 
-use super::offscreen;
-use super::session::Session;
-use super::theatre::{self, Quality, Screen, Step, Target};
 use crate::formats::film::FilmSettings;
 use crate::formats::pictures::png_bytes;
+use crate::formats::{gif, mp4};
 use crate::host::files::write_atomically;
 use crate::host::folder_lock::FolderLock;
 use crate::host::progress::Stage as Progress;
+use crate::watch::offscreen;
+use crate::watch::window::app::{self, Quality, Screen, Step, Target};
+use crate::watch::window::session::Session;
 use anyhow::Context;
 use bevy::prelude::App;
 use std::path::{Path, PathBuf};
@@ -52,11 +53,11 @@ impl Format {
     /// The value with what is allowed.
     pub fn check(&self, (width, height): (u32, u32), fps: u32) -> anyhow::Result<()> {
         let most_fps = match self {
-            Self::Gif => super::gif::MOST_FPS,
-            Self::Mp4 | Self::Folder | Self::Picture => super::mp4::MOST_FPS,
+            Self::Gif => gif::MOST_FPS,
+            Self::Mp4 | Self::Folder | Self::Picture => mp4::MOST_FPS,
         };
         anyhow::ensure!((1..=most_fps).contains(&fps), "--fps = {fps}, allowed is 1 to {most_fps}");
-        let (pixels, most) = (width * height, super::mp4::MOST_PIXELS);
+        let (pixels, most) = (width * height, mp4::MOST_PIXELS);
         anyhow::ensure!(
             *self != Self::Mp4 || pixels <= most,
             "--size \"{width}x{height}\" has {pixels} pixels, an mp4 at most {most}: choose a smaller size or a folder"
@@ -119,7 +120,7 @@ impl Studio {
     /// Starts the renderer; time stands still until the first picture.
     #[must_use]
     pub fn new(session: Session, size: (u32, u32), quality: Quality) -> Self {
-        let mut app = theatre::build(session, Screen::Memory(size.0, size.1), quality);
+        let mut app = app::build(session, Screen::Memory(size.0, size.1), quality);
         app.insert_resource(Step(Some(0.0)));
         offscreen::finish(&mut app);
         offscreen::warm_up(&mut app);
@@ -129,7 +130,7 @@ impl Studio {
     /// What is watched.
     #[must_use]
     pub fn session(&self) -> &Session {
-        &self.app.world().resource::<theatre::Watched>().0
+        &self.app.world().resource::<app::Watched>().0
     }
 
     /// The app, for whoever gives it input.
@@ -153,8 +154,8 @@ impl Studio {
 
 /// Puts pictures into a file or folder.
 enum Writer {
-    Mp4 { path: PathBuf, film: Box<super::mp4::Mp4> },
-    Gif { path: PathBuf, film: super::gif::Gif },
+    Mp4 { path: PathBuf, film: Box<mp4::Mp4> },
+    Gif { path: PathBuf, film: gif::Gif },
     Folder { path: PathBuf, size: (u32, u32), count: usize, _lock: FolderLock },
     Picture { path: PathBuf, size: (u32, u32), last: Vec<u8> },
 }
@@ -166,8 +167,8 @@ impl Writer {
             crate::host::files::check_writable(&path)?;
         }
         Ok(match format {
-            Format::Mp4 => Self::Mp4 { path, film: Box::new(super::mp4::Mp4::new(settings)?) },
-            Format::Gif => Self::Gif { path, film: super::gif::Gif::new(settings)? },
+            Format::Mp4 => Self::Mp4 { path, film: Box::new(mp4::Mp4::new(settings)?) },
+            Format::Gif => Self::Gif { path, film: gif::Gif::new(settings)? },
             Format::Picture => Self::Picture { path, size: settings.size, last: Vec::new() },
             Format::Folder => {
                 std::fs::create_dir_all(&path).with_context(|| format!("cannot create the folder {path:?}"))?;
@@ -264,7 +265,7 @@ mod tests {
         let mut studio = studio();
         let mut pictures = Vec::new();
         for camera in CameraMode::ALL {
-            let mut watched = studio.app().world_mut().resource_mut::<theatre::Watched>();
+            let mut watched = studio.app().world_mut().resource_mut::<app::Watched>();
             watched.0.give(Order::Camera(camera));
             studio.picture(0.0).expect("a picture");
             pictures.push(studio.picture(0.0).expect("a picture"));

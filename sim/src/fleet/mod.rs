@@ -186,7 +186,7 @@ impl Fleet {
     fn run(&mut self, controls: Option<&[Controls]>, seen: &mut Observations) {
         assert_eq!(seen.measures.len(), self.worlds, "buffers of the fleet's size");
         let with_camera = self.with_camera;
-        let sizes: Vec<usize> = self.shards.iter().map(|shard| shard.len()).collect();
+        let sizes: Vec<usize> = self.shards.iter().map(Shard::len).collect();
         let views = split(seen, &sizes);
         let canvases = &self.canvases;
         let work: Vec<_> = self.shards.iter_mut().zip(views).collect();
