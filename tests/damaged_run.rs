@@ -59,7 +59,7 @@ fn weights_of_another_network_are_refused() {
         std::fs::copy(path.with_file_name(PERCEPTION), path).expect("the file can be copied");
     });
     check(PERCEPTION, |path| {
-        let settings = path.with_file_name("settings.ron");
+        let settings = path.with_file_name("driver.ron");
         let text = std::fs::read_to_string(&settings).expect("the settings are there");
         let other = text.replacen("stem_channels: 8", "stem_channels: 16", 1);
         assert_ne!(text, other);
@@ -69,14 +69,29 @@ fn weights_of_another_network_are_refused() {
 
 #[test]
 fn missing_files_are_named() {
-    for name in ["settings.ron", PERCEPTION, POLICY] {
+    for name in [PERCEPTION, POLICY] {
         check(name, |path| std::fs::remove_file(path).expect("the file is there"));
     }
+    check("settings.ron", |path| {
+        std::fs::remove_file(path).expect("the file is there");
+        without_spec(path);
+    });
+}
+
+/// Takes the driver's specification away from the folder of one of its files.
+fn without_spec(path: &Path) {
+    std::fs::remove_file(path.with_file_name("driver.ron")).expect("the file is there");
 }
 
 #[test]
 fn damaged_settings_are_refused() {
-    check("settings.ron", |path| rewrite(path, |bytes| bytes.truncate(bytes.len() / 2)));
+    let halve = |path: &Path| rewrite(path, |bytes| bytes.truncate(bytes.len() / 2));
+    check("driver.ron", halve);
+    // A run that was saved before drivers were saved by themselves.
+    check("settings.ron", |path| {
+        halve(path);
+        without_spec(path);
+    });
 }
 
 #[test]

@@ -55,7 +55,7 @@ fn the_folder_holds_settings_weights_and_events() {
     let settings = Settings::read(&folder.path().join("settings.ron")).expect("own settings");
     assert_eq!((settings.seed, settings.learn.updates), (5, 6));
     let driver = LearnedDriver::load(folder.path()).expect("own weights");
-    assert_eq!(driver.settings(), &settings);
+    assert_eq!(driver.spec(), &settings.driver());
     let events = tiny_run().iter().find(|(name, _)| name.starts_with("events.out.tfevents"));
     let (name, bytes) = events.expect("an event file");
     for tag in ["perceive/loss", "learn/", "evaluate/driving_score_learned"] {

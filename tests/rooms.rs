@@ -281,8 +281,21 @@ fn the_task_names_no_network() {
 }
 
 #[test]
-fn learning_names_no_attack_on_decisions() {
-    never("agent/src", "learn", &["attack", "robustness", "proof", "commands"]);
+fn learning_names_no_attack_on_decisions_no_run_folder_and_no_clock() {
+    never("agent/src", "learn", &["attack", "robustness", "proof", "train", "host", "commands", "std::time"]);
+}
+
+#[test]
+fn a_driver_names_no_training() {
+    never("agent/src", "driver", &["train", "learn", "harden", "attack", "robustness", "commands"]);
+}
+
+#[test]
+fn only_training_and_the_command_line_name_the_settings_of_a_run() {
+    let rooms = ["learn", "harden", "driver", "policy", "memory", "drive", "attack", "robustness", "proof", "watch"];
+    for room in rooms.into_iter().chain(["formats", "host"]) {
+        never("agent/src", room, &["train::settings"]);
+    }
 }
 
 #[test]

@@ -4,10 +4,11 @@
 use anyhow::Context;
 use roadproof_agent::attack::end_to_end::{DecisionClassifier, EndToEnd};
 use roadproof_agent::driver::{Drives, LearnedDriver};
+use roadproof_agent::host::threads::all_cores;
 use roadproof_agent::memory::situation::Situation;
 use roadproof_agent::memory::{Memory, Odometry};
 use roadproof_perception::attack::{Attacked, Batch, Budget, ClassScore, Norm, apgd_class, apgd_targeted, to_numbers};
-use roadproof_sim::{Fleet, Seed, Split, generate_drive};
+use roadproof_sim::{DriveStyle, Fleet, Seed, Split, generate_drive};
 use std::path::{Path, PathBuf};
 
 /// Roads the frames are of; none was trained on.
@@ -59,9 +60,9 @@ fn main() -> anyhow::Result<()> {
 
 /// Frames of drives on held-out roads, with what the car knew of itself, and nothing remembered.
 fn held_out(driver: &mut LearnedDriver, count: usize) -> anyhow::Result<Vec<Situation>> {
-    let settings = driver.settings().clone();
-    let road = |road| generate_drive(Seed::of_split(Split::HeldOut, 7, road), &settings.drive);
-    let mut fleet = Fleet::new((0..ROADS).map(road).collect(), settings.threads())?;
+    let style = DriveStyle { camera: driver.spec().camera, ..DriveStyle::default() };
+    let road = |road| generate_drive(Seed::of_split(Split::HeldOut, 7, road), &style);
+    let mut fleet = Fleet::new((0..ROADS).map(road).collect(), all_cores())?;
     let mut seen = fleet.observe();
     driver.start(&vec![Seed(0); fleet.len()]);
     let mut situations = Vec::new();

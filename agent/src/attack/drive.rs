@@ -8,6 +8,7 @@ use crate::attack::goal::{DecisionLoss, Goal};
 use crate::attack::method::{Effort, Frames, Method};
 use crate::drive::rollout::Rollout;
 use crate::driver::LearnedDriver;
+use crate::host::threads::all_cores;
 use crate::memory::situation::Situation;
 use roadproof_perception::attack::{Budget, Objective, to_bytes, to_numbers};
 use roadproof_sim::{Controls, FleetError, Observations, Outcome, Scenario, Score};
@@ -152,7 +153,6 @@ impl<'a> Together<'a> {
         scenarios: Vec<Scenario>,
         seeds: &'a [u64],
     ) -> Result<Self, FleetError> {
-        let threads = driver.settings().threads();
         let drives = vec![Drive { min_ttc_s: f32::INFINITY, ..Drive::default() }; scenarios.len()];
         let attacker = attacked.map(|(attack, end_to_end)| Attacker {
             attack,
@@ -160,7 +160,7 @@ impl<'a> Together<'a> {
             seeds,
             spending: vec![Spending::new(attack.share); scenarios.len()],
         });
-        Ok(Self { rollout: Rollout::start(scenarios, driver, threads)?, attacker, drives })
+        Ok(Self { rollout: Rollout::start(scenarios, driver, all_cores())?, attacker, drives })
     }
 
     /// One decision of all that have not ended; false once all have.

@@ -77,7 +77,8 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
 
 fn attack(arguments: &Arguments, console: &mut Console) -> anyhow::Result<bool> {
     let budget = arguments.budget()?;
-    let (mut driver, settings) = Driver::named(&arguments.driver, None)?;
+    let mut driver = Driver::named(&arguments.driver, None)?;
+    let subject = arguments.subject.source(&driver);
     let Driver::Learned(learned) = &mut driver else {
         anyhow::bail!(
             "the driver {:?} has no gradients to attack: allowed are shipped, hardened and run folders; `roadproof \
@@ -85,7 +86,7 @@ fn attack(arguments: &Arguments, console: &mut Console) -> anyhow::Result<bool> 
             arguments.driver
         );
     };
-    let (text, scenario) = arguments.subject.source(Some(&settings.drive.camera))?;
+    let (text, scenario) = subject?;
     let place = arguments.subject.place(&arguments.driver, &arguments.way(), arguments.command())?;
     let interrupt = interrupt::install()?;
     let clean = drive(learned, scenario.clone(), None, &mut |_| go_on(&interrupt))?;

@@ -2,13 +2,14 @@
 
 use super::Ended;
 use super::choices::{Camera, Roads};
-use crate::drive::evaluate::{evaluate, table};
+use super::trained::trained_under;
+use crate::drive::evaluate::{EvaluateSettings, evaluate, table};
 use crate::driver::Driver;
 use crate::host::console::Console;
 use crate::host::files::{check_writable, write_atomically};
 use crate::host::interrupt;
-use crate::train::settings::Settings;
 use clap::Args;
+use roadproof_sim::DriveStyle;
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -64,7 +65,8 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
     );
     arguments.json.as_deref().map(check_writable).transpose()?;
     let start = std::time::Instant::now();
-    let (mut driver, mut settings) = Driver::named(&arguments.driver, arguments.blind_run.as_deref())?;
+    let mut driver = Driver::named(&arguments.driver, arguments.blind_run.as_deref())?;
+    let mut settings = trained_under(&arguments.driver, arguments.blind_run.as_deref())?;
     settings.evaluate.roads = arguments.roads.unwrap_or(settings.evaluate.roads);
     settings.evaluate.split = arguments.split.into();
     settings.evaluate.seed = arguments.seed.unwrap_or(settings.evaluate.seed);
@@ -75,10 +77,11 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
     let interrupt = interrupt::install()?;
     let mut results = Vec::new();
     let mut words = None;
-    if let Some(result) = evaluate(&mut driver, &settings, &interrupt)? {
+    let (roads, style, threads) = (settings.evaluate, settings.drive, settings.threads());
+    if let Some(result) = evaluate(&mut driver, &roads, &style, threads, &interrupt)? {
         results.push(result);
         if arguments.camera == Camera::Bevy
-            && let Some((second, cost)) = second_view(&mut driver, &settings, &interrupt)?
+            && let Some((second, cost)) = second_view(&mut driver, &roads, &style, &interrupt)?
         {
             results.push(second);
             words = Some(cost);
@@ -118,10 +121,11 @@ fn check_second_camera(_: &Driver) -> anyhow::Result<()> {
 #[cfg(feature = "watch")]
 fn second_view(
     driver: &mut Driver,
-    settings: &Settings,
+    settings: &EvaluateSettings,
+    style: &DriveStyle,
     interrupt: &interrupt::Interrupt,
 ) -> anyhow::Result<Option<(crate::drive::evaluate::DriverResult, String)>> {
-    let Some(view) = crate::watch::second_camera::evaluate::evaluate(driver, settings, interrupt)? else {
+    let Some(view) = crate::watch::second_camera::evaluate::evaluate(driver, settings, style, interrupt)? else {
         return Ok(None);
     };
     let per_s = view.frames as f64 / view.drawing.as_secs_f64();
@@ -134,7 +138,8 @@ fn second_view(
 #[cfg(not(feature = "watch"))]
 fn second_view(
     _: &mut Driver,
-    _: &Settings,
+    _: &EvaluateSettings,
+    _: &DriveStyle,
     _: &interrupt::Interrupt,
 ) -> anyhow::Result<Option<(crate::drive::evaluate::DriverResult, String)>> {
     Ok(None)

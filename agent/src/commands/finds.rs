@@ -1,11 +1,12 @@
 //! What `attack` and `search` share: the scenario that is to be broken, and the place where what broke it is kept.
 
 use crate::attack::found::{self, Place};
+use crate::driver::Driver;
 use crate::host::console::Console;
 use anyhow::Context;
 use clap::Args;
 use roadproof_sim::outcome::score::Score;
-use roadproof_sim::{CameraSettings, Episode, Scenario, text};
+use roadproof_sim::{Episode, Scenario, text};
 use std::path::PathBuf;
 
 /// What is to be broken, and where what broke it goes.
@@ -25,15 +26,12 @@ pub(super) struct Subject {
 }
 
 impl Subject {
-    /// The scenario and its text; its camera must be the one the driver was trained with, if any.
-    pub fn source(&self, trained: Option<&CameraSettings>) -> anyhow::Result<(String, Scenario)> {
+    /// The scenario, if the driver can drive there, and its text.
+    pub fn source(&self, driver: &Driver) -> anyhow::Result<(String, Scenario)> {
         let path = &self.scenario;
         let text = text::read(path).with_context(|| format!("cannot read the scenario {path:?}"))?;
         let scenario = roadproof_sim::parse(&text, path)?;
-        if let Some(trained) = trained.filter(|trained| **trained != scenario.camera) {
-            let camera = scenario.camera;
-            anyhow::bail!("the scenario's camera is {camera:?}, the driver was trained with {trained:?}: {path:?}");
-        }
+        driver.fits(&scenario).with_context(|| format!("{path:?} is not for this driver"))?;
         anyhow::ensure!(
             scenario.recorded.is_none(),
             "the scenario has a recorded perturbation already: attack the one that it was found in: {path:?}"

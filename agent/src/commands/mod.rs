@@ -12,6 +12,7 @@ mod report;
 mod search;
 mod snapshot;
 mod train;
+mod trained;
 mod watch;
 
 use crate::host::console::{Console, note};

@@ -1,6 +1,7 @@
 //! `roadproof replay`
 
 use super::Ended;
+use super::trained::trained_under;
 use crate::drive::replay::{Case, CaseReport, bless, drive_case, family, name, title};
 use crate::driver::Driver;
 use crate::formats::junit::{CaseOutcome, CaseResult, write_junit};
@@ -64,7 +65,7 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
     }
     console.give_way_to(arguments.junit.as_deref());
     let files = roadproof_sim::scenario::find(&arguments.paths)?;
-    let (driver, _) = Driver::named(&arguments.driver, None)?;
+    let driver = Driver::named(&arguments.driver, None)?;
     let with_golden = arguments.driver == "scripted" && !arguments.bless;
     let (cases, mut left_out) = read(files, &driver, with_golden);
     check_outputs(arguments, &cases)?;
@@ -137,8 +138,8 @@ fn read(files: Vec<PathBuf>, driver: &Driver, with_golden: bool) -> (Vec<Case>, 
     for path in files {
         match Case::read(&path, with_golden) {
             Err(reason) => left_out.push(LeftOut { path, reason, unfit: false }),
-            Ok(case) => match driver.check_camera(&case.scenario) {
-                Err(reason) => left_out.push(LeftOut { path, reason, unfit: true }),
+            Ok(case) => match driver.fits(&case.scenario) {
+                Err(misfit) => left_out.push(LeftOut { path, reason: misfit.into(), unfit: true }),
                 Ok(()) => cases.push(case),
             },
         }
@@ -172,7 +173,7 @@ fn drive(
         if interrupt.requested() {
             return None;
         }
-        let driven = Driver::named(&arguments.driver, None).and_then(|(mut driver, _)| drive_case(&case, &mut driver));
+        let driven = Driver::named(&arguments.driver, None).and_then(|mut driver| drive_case(&case, &mut driver));
         Some((case, driven))
     };
     let all: Vec<_> = pool.install(|| cases.into_par_iter().filter_map(drive_one).collect());
@@ -242,12 +243,13 @@ fn write_mcap(
     reports: &[CaseReport],
     interrupt: &Interrupt,
 ) -> anyhow::Result<()> {
+    let reward = trained_under(name, None)?.reward;
     let mut progress = Stage::start("mcap", cases.len() as u64, "drives");
     for (index, (case, report)) in cases.iter().zip(reports).enumerate() {
         interrupt.check()?;
-        let (driver, _) = Driver::named(name, None)?;
+        let driver = Driver::named(name, None)?;
         let hands = Hands::Recorded(report.trace.controls().collect());
-        let mut drive = WatchedDrive::new(case.scenario.clone().into_scenario(), driver, hands)?;
+        let mut drive = WatchedDrive::new(case.scenario.clone().into_scenario(), driver, hands)?.rewarded(reward);
         while !drive.over() {
             drive.step(Controls::default());
         }

@@ -2,6 +2,7 @@
 
 use super::Ended;
 use super::choices::fault_kind;
+use super::trained::trained_under;
 use crate::attack::found::quoted;
 use crate::driver::Driver;
 use crate::host::console::{Console, note};
@@ -50,10 +51,11 @@ pub(super) struct Arguments {
 /// Measures and writes a robustness report.
 pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Result<Ended> {
     let name = &arguments.driver;
-    let plan = arguments.plan()?;
-    let Driver::Learned(driver) = Driver::named(name, None)?.0 else {
+    let mut plan = arguments.plan()?;
+    let Driver::Learned(driver) = Driver::named(name, None)? else {
         anyhow::bail!("the driver {name:?} has no gradients to attack: allowed are shipped, hardened and run folders");
     };
+    plan.drive = trained_under(name, None)?.drive;
     let (out, made, lock) = match &arguments.out {
         Some(out) => own_folder(out)?,
         None => {

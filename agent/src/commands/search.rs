@@ -8,6 +8,7 @@ use crate::drive::replay::closed_loop;
 use crate::driver::Driver;
 use crate::host::console::Console;
 use crate::host::interrupt;
+use crate::host::threads::all_cores;
 use anyhow::Context;
 use clap::Args;
 
@@ -43,9 +44,8 @@ const MAX_DRAWN: usize = 1_000_000;
 pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Result<Ended> {
     let Arguments { driver: name, subject, faults: count, seed } = arguments;
     anyhow::ensure!((1..=MAX_DRAWN).contains(count), "--faults = {count}, allowed is 1 to {MAX_DRAWN}");
-    let (mut driver, settings) = Driver::named(name, None)?;
-    let sees = matches!(driver, Driver::Learned(_) | Driver::Blind(_));
-    let (text, scenario) = subject.source(sees.then_some(&settings.drive.camera))?;
+    let mut driver = Driver::named(name, None)?;
+    let (text, scenario) = subject.source(&driver)?;
     let command = subject.command("search", name, &format!("--faults {count} --seed {seed}"));
     let place = subject.place(name, "random_search", command)?;
     let clean = closed_loop(scenario.clone(), &mut driver)?;
@@ -61,7 +61,7 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
         scenario: &scenario,
         bounds: found::bounds(outcome, clean.score()),
         decisions: clean.trace().rows.len(),
-        threads: settings.threads(),
+        threads: all_cores(),
         interrupt: &interrupt,
     };
     let found = match search.run(*count, *seed) {

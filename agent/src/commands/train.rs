@@ -1,10 +1,10 @@
 //! `roadproof train`
 
 use super::Ended;
+use super::trained::trained_under;
 use crate::attack::found::quoted;
 use crate::drive::evaluate::table;
 use crate::driver::{Driver, LearnedDriver};
-use crate::harden::harden;
 use crate::host::console::{Console, note};
 use crate::host::interrupt;
 use crate::host::run_folder::{RunFolder, SETTINGS_FILE};
@@ -58,7 +58,7 @@ pub(super) struct Arguments {
 /// The driver to begin with.
 fn start_from(name: &str) -> anyhow::Result<LearnedDriver> {
     match Driver::named(name, None)? {
-        (Driver::Learned(driver), _) => Ok(*driver),
+        Driver::Learned(driver) => Ok(*driver),
         _ => anyhow::bail!(
             "--from {name}: there are no weights to begin with, allowed are shipped, hardened and run folders"
         ),
@@ -68,18 +68,18 @@ fn start_from(name: &str) -> anyhow::Result<LearnedDriver> {
 pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Result<Ended> {
     let resumed = arguments.resume.is_some();
     let start = arguments.from.as_deref().map(start_from).transpose()?;
-    let (mut settings, existing) = match (&arguments.resume, &arguments.config, &start) {
+    let (mut settings, existing) = match (&arguments.resume, &arguments.config, &arguments.from) {
         (Some(folder), ..) => {
             let run = RunFolder::resume(folder)?;
             (Settings::read(&run.path(SETTINGS_FILE))?, Some(run))
         }
         (None, Some(file), _) => (Settings::read(file)?, None),
         // How long the other run was wished to take is no matter of this one.
-        (None, None, Some(driver)) => (Settings { minutes: None, ..driver.settings().clone() }, None),
+        (None, None, Some(name)) => (Settings { minutes: None, ..trained_under(name, None)? }, None),
         (None, None, None) => (Settings::default(), None),
     };
     if arguments.harden {
-        harden(&mut settings, start.is_some());
+        settings = settings.hardened(start.is_some());
         if !arguments.found.is_empty() {
             // Whoever goes on with the run may stand in another folder.
             let found = roadproof_sim::scenario::find(&arguments.found)?;

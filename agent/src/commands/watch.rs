@@ -104,13 +104,15 @@ impl Arguments {
 
 #[cfg(feature = "watch")]
 mod windowed {
+    use super::super::trained::trained_under;
     use super::{Arguments, Ended, QualityName, ViewName};
     use crate::drive::replay::Case;
-    use crate::driver::Driver;
+    use crate::driver::{Driver, POLICY_FILE, SPEC_FILE};
     use crate::formats::film::FilmSettings;
     use crate::host::console::{Console, note};
     use crate::host::files::write_atomically;
     use crate::host::progress::Stage;
+    use crate::host::run_folder::SETTINGS_FILE;
     use crate::watch::drive::mcap;
     use crate::watch::film::{Format, film};
     use crate::watch::window::app::{self, Quality, Screen};
@@ -119,6 +121,7 @@ mod windowed {
     use crate::watch::window::session::{Choice, Session};
     use anyhow::Context;
     use bevy::app::{AppExit, Last};
+    use roadproof_env::reward::RewardSettings;
     use roadproof_sim::{Clock, Controls, Trace};
     use std::path::{Path, PathBuf};
     use std::sync::Arc;
@@ -225,7 +228,7 @@ mod windowed {
             Some(trace) => {
                 let (choice, controls) = recording(trace, scenario.as_deref())?;
                 // Whoever thinks along must know the camera; nobody asked for the shipped one.
-                let fits = Driver::named(&driver, None)?.0.check_camera(&choice.scenario).is_ok();
+                let fits = Driver::named(&driver, None)?.fits(&choice.scenario).is_ok();
                 if nobody_asked && !fits {
                     "scripted".clone_into(&mut driver);
                 }
@@ -233,7 +236,7 @@ mod windowed {
             }
             None => (choices(scenario.as_deref())?, None),
         };
-        let mut session = Session::new(&driver, scenarios, recorded)?;
+        let mut session = Session::new(&driver, scenarios, recorded)?.rewarded_by(reward_of);
         session.shows.panel = !arguments.no_panel;
         session.shows.bare = arguments.no_panel && arguments.record.is_some();
         session.shows.saliency = arguments.saliency;
@@ -247,6 +250,11 @@ mod windowed {
         Ok(session)
     }
 
+    /// The reward that a driver was trained with.
+    fn reward_of(driver: &str) -> RewardSettings {
+        trained_under(driver, None).map_or_else(|_| RewardSettings::default(), |settings| settings.reward)
+    }
+
     /// Both arguments may be left out, and a scenario alone is known by its ending or by holding some.
     fn who_and_where(arguments: &Arguments) -> anyhow::Result<(Option<String>, Option<PathBuf>)> {
         let (first, second) = (arguments.first.clone(), arguments.scenario.clone());
@@ -255,19 +263,22 @@ mod windowed {
             if let (Some(first), Some(_)) = (&first, &second) {
                 anyhow::bail!("--train names the driver already: leave {first:?} out");
             }
-            let ready = Path::new(&run).join(crate::driver::POLICY_FILE).exists();
+            let ready = Path::new(&run).join(POLICY_FILE).exists();
             anyhow::ensure!(Path::new(&run).is_dir(), "no such run folder: {run:?}");
             // Until there is a policy, somebody has to drive.
             return Ok((Some(if ready { run } else { "scripted".to_owned() }), first.map(PathBuf::from)));
         }
         let Some(first) = first else { return Ok((None, None)) };
         let path = PathBuf::from(&first);
-        let is_scenario =
-            first.ends_with(".ron") || (path.is_dir() && !path.join(crate::host::run_folder::SETTINGS_FILE).exists());
+        let is_scenario = first.ends_with(".ron") || (path.is_dir() && !holds_a_driver(&path));
         if second.is_none() && is_scenario && !Driver::NAMES.contains(&first.as_str()) {
             return Ok((None, Some(path)));
         }
         Ok((Some(first), second))
+    }
+
+    fn holds_a_driver(folder: &Path) -> bool {
+        [SPEC_FILE, SETTINGS_FILE].iter().any(|name| folder.join(name).exists())
     }
 
     fn choices(path: Option<&Path>) -> anyhow::Result<Vec<Choice>> {

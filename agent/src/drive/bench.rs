@@ -4,12 +4,12 @@
 //! and slow for others, and this way both meet all figures alike.
 
 use crate::drive::rollout::Rollout;
-use crate::driver::{Driver, Drives, LearnedDriver};
+use crate::driver::{Driver, DriverSpec, Drives, LearnedDriver};
 use crate::host::progress::Stage;
+use crate::host::threads::all_cores;
 use crate::policy::QNetwork;
-use crate::train::settings::Settings;
 use burn::prelude::Device;
-use roadproof_perception::{Dataset, PerceptLabel, Trainer};
+use roadproof_perception::{Dataset, PerceptLabel, PerceptionSettings, Trainer, TrainingSettings};
 use roadproof_sim::traffic::{ActorKind, ActorSpec, ActorStart, Idm};
 use roadproof_sim::{CameraSettings, Controls, DriveStyle, FleetError, Observations, Seed, Split, generate_drive};
 use serde::Serialize;
@@ -155,18 +155,18 @@ fn bench_drive(index: u64, cars: usize, camera: CameraSettings) -> roadproof_sim
 }
 
 fn perception(plan: &Plan) -> Vec<Sample> {
-    let settings = Settings::default();
-    let (width, height) = (settings.perception.width, settings.perception.height);
+    let (settings, training) = (PerceptionSettings::default(), TrainingSettings::default());
+    let (width, height) = (settings.width, settings.height);
     let mut dataset = Dataset::new(width, height);
     let frame: Vec<u8> = (0..width * height * 3).map(|index| (index * 31 % 251) as u8).collect();
     let label = PerceptLabel { lane_offset_m: 0.1, heading_rad: 0.0, curvature_per_m: 0.0, gap_m: Some(20.0) };
     for _ in 0..256 {
         dataset.push(&frame, &vec![2; width * height], label).expect("frames of the dataset's size");
     }
-    let mut trainer = Trainer::new(settings.perception, settings.perceive.training, 1).expect("default settings");
+    let mut trainer = Trainer::new(settings, training, 1).expect("default settings");
     let perception = trainer.perception();
     let rgb: Vec<u8> = frame.iter().copied().cycle().take(256 * frame.len()).collect();
-    let batch = settings.perceive.training.batch;
+    let batch = training.batch;
     vec![
         rate("perception forward, frames in batches of 256", 256, plan.each, || {
             std::hint::black_box(perception.see(&rgb));
@@ -179,13 +179,13 @@ fn perception(plan: &Plan) -> Vec<Sample> {
 
 /// Fleet, camera, perception and policy together, as in evaluation.
 fn whole_loop(plan: &Plan) -> Result<Sample, FleetError> {
-    let settings = Settings::default();
+    let spec = DriverSpec::default();
     let worlds = 2 * plan.worlds;
-    let drive = |index| bench_drive(index, 8, settings.drive.camera);
-    let perception = Trainer::new(settings.perception, settings.perceive.training, 1).expect("default settings");
-    let policy = QNetwork::new(settings.policy, 1, &Device::flex());
-    let threads = settings.threads();
-    let beside = LearnedDriver::new(perception.perception(), policy, settings.clone());
+    let drive = |index| bench_drive(index, 8, spec.camera);
+    let perception = Trainer::new(spec.perception, TrainingSettings::default(), 1).expect("default settings");
+    let policy = QNetwork::new(spec.policy, 1, &Device::flex());
+    let threads = all_cores();
+    let beside = LearnedDriver::new(perception.perception(), policy, spec);
     let mut driver = ByTruth { camera: true, beside: Some(beside) };
     let mut rollout = Rollout::start((0..worlds as u64).map(drive).collect(), &mut driver, threads)?;
     Ok(rate("whole loop, decisions with camera, perception and policy", worlds, plan.each, || {

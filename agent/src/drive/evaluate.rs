@@ -4,11 +4,36 @@ use crate::drive::rollout::Rollout;
 use crate::driver::Driver;
 use crate::host::interrupt::Interrupt;
 use crate::host::progress::Stage;
-use crate::train::settings::Settings;
 use roadproof_sim::outcome::score::Infractions;
-use roadproof_sim::{FleetError, Observations, Outcome, Score, Seed, Verdict, generate_drive};
-use serde::Serialize;
+use roadproof_sim::{DriveStyle, FleetError, Observations, Outcome, Score, Seed, Split, Verdict, generate_drive};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+
+/// Which roads an evaluation drives.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EvaluateSettings {
+    /// Held-out roads.
+    pub roads: usize,
+    /// Seed of the held-out roads; the same for every run, so that runs can be compared.
+    pub seed: u64,
+    /// Which roads: held-out ones for figures, validation ones for choosing settings.
+    pub split: Split,
+}
+
+impl Default for EvaluateSettings {
+    fn default() -> Self {
+        Self { roads: 60, seed: 0, split: Split::HeldOut }
+    }
+}
+
+impl EvaluateSettings {
+    /// Seeds of the roads, in the order in which they are driven.
+    #[must_use]
+    pub fn road_seeds(&self) -> Vec<Seed> {
+        (0..self.roads as u64).map(|road| Seed::of_split(self.split, self.seed, road)).collect()
+    }
+}
 
 /// What one driver did on the held-out roads.
 #[derive(Clone, Debug, Serialize)]
@@ -49,20 +74,22 @@ pub struct Road {
     pub score: Score,
 }
 
-/// Drives every held-out road with a driver; `None` if somebody interrupted.
+/// Drives every road with a driver, drawn in this style; `None` if somebody interrupted.
 ///
 /// # Errors
-/// [`FleetError`] if the settings describe drives that cannot be built.
+/// [`FleetError`] if the style describes drives that cannot be built.
 pub fn evaluate(
     driver: &mut Driver,
-    settings: &Settings,
+    settings: &EvaluateSettings,
+    style: &DriveStyle,
+    threads: usize,
     interrupt: &Interrupt,
 ) -> Result<Option<DriverResult>, FleetError> {
-    let roads = settings.evaluate.roads;
-    let seeds = road_seeds(settings);
-    let scenarios: Vec<_> = seeds.iter().map(|seed| generate_drive(*seed, &settings.drive)).collect();
+    let roads = settings.roads;
+    let seeds = settings.road_seeds();
+    let scenarios: Vec<_> = seeds.iter().map(|seed| generate_drive(*seed, style)).collect();
     let name = driver.name();
-    let mut rollout = Rollout::start(scenarios, driver, settings.threads())?;
+    let mut rollout = Rollout::start(scenarios, driver, threads)?;
     let mut stage = Stage::start(&format!("evaluate {name}"), roads as u64, "roads");
     loop {
         let running = rollout.running().len();
@@ -83,12 +110,6 @@ pub fn evaluate(
         100.0 * result.route_completion
     ));
     Ok(Some(result))
-}
-
-/// Seeds of the roads that the settings ask for.
-pub(crate) fn road_seeds(settings: &Settings) -> Vec<Seed> {
-    let evaluate = &settings.evaluate;
-    (0..evaluate.roads as u64).map(|road| Seed::of_split(evaluate.split, evaluate.seed, road)).collect()
 }
 
 /// What became of drives that have ended.

@@ -3,11 +3,9 @@
 //! What the driver knows of its own car is what the car senses, after the faults of speedometer and map, never the
 //! ground truth.
 
-use crate::driver::Drives;
-use crate::host::run_folder::{RunFolder, RunFolderError};
+use crate::driver::{DriverSpec, Drives, SpecError};
 use crate::memory::{FEATURES, Memory, MemorySettings};
 use crate::policy::{OUTPUTS, QNetwork, QValues};
-use crate::train::settings::{Settings, SettingsError};
 use roadproof_env::action::Action;
 use roadproof_perception::weights::WeightsError;
 use roadproof_perception::{Percept, Perception};
@@ -22,12 +20,9 @@ pub const POLICY_FILE: &str = "policy.safetensors";
 /// A driver that cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// The run folder or its files.
+    /// Its specification.
     #[error(transparent)]
-    Folder(#[from] RunFolderError),
-    /// The settings.
-    #[error(transparent)]
-    Settings(#[from] SettingsError),
+    Spec(#[from] SpecError),
     /// The weights.
     #[error(transparent)]
     Weights(#[from] WeightsError),
@@ -132,54 +127,37 @@ impl Thought {
 pub struct LearnedDriver {
     eyes: Eyes,
     policy: QNetwork,
-    settings: Settings,
+    spec: DriverSpec,
 }
 
 impl LearnedDriver {
     /// A driver of trained parts.
     #[must_use]
-    pub fn new(perception: Perception, policy: QNetwork, settings: Settings) -> Self {
-        Self { eyes: Eyes::new(perception, settings.memory, 0), policy, settings }
+    pub fn new(perception: Perception, policy: QNetwork, spec: DriverSpec) -> Self {
+        Self { eyes: Eyes::new(perception, spec.memory, 0), policy, spec }
     }
 
-    /// Reads a driver from a run folder.
+    /// Reads a driver from the folder of a run, or from any folder with its specification and weights.
     ///
     /// # Errors
     /// [`LoadError`] with the file at fault.
     pub fn load(folder: &Path) -> Result<Self, LoadError> {
-        let run = RunFolder::open(folder)?;
-        let settings = Settings::read(&run.path(crate::host::run_folder::SETTINGS_FILE))?;
-        let perception = Perception::load(run.path(PERCEPTION_FILE), settings.perception)?;
-        let policy = QNetwork::load(&run.path(POLICY_FILE), settings.policy)?;
-        Ok(Self::new(perception, policy, settings))
+        let spec = DriverSpec::read(folder)?;
+        let perception = Perception::load(folder.join(PERCEPTION_FILE), spec.perception)?;
+        let policy = QNetwork::load(&folder.join(POLICY_FILE), spec.policy)?;
+        Ok(Self::new(perception, policy, spec))
     }
 
-    /// The driver that ships with the program; its weights are part of the binary.
-    ///
-    /// # Errors
-    /// [`LoadError`] if the weights were built in from another version's files.
-    pub fn shipped() -> Result<Self, LoadError> {
-        crate::driver::shipped::NOMINAL.load()
-    }
-
-    /// The hardened driver that ships with the program.
-    ///
-    /// # Errors
-    /// As [`LearnedDriver::shipped`].
-    pub fn hardened() -> Result<Self, LoadError> {
-        crate::driver::shipped::HARDENED.load()
-    }
-
-    /// The settings it was trained with.
+    /// What it is made of.
     #[must_use]
-    pub fn settings(&self) -> &Settings {
-        &self.settings
+    pub fn spec(&self) -> &DriverSpec {
+        &self.spec
     }
 
     /// The same driver with a memory of its own.
     #[must_use]
     pub fn twin(&self) -> Self {
-        Self::new(self.perception().clone(), self.policy.clone(), self.settings.clone())
+        Self::new(self.perception().clone(), self.policy.clone(), self.spec)
     }
 
     /// The network it sees with.

@@ -3,10 +3,12 @@
 mod learned;
 mod named;
 mod random;
-pub(crate) mod shipped;
+mod shipped;
+mod spec;
 
 pub use learned::{Eyes, LearnedDriver, LoadError, PERCEPTION_FILE, POLICY_FILE, Thought};
 pub use random::RandomDriver;
+pub use spec::{DriverSpec, Misfit, SPEC_FILE, SpecError};
 
 use roadproof_env::scripted_controls;
 use roadproof_sim::{Controls, Observations, Seed};

@@ -1,4 +1,6 @@
-//! Files that other programs read: TensorBoard's events, JUnit's reports, pictures and films.
+//! Files: RON that people write, and what other programs read, such as TensorBoard's events, JUnit's reports, pictures and films.
+
+pub mod ron_file;
 
 pub mod tensorboard;
 

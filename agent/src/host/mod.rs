@@ -2,6 +2,8 @@
 
 pub mod files;
 
+pub mod threads;
+
 pub mod console;
 
 pub mod folder_lock;

@@ -97,6 +97,20 @@ impl Pace {
     }
 }
 
+/// Mean seconds of a piece of work: once to warm up, then a few times or for a moment.
+pub(crate) fn seconds_of(mut work: impl FnMut()) -> f64 {
+    const TIMES: u32 = 4;
+    const MOMENT: Duration = Duration::from_millis(300);
+    work();
+    let start = Instant::now();
+    let mut times = 0;
+    while times < TIMES && (times == 0 || start.elapsed() < MOMENT) {
+        work();
+        times += 1;
+    }
+    start.elapsed().as_secs_f64() / f64::from(times)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

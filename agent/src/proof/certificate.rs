@@ -65,7 +65,7 @@ mod tests {
     use super::*;
     use crate::attack::end_to_end::EndToEnd;
     use crate::attack::goal::{DecisionLoss, Goal};
-    use crate::driver::Drives;
+    use crate::driver::{DriverSpec, Drives};
     use crate::memory::{FEATURES, Memory, MemorySettings, Odometry};
     use crate::policy::{OUTPUTS as HEADS, QValues};
     use burn::module::Param;
@@ -87,9 +87,8 @@ mod tests {
 
     fn driver(memory: MemorySettings) -> LearnedDriver {
         let shipped = LearnedDriver::shipped().expect("the shipped weights are whole");
-        let mut settings = shipped.settings().clone();
-        settings.memory = memory;
-        LearnedDriver::new(shipped.perception().clone(), shipped.policy().clone(), settings)
+        let spec = DriverSpec { memory, ..*shipped.spec() };
+        LearnedDriver::new(shipped.perception().clone(), shipped.policy().clone(), spec)
     }
 
     /// The settings that change what bounds there are.
@@ -171,7 +170,7 @@ mod tests {
         let preferred: Vec<f32> = (0..HEADS).map(|head| if head == 6 || head == 15 { 0.2 } else { 0.0 }).collect();
         let bias = Tensor::from_data(TensorData::new(preferred, [HEADS]), &Device::flex());
         policy.heads.bias = Some(Param::from_tensor(bias));
-        LearnedDriver::new(driver.perception().clone(), policy, driver.settings().clone())
+        LearnedDriver::new(driver.perception().clone(), policy, *driver.spec())
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::plan::Plan;
 use crate::drive::replay::Case;
-use crate::train::settings::Settings;
+use crate::driver::DriverSpec;
 use roadproof_sim::clock::Span;
 use roadproof_sim::fault::{Fault, FaultKind, Perturbation, Severity};
 use roadproof_sim::scenario::find;
@@ -38,18 +38,17 @@ pub struct Skipped {
 ///
 /// # Errors
 /// The first scenario file that cannot be read, with line and column.
-pub(super) fn families(settings: &Settings, plan: &Plan) -> anyhow::Result<(Vec<Family>, Vec<Skipped>)> {
+pub(super) fn families(driver: &DriverSpec, plan: &Plan) -> anyhow::Result<(Vec<Family>, Vec<Skipped>)> {
     let road = |index: u64| {
         let seed = Seed::of_split(Split::HeldOut, plan.seed, index);
-        Drive { name: format!("road {index}"), scenario: generate_drive(seed, &settings.drive) }
+        Drive { name: format!("road {index}"), scenario: generate_drive(seed, &plan.drive) }
     };
     let mut families = vec![Family { name: HELD_OUT.to_owned(), drives: (0..plan.roads as u64).map(road).collect() }];
     let mut skipped = Vec::new();
     let folder = plan.scenarios.as_deref().filter(|folder| folder.is_dir());
-    let decision_hz = families[0].drives[0].scenario.decision_hz;
     for path in folder.map(|folder| find(&[folder.to_owned()])).transpose()?.unwrap_or_default() {
         let case = Case::read(&path, false)?;
-        let reason = unfit(&case, settings, decision_hz, &path);
+        let reason = unfit(&case, driver, &path);
         if let Some(reason) = reason {
             skipped.push(Skipped { file: path.display().to_string(), reason });
             continue;
@@ -71,12 +70,10 @@ pub(super) fn families(settings: &Settings, plan: &Plan) -> anyhow::Result<(Vec<
 }
 
 /// Why a driver cannot drive a file, or why nothing would come of it.
-fn unfit(case: &Case, settings: &Settings, decision_hz: f32, path: &Path) -> Option<String> {
+fn unfit(case: &Case, driver: &DriverSpec, path: &Path) -> Option<String> {
     let scenario = &case.scenario;
-    if scenario.camera != settings.drive.camera {
-        Some("the driver was trained with another camera".to_owned())
-    } else if scenario.decision_hz != decision_hz {
-        Some(format!("{} decisions a second, the driver takes {decision_hz}", scenario.decision_hz))
+    if let Err(misfit) = driver.fits(scenario) {
+        Some(misfit.to_string())
     } else if !scenario.perturbations.is_empty() || scenario.recorded.is_some() {
         Some("it has faults of its own".to_owned())
     } else if path.with_extension("trace").exists() {

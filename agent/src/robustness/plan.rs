@@ -1,5 +1,6 @@
 //! What a report measures, and how much of it.
 
+use roadproof_sim::DriveStyle;
 use roadproof_sim::fault::{FaultKind, Severity};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -9,6 +10,8 @@ use std::path::PathBuf;
 pub struct Plan {
     /// Seed of the held-out roads and of the attacks.
     pub seed: u64,
+    /// How held-out roads are drawn: as the driver's own training drew them.
+    pub drive: DriveStyle,
     /// Drives of each family in each cell of the matrix; families of fewer files give what they have.
     pub roads: usize,
     /// Folder of scenario families; none for held-out roads alone.
@@ -51,6 +54,7 @@ impl Plan {
     pub fn standard() -> Self {
         Self {
             seed: 0,
+            drive: DriveStyle::default(),
             roads: 2,
             scenarios: Some(PathBuf::from("scenarios")),
             kinds: FaultKind::ALL.to_vec(),

@@ -88,19 +88,19 @@ pub fn measure(
 ) -> anyhow::Result<Option<Report>> {
     plan.check().map_err(anyhow::Error::msg)?;
     let mut clock = Clock { since: Instant::now(), parts: BTreeMap::new() };
-    let (families, skipped) = drives::families(driver.settings(), plan)?;
+    let (families, skipped) = drives::families(driver.spec(), plan)?;
     let Some(matrix) = matrix::measure(driver, &families, plan, interrupt)? else { return Ok(None) };
     clock.note("faults");
     let moments = moments::collect(driver, &families, &matrix, plan)?;
     clock.note("moments");
     let Some(attacked_drives) = closed_loop::measure(driver, &families, plan, interrupt)? else { return Ok(None) };
     clock.note("attack_drives");
-    let decisions = sample::collect(driver, plan.seed, plan.frames)?;
+    let decisions = sample::collect(driver, &plan.drive, plan.seed, plan.frames)?;
     let trial = trial(driver, plan);
     let Some(attacked_decisions) = attack_decisions(driver, &decisions, &trial, interrupt)? else { return Ok(None) };
     let turned = turned::turned(driver, &decisions, &attacked_decisions.curves, &trial, 3);
     clock.note("attack_decisions");
-    let camera = driver.settings().drive.camera;
+    let camera = driver.spec().camera;
     Ok(Some(Report {
         format: FORMAT,
         roadproof: env!("CARGO_PKG_VERSION"),
@@ -134,7 +134,7 @@ impl Clock {
 }
 
 fn trial(driver: &LearnedDriver, plan: &Plan) -> Trial {
-    let camera = driver.settings().drive.camera;
+    let camera = driver.spec().camera;
     Trial {
         size: (usize::from(camera.width_px), usize::from(camera.height_px)),
         eps_levels: plan.decision_eps_levels.clone(),
@@ -153,7 +153,7 @@ fn attack_decisions(
 ) -> anyhow::Result<Option<OpenLoop>> {
     let end_to_end = EndToEnd::new(driver);
     let (other, transferred_from) = substitute::substitute(driver, trial.seed)?;
-    let other = LearnedDriver::new(other, driver.policy().clone(), driver.settings().clone());
+    let other = LearnedDriver::new(other, driver.policy().clone(), *driver.spec());
     let other = EndToEnd::new(&other);
     let examples: Vec<_> = decisions
         .iter()

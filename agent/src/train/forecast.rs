@@ -2,34 +2,17 @@
 //!
 //! A moment of each stage is timed on frames, drives and networks of its own, so that the run itself has the same bits with it.
 
-use crate::drive::evaluate::road_seeds;
 use crate::host::interrupt::Interrupt;
 use crate::host::pace::Allotment;
-use crate::learn;
-use crate::learn::environment::Environment;
 use crate::train::checkpoint::{COLLECT, EVALUATE, LEARN, PERCEIVE, Progress};
 use crate::train::settings::Settings;
-use crate::train::{collect, perceive};
+use crate::train::{collect, learn, perceive};
 use roadproof_sim::{Scenario, generate_drive};
 use std::fmt::{self, Display};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Share of a run's minutes that is kept for the evaluation at most.
 const MOST_FOR_EVALUATION: f64 = 0.3;
-
-/// Mean seconds of a piece of work: once to warm up, then a few times or for a moment.
-pub(crate) fn seconds_of(mut work: impl FnMut()) -> f64 {
-    const TIMES: u32 = 4;
-    const MOMENT: Duration = Duration::from_millis(300);
-    work();
-    let start = Instant::now();
-    let mut times = 0;
-    while times < TIMES && (times == 0 || start.elapsed() < MOMENT) {
-        work();
-        times += 1;
-    }
-    start.elapsed().as_secs_f64() / f64::from(times)
-}
 
 /// Seconds that each unit of work takes on this machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -56,9 +39,9 @@ impl UnitTimes {
         }
         let (perception, step_s) = perceive::sample(settings, &frames)?;
         // At the end of the training a hardening is at its full size.
-        let mut environment = Environment::new(settings, found.to_vec(), perception, 0, 1.0)?;
+        let mut environment = learn::environment(settings, found, &perception, 0, 1.0)?;
         let (update_s, decision_s) = learn::sample(settings, &mut environment)?;
-        let drive = generate_drive(road_seeds(settings)[0], &settings.drive);
+        let drive = generate_drive(settings.evaluate.road_seeds()[0], &settings.drive);
         let decisions = f64::from(drive.duration_s * drive.decision_hz);
         let evaluate_s = decisions * decision_s * settings.evaluate.roads as f64 / settings.learn.worlds as f64;
         Ok(Self { frame_s, step_s, update_s, evaluate_s })

@@ -7,26 +7,27 @@
 pub mod checkpoint;
 pub mod collect;
 pub mod forecast;
+pub mod learn;
 pub mod perceive;
 pub mod settings;
 
 use crate::drive::evaluate::{DriverResult, evaluate};
-use crate::driver::{Driver, LearnedDriver, RandomDriver};
+use crate::driver::{Driver, LearnedDriver, RandomDriver, SPEC_FILE};
 use crate::formats::tensorboard::EventWriter;
 use crate::host::console;
 use crate::host::interrupt::Interrupt;
 use crate::host::pace::Allotment;
 use crate::host::run_folder::{RunFolder, SETTINGS_FILE};
-use crate::learn::environment::Environment;
-use crate::learn::learn;
 use crate::policy::QNetwork;
 use crate::train::checkpoint::{COLLECT, Checkpoint, Cut, EVALUATE, LEARN, PERCEIVE, PLAN, cut_in_words};
 use crate::train::collect::collect;
 use crate::train::forecast::{Forecast, UnitTimes};
+use crate::train::learn::{environment, learn};
 use crate::train::perceive::perceive;
 use crate::train::settings::Settings;
+use anyhow::Context;
 use roadproof_perception::Perception;
-use roadproof_sim::{Scenario, generate_drive};
+use roadproof_sim::Scenario;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -73,13 +74,10 @@ pub enum Begin<'a> {
 
 /// The scenarios that were found to break a driver.
 fn read_found(settings: &Settings) -> anyhow::Result<Vec<Scenario>> {
-    let mut found = Vec::new();
+    let (driver, mut found) = (settings.driver(), Vec::new());
     for path in &settings.found {
         let scenario = roadproof_sim::read(path)?;
-        let (camera, own) = (scenario.camera, settings.drive.camera);
-        anyhow::ensure!(camera == own, "the scenario's camera is {camera:?}, the run's is {own:?}: {path:?}");
-        let (hz, own) = (scenario.decision_hz, generate_drive(scenario.seed, &settings.drive).decision_hz);
-        anyhow::ensure!(hz == own, "decision_hz = {hz}, generated drives have {own}: {path:?}");
+        driver.fits(&scenario).with_context(|| format!("{path:?} cannot be learnt on"))?;
         found.push(scenario.into_scenario());
     }
     Ok(found)
@@ -124,6 +122,7 @@ pub fn train(
         return Ok(Trained { result: None, note: note(&checkpoint, folder) });
     }
     folder.write(SETTINGS_FILE, settings.to_ron().as_bytes())?;
+    folder.write(SPEC_FILE, settings.driver().to_ron().as_bytes())?;
     checkpoint.save()?;
     let done = &checkpoint.progress;
     let step = decisions(settings, done.learn_updates).max(done.perceive_steps as u64);
@@ -271,7 +270,7 @@ impl Run<'_> {
         let time = self.begin(LEARN);
         let done = &self.checkpoint.progress;
         let progress = done.learn_updates as f64 / settings.learn.updates as f64;
-        let mut environment = Environment::new(settings, self.found.clone(), perception.clone(), done.roads, progress)?;
+        let mut environment = environment(settings, &self.found, perception, done.roads, progress)?;
         let learned =
             learn(settings, &mut environment, earlier, time, self.interrupt, &mut self.events, &mut self.checkpoint)?;
         let (done, planned) = (learned.updates, settings.learn.updates);
@@ -289,7 +288,7 @@ fn evaluate_all(
     policy: &QNetwork,
     interrupt: &Interrupt,
 ) -> anyhow::Result<Vec<DriverResult>> {
-    let learned = || Box::new(LearnedDriver::new(perception.clone(), policy.clone(), settings.clone()));
+    let learned = || Box::new(LearnedDriver::new(perception.clone(), policy.clone(), settings.driver()));
     let drivers = [
         Driver::Learned(learned()),
         Driver::Blind(learned()),
@@ -298,7 +297,7 @@ fn evaluate_all(
     ];
     let mut results = Vec::new();
     for mut driver in drivers {
-        match evaluate(&mut driver, settings, interrupt)? {
+        match evaluate(&mut driver, &settings.evaluate, &settings.drive, settings.threads(), interrupt)? {
             Some(result) => results.push(result),
             None => break,
         }

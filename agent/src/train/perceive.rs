@@ -4,16 +4,15 @@
 //! watched: PGD of ten steps on validation frames, and the best network again with more steps if it did.
 
 use crate::formats::tensorboard::{EventWriter, TensorboardError};
-use crate::harden::faulty_frame;
+use crate::harden::{Hardening, faulty_frame};
 use crate::host::interrupt::Interrupt;
-use crate::host::pace::{Allotment, Pace};
+use crate::host::pace::{Allotment, Pace, seconds_of};
 use crate::host::progress::Stage;
 use crate::train::checkpoint::{Checkpoint, CheckpointError};
 use crate::train::collect::Collected;
-use crate::train::forecast::seconds_of;
 use crate::train::settings::{PerceiveSettings, Settings};
 use roadproof_perception::{
-    Dataset, HardBatch, Perception, PerceptionReport, SettingsError, TrainLoss, Trainer, loss_under_attack, report,
+    Dataset, Perception, PerceptionReport, SettingsError, TrainLoss, Trainer, loss_under_attack, report,
 };
 
 /// Perception that cannot be trained.
@@ -74,11 +73,12 @@ pub fn perceive(
     let mut smooth_loss = None;
     let mut pace = Pace::new(first, steps, time.limit);
     let mut watch = Watch::default();
-    let own_steps = settings.harden.map_or(1, |harden| harden.perceive.steps);
-    let mut attack_steps = checkpoint.progress.attack_steps.unwrap_or(own_steps);
+    let mut hardening = settings.hardening();
+    let mut attack_steps = checkpoint.progress.attack_steps.unwrap_or(hardening.attack_steps());
     while pace.goes_on(step) && !interrupt.requested() {
         let progress = pace.progress(step);
-        let loss = one_batch(settings, &mut trainer, &data.train, progress, attack_steps);
+        hardening.grow(progress);
+        let loss = one_batch(settings, &hardening, &mut trainer, &data.train, progress, attack_steps);
         step += 1;
         if !loss.total.is_finite() {
             return Err(PerceiveError::Diverged { step });
@@ -99,9 +99,9 @@ pub fn perceive(
             stage.note(summary(&report));
             log(&report, step, events)?;
             checkpoint.save_perception(&trainer.perception(), step)?;
-            if let Some(harden) = settings.harden.filter(|harden| harden.attacks_perception(progress)) {
+            if let Some(eps) = hardening.full_eps() {
                 let now = trainer.perception();
-                let attacked = loss_under_attack(&now, &data.validation, WATCHED_FRAMES, harden.perceive.eps);
+                let attacked = loss_under_attack(&now, &data.validation, WATCHED_FRAMES, eps);
                 events.scalar("perceive/loss_under_attack", step as u64, attacked)?;
                 stage.note(format_args!("loss under PGD {attacked:.3}"));
                 if let Some(best) = watch.overfitted(attacked, now) {
@@ -130,9 +130,10 @@ pub fn perceive(
 /// [`SettingsError`].
 pub(crate) fn sample(settings: &Settings, data: &Dataset) -> Result<(Perception, f64), SettingsError> {
     let mut trainer = Trainer::new(settings.perception, settings.perceive.training, settings.seed)?;
-    let attack_steps = settings.harden.map_or(1, |harden| harden.perceive.steps);
+    let mut hardening = settings.hardening();
+    hardening.grow(1.0);
     let step_s = seconds_of(|| {
-        one_batch(settings, &mut trainer, data, 1.0, attack_steps);
+        one_batch(settings, &hardening, &mut trainer, data, 1.0, hardening.attack_steps());
     });
     let perception = trainer.perception();
     let report_s = seconds_of(|| {
@@ -146,16 +147,15 @@ pub(crate) fn sample(settings: &Settings, data: &Dataset) -> Result<(Perception,
 /// One optimiser step, on a batch that is hard if the settings say so.
 fn one_batch(
     settings: &Settings,
+    hardening: &Hardening,
     trainer: &mut Trainer,
     data: &Dataset,
     progress: f64,
     attack_steps: usize,
 ) -> TrainLoss {
     let rate = settings.perceive.training.learning_rate_at(progress);
-    let Some(harden) = settings.harden else { return trainer.train_batch(data, rate) };
-    let growth = harden.growth(progress);
-    let hard = HardBatch { eps: harden.perceive.eps * growth, steps: attack_steps, ..harden.perceive };
-    let put = |seed, rgb: &mut [u8]| faulty_frame(&settings.drive.camera, growth, seed, rgb);
+    let Some(hard) = hardening.batch(attack_steps) else { return trainer.train_batch(data, rate) };
+    let put = |seed, rgb: &mut [u8]| faulty_frame(&settings.drive.camera, hardening.growth(), seed, rgb);
     trainer.train_hard_batch(data, rate, &hard, &put)
 }
 

@@ -1,14 +1,18 @@
 //! Everything a training run depends on, but for the weights it may begin with and the found scenarios themselves, as RON.
 //! `train` writes the resolved settings into the run folder.
 
-use crate::harden::HardenSettings;
+use crate::drive::evaluate::EvaluateSettings;
+use crate::driver::{DriverSpec, SpecError};
+use crate::formats::ron_file::{self, RonError};
+use crate::harden::{HardenSettings, Hardening};
+use crate::host::threads::all_cores;
 use crate::learn::PqnSettings;
 use crate::memory::MemorySettings;
 use crate::policy::PolicySettings;
 use roadproof_env::reward::RewardSettings;
 use roadproof_perception::{AdversarialLoss, PerceptionSettings, TrainingSettings};
 use roadproof_sim::scenario::{CheckError, check_camera};
-use roadproof_sim::{DriveStyle, Split, text};
+use roadproof_sim::{DriveStyle, Seed, generate_drive};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -28,6 +32,7 @@ pub struct Settings {
     /// Data for perception.
     pub collect: CollectSettings,
     /// Shape of the perception network.
+    #[serde(default = "PerceptionSettings::without_frames")]
     pub perception: PerceptionSettings,
     /// How perception is trained.
     pub perceive: PerceiveSettings,
@@ -87,24 +92,6 @@ impl Default for PerceiveSettings {
     }
 }
 
-/// The final evaluation.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct EvaluateSettings {
-    /// Held-out roads.
-    pub roads: usize,
-    /// Seed of the held-out roads; the same for every run, so that runs can be compared.
-    pub seed: u64,
-    /// Which roads: held-out ones for figures, validation ones for choosing settings.
-    pub split: Split,
-}
-
-impl Default for EvaluateSettings {
-    fn default() -> Self {
-        Self { roads: 60, seed: 0, split: Split::HeldOut }
-    }
-}
-
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -126,29 +113,22 @@ impl Default for Settings {
     }
 }
 
+/// Chance of a random choice at the start, for a policy that can drive already.
+const FINE_TUNING_EPSILON: f32 = 0.3;
 /// Most bytes of frames that perception's data may have.
 const MAX_FRAME_BYTES: usize = 16_000_000_000;
 
 /// Settings that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
-    /// The file cannot be read.
-    #[error("cannot read the settings: {cause}: {path:?}")]
-    Read {
+    /// The file.
+    #[error(transparent)]
+    File(#[from] RonError),
+    /// A folder that no path can be counted from.
+    #[error("the paths in the settings cannot be completed: {cause}: {path:?}")]
+    Paths {
         /// What the system said.
         cause: std::io::Error,
-        /// The file.
-        path: PathBuf,
-    },
-    /// Not settings.
-    #[error("{path}:{line}:{column}: {message}", path = path.display())]
-    Syntax {
-        /// What is wrong.
-        message: String,
-        /// Line, from 1.
-        line: usize,
-        /// Column, from 1.
-        column: usize,
         /// The file.
         path: PathBuf,
     },
@@ -168,6 +148,9 @@ pub enum SettingsError {
         /// What is wrong with it.
         cause: CheckError,
     },
+    /// No driver can be made as they say.
+    #[error(transparent)]
+    Driver(#[from] SpecError),
     /// More data than fits into memory.
     #[error(
         "collect.frames + collect.validation_frames = {frames}, at {frame_bytes} bytes each allowed is at most {max}"
@@ -188,13 +171,12 @@ impl Settings {
     /// # Errors
     /// [`SettingsError`] with line and column.
     pub fn read(path: &Path) -> Result<Self, SettingsError> {
-        let not_read = |cause| SettingsError::Read { cause, path: path.to_owned() };
-        let text = text::read(path).map_err(not_read)?;
-        let mut settings = Self::parse(&text, path)?;
+        let mut settings = ron_file::read::<Self>(path)?.complete()?;
         // Whoever goes on with the run may stand in another folder than the one who wrote the file.
         let folder = path.parent().unwrap_or(Path::new(""));
         for found in &mut settings.found {
-            *found = std::path::absolute(folder.join(&found)).map_err(not_read)?;
+            *found = std::path::absolute(folder.join(&found))
+                .map_err(|cause| SettingsError::Paths { cause, path: path.to_owned() })?;
         }
         Ok(settings)
     }
@@ -204,30 +186,61 @@ impl Settings {
     /// # Errors
     /// [`SettingsError`] with line and column.
     pub fn parse(text: &str, path: &Path) -> Result<Self, SettingsError> {
-        let settings: Self = options().from_str(text::without_mark(text)).map_err(|error| SettingsError::Syntax {
-            message: error.code.to_string(),
-            line: error.span.start.line,
-            column: error.span.start.col,
-            path: path.to_owned(),
-        })?;
-        settings.check()?;
-        Ok(settings)
+        ron_file::parse::<Self>(text, path)?.complete()
+    }
+
+    /// What a file leaves to the camera, and whether all of it goes together.
+    fn complete(mut self) -> Result<Self, SettingsError> {
+        let camera = &self.drive.camera;
+        self.perception = self.perception.for_frames(camera.width_px.into(), camera.height_px.into());
+        self.check()?;
+        Ok(self)
+    }
+
+    /// The settings under which a run would make a driver such as this one; what they say of training is the default.
+    #[must_use]
+    pub fn of_driver(driver: &DriverSpec) -> Self {
+        let DriverSpec { camera, perception, memory, policy, .. } = *driver;
+        let drive = DriveStyle { camera, ..DriveStyle::default() };
+        Self { drive, perception, memory, policy, ..Self::default() }
+    }
+
+    /// What the driver is made of that a run makes.
+    #[must_use]
+    pub fn driver(&self) -> DriverSpec {
+        DriverSpec::of_drives(&generate_drive(Seed(self.seed), &self.drive), self.perception, self.memory, self.policy)
+    }
+
+    /// The same for a driver that is to hold, from fresh weights or from `trained` ones.
+    #[must_use]
+    pub fn hardened(mut self, trained: bool) -> Self {
+        self.harden = Some(self.harden.unwrap_or_default());
+        // Whoever chose filters keeps the choice.
+        if self.memory == MemorySettings::default() {
+            self.memory = MemorySettings::STEADY;
+        }
+        if trained {
+            self.learn.epsilon_start = self.learn.epsilon_start.min(FINE_TUNING_EPSILON);
+        }
+        self
+    }
+
+    /// What a stage of the run asks how hard things are to be.
+    #[must_use]
+    pub fn hardening(&self) -> Hardening {
+        Hardening::new(self.harden)
     }
 
     /// The settings as text that [`Settings::read`] reads back.
     #[must_use]
     pub fn to_ron(&self) -> String {
-        let body = options()
-            .to_string_pretty(self, ron::ser::PrettyConfig::new())
-            .expect("settings hold only numbers and plain structs");
-        format!("// Resolved settings of a training run. `roadproof train --config` reads this file.\n{body}\n")
+        ron_file::text_of("Resolved settings of a training run. `roadproof train --config` reads this file.", self)
     }
 
     /// Threads to simulate with.
     #[must_use]
     pub fn threads(&self) -> usize {
-        let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        if self.threads == 0 { cores() } else { self.threads }
+        if self.threads == 0 { all_cores() } else { self.threads }
     }
 
     /// Every real number of the settings that neither the scenario reader nor a network checks, with its bounds.
@@ -338,21 +351,9 @@ impl Settings {
         if frames > max {
             return Err(SettingsError::TooManyFrames { frames, frame_bytes, max });
         }
-        let frame = (usize::from(camera.width_px), usize::from(camera.height_px));
-        if frame != (self.perception.width, self.perception.height) {
-            let expected = format!("the camera's {} x {}", frame.0, frame.1);
-            let found = format!("{} x {}", self.perception.width, self.perception.height);
-            return value("perception.width x perception.height", found, expected);
-        }
-        match self.perception.validate() {
-            Ok(()) => Ok(()),
-            Err(error) => value("perception", error.to_string(), "see the message".to_owned()),
-        }
+        self.driver().checked()?;
+        Ok(())
     }
-}
-
-fn options() -> ron::Options {
-    ron::Options::default().with_default_extension(ron::extensions::Extensions::IMPLICIT_SOME)
 }
 
 #[cfg(test)]

@@ -31,9 +31,12 @@ pub(crate) const MERGE: usize = 2;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PerceptionSettings {
-    /// Width of a frame in pixels; a multiple of twice `patch`.
+    /// Width of a frame in pixels; a multiple of twice `patch`. In a file it is the camera's business: what is read there is only
+    /// compared, see [`PerceptionSettings::for_frames`].
+    #[serde(default, skip_serializing)]
     pub width: usize,
-    /// Height of a frame in pixels; a multiple of twice `patch`.
+    /// Height of a frame in pixels, likewise.
+    #[serde(default, skip_serializing)]
     pub height: usize,
     /// Side of a patch in pixels, kernel and stride of the first convolution; a multiple of [`CELL_PX`].
     pub patch: usize,
@@ -92,6 +95,19 @@ impl PerceptionSettings {
             }
         }
         Ok(())
+    }
+
+    /// The default network of a file that says nothing of it: for frames of no size yet.
+    #[must_use]
+    pub fn without_frames() -> Self {
+        Self { width: 0, height: 0, ..Self::default() }
+    }
+
+    /// The same for frames of this size, where the settings come from a file that says none.
+    #[must_use]
+    pub fn for_frames(self, width: usize, height: usize) -> Self {
+        let or = |own: usize, frame: usize| if own == 0 { frame } else { own };
+        Self { width: or(self.width, width), height: or(self.height, height), ..self }
     }
 
     /// Bytes of one frame.

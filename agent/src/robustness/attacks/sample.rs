@@ -2,11 +2,12 @@
 
 use crate::drive::rollout::Rollout;
 use crate::driver::LearnedDriver;
+use crate::host::threads::all_cores;
 use crate::memory::situation::Situation;
 use crate::policy::QValues;
 use roadproof_env::action::Action;
 use roadproof_perception::Percept;
-use roadproof_sim::{FleetError, Seed, Split, generate_drive};
+use roadproof_sim::{DriveStyle, FleetError, Seed, Split, generate_drive};
 
 /// A decision that is about to be taken.
 #[derive(Clone, Debug)]
@@ -31,15 +32,15 @@ const EVERY: usize = 30;
 /// [`FleetError`] for a road that cannot be built.
 pub(in crate::robustness) fn collect(
     driver: &LearnedDriver,
+    style: &DriveStyle,
     seed: u64,
     count: usize,
 ) -> Result<Vec<Decision>, FleetError> {
     let roads = count.div_ceil(OF_A_ROAD);
-    let drive = |road| generate_drive(Seed::of_split(Split::HeldOut, seed, road as u64), &driver.settings().drive);
+    let drive = |road| generate_drive(Seed::of_split(Split::HeldOut, seed, road as u64), style);
     let scenarios: Vec<_> = (0..roads).map(drive).collect();
     let mut driver = driver.twin();
-    let threads = driver.settings().threads();
-    let mut rollout = Rollout::start(scenarios, &mut driver, threads)?;
+    let mut rollout = Rollout::start(scenarios, &mut driver, all_cores())?;
     let mut before = rollout.seen().clone();
     let mut decisions = Vec::new();
     for step in 0..FIRST + OF_A_ROAD * EVERY {

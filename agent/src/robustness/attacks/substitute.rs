@@ -17,8 +17,8 @@ const SHARE: f32 = 0.3;
 pub(in crate::robustness) fn substitute(driver: &LearnedDriver, seed: u64) -> anyhow::Result<(Perception, String)> {
     let own = driver.perception().to_bytes()?;
     let shipped = LearnedDriver::shipped()?;
-    if shipped.settings().drive.camera == driver.settings().drive.camera
-        && shipped.settings().perception == driver.settings().perception
+    if shipped.spec().camera == driver.spec().camera
+        && shipped.spec().perception == driver.spec().perception
         && shipped.perception().to_bytes()? != own
     {
         return Ok((shipped.perception().clone(), "the shipped driver's perception".to_owned()));
@@ -48,7 +48,7 @@ mod tests {
         let driver = LearnedDriver::shipped().unwrap();
         let (copy, what) = substitute(&driver, 1).unwrap();
         assert!(what.contains("30 % noise"), "{what}");
-        let settings = driver.settings().perception;
+        let settings = driver.spec().perception;
         let grey = vec![120; 3 * settings.width * settings.height];
         let (own, other) = (driver.perception().see(&grey)[0], copy.see(&grey)[0]);
         assert!(own != other && (own.lane_offset_m - other.lane_offset_m).abs() < 1.0, "{own:?} {other:?}");

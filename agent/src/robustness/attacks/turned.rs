@@ -104,7 +104,7 @@ mod tests {
     #[test]
     fn another_frame_turns_every_decision_of_the_hardened_driver_but_one() {
         let driver = LearnedDriver::hardened().expect("it is built in");
-        let decisions = collect(&driver, 0, 48).expect("roads that can be built");
+        let decisions = collect(&driver, &Default::default(), 0, 48).expect("roads that can be built");
         let turned = |decision: &Decision| {
             let clean = decision.action(&driver, &decision.situation.frame);
             decisions.iter().filter(|other| decision.action(&driver, &other.situation.frame) != clean).count()

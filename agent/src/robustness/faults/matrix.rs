@@ -9,6 +9,7 @@ use crate::drive::rollout::{Ended, drive_many};
 use crate::driver::LearnedDriver;
 use crate::host::interrupt::Interrupt;
 use crate::host::progress::Stage;
+use crate::host::threads::all_cores;
 use crate::robustness::drives::{Family, with_fault};
 use crate::robustness::kept::{is_broken, mean, ratio};
 use crate::robustness::plan::{MIDDLE_SEVERITY, Plan};
@@ -131,8 +132,7 @@ pub(in crate::robustness) fn measure(
         }
     };
     let mut stage = Stage::start("faults", count as u64, "drives");
-    let threads = driver.settings().threads();
-    let ended = drive_many(driver, count, scenario, threads, interrupt, |done| stage.set(done as u64, ""))?;
+    let ended = drive_many(driver, count, scenario, all_cores(), interrupt, |done| stage.set(done as u64, ""))?;
     let Some(ended) = ended else { return Ok(None) };
     let matrix = add_up(families, &faults, &ended);
     stage.finish(format_args!("{} cells, mRR {:.3}", matrix.cells.len(), matrix.mrr));

@@ -302,7 +302,7 @@ mod tests {
     fn drive(path: &str, faults: Vec<LiveFault>) -> WatchedDrive {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios").join(path);
         let scenario = roadproof_sim::read(&path).expect("a scenario of the repository").into_scenario();
-        let (driver, _) = Driver::named("shipped", None).expect("the shipped driver");
+        let driver = Driver::named("shipped", None).expect("the shipped driver");
         let mut drive = WatchedDrive::new(scenario, driver, Hands::Driver).expect("a drive");
         drive.set_faults(faults).expect("the same drive with faults");
         drive

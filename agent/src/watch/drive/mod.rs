@@ -60,13 +60,20 @@ impl WatchedDrive {
     /// [`FleetError`] if the world cannot be built.
     pub fn new(scenario: Scenario, mut driver: Driver, hands: Hands) -> Result<Self, FleetError> {
         let episode = Episode::new(scenario.clone())?;
-        let reward = learned(&driver).map_or_else(RewardSettings::default, |driver| driver.settings().reward);
+        let reward = RewardSettings::default();
         driver.start(&[scenario.seed]);
         let (faults, moments, steps) = (Vec::new(), Vec::new(), Vec::new());
         let mut drive =
             Self { scenario, episode, driver, hands, reward, faults, moments, steps, end_to_end: None, rebuilt: 0 };
         drive.note();
         Ok(drive)
+    }
+
+    /// The same drive, counted with the reward that its driver was trained with.
+    #[must_use]
+    pub fn rewarded(mut self, reward: RewardSettings) -> Self {
+        self.reward = reward;
+        self
     }
 
     /// The scenario as it was read.

@@ -1,13 +1,13 @@
 //! Drives with bevy's frames in place of the simulator's own: what a driver keeps of its score under another renderer.
 
-use crate::drive::evaluate::{DriverResult, ended_roads, road_seeds};
+use crate::drive::evaluate::{DriverResult, EvaluateSettings, ended_roads};
 use crate::drive::rollout::Rollout;
 use crate::driver::Driver;
 use crate::host::interrupt::Interrupt;
 use crate::host::progress::Stage;
-use crate::train::settings::Settings;
+use crate::host::threads::all_cores;
 use crate::watch::second_camera::{MOST_WORLDS, SecondCamera, Shows};
-use roadproof_sim::generate_drive;
+use roadproof_sim::{DriveStyle, generate_drive};
 use std::time::{Duration, Instant};
 
 /// What a drive with the second camera gave.
@@ -25,16 +25,21 @@ pub struct SecondView {
 /// interrupted.
 ///
 /// # Errors
-/// Settings that describe drives which cannot be built, or a renderer that gives no picture.
-pub fn evaluate(driver: &mut Driver, settings: &Settings, interrupt: &Interrupt) -> anyhow::Result<Option<SecondView>> {
-    let count = settings.evaluate.roads;
-    let seeds = road_seeds(settings);
+/// A style of drives that cannot be built, or a renderer that gives no picture.
+pub fn evaluate(
+    driver: &mut Driver,
+    settings: &EvaluateSettings,
+    style: &DriveStyle,
+    interrupt: &Interrupt,
+) -> anyhow::Result<Option<SecondView>> {
+    let count = settings.roads;
+    let seeds = settings.road_seeds();
     let name = driver.name();
     let mut stage = Stage::start(&format!("evaluate {name} on bevy's frames"), count as u64, "roads");
     let (mut roads, mut frames, mut drawing) = (Vec::new(), 0, Duration::ZERO);
     for seeds in seeds.chunks(MOST_WORLDS) {
-        let scenarios: Vec<_> = seeds.iter().map(|seed| generate_drive(*seed, &settings.drive)).collect();
-        let mut rollout = Rollout::start(scenarios, driver, settings.threads())?;
+        let scenarios: Vec<_> = seeds.iter().map(|seed| generate_drive(*seed, style)).collect();
+        let mut rollout = Rollout::start(scenarios, driver, all_cores())?;
         let mut second = SecondCamera::new(rollout.fleet(), Shows::Colours);
         loop {
             let running = rollout.running();

@@ -217,7 +217,6 @@ fn half_to_f32(bits: u16) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::settings::Settings;
     use crate::watch::window::display::check_graphics;
     use roadproof_sim::{Controls, Seed};
     use std::time::Instant;
@@ -228,7 +227,7 @@ mod tests {
     #[test]
     fn worlds_look_the_same_side_by_side_and_alone() {
         check_graphics().expect("a graphics driver, which CI installs");
-        let scenario = |seed| roadproof_sim::generate_drive(Seed(seed), &Settings::default().drive);
+        let scenario = |seed| roadproof_sim::generate_drive(Seed(seed), &roadproof_sim::DriveStyle::default());
         let scenarios: Vec<_> = (0..MOST_WORLDS as u64).map(scenario).collect();
         let frames = |scenarios: &[_]| {
             let mut fleet = Fleet::new(scenarios.to_vec(), 2).expect("a fleet of generated drives");

@@ -7,6 +7,7 @@ use crate::watch::drive::{Hands, Moment, Pose, WatchedDrive};
 use crate::watch::stage::Tableau;
 use crate::watch::window::orders::{CameraMode, Order};
 use anyhow::Context;
+use roadproof_env::reward::RewardSettings;
 use roadproof_sim::fault::{FaultKind, Severity};
 use roadproof_sim::math::{Quat, Vec3};
 use roadproof_sim::{Controls, Scenario, Seed};
@@ -87,7 +88,11 @@ pub struct Session {
     quit: bool,
     drives: u64,
     follow: Option<Follow>,
+    reward_of: RewardOf,
 }
+
+/// The reward that the driver of a name was trained with.
+pub type RewardOf = fn(&str) -> RewardSettings;
 
 impl Session {
     /// Watches a driver in the first of some scenarios, or a recording of it.
@@ -131,7 +136,16 @@ impl Session {
             quit: false,
             drives: 0,
             follow: None,
+            reward_of: |_| RewardSettings::default(),
         })
+    }
+
+    /// The same session, in which drives are counted with the rewards that their drivers were trained with.
+    #[must_use]
+    pub fn rewarded_by(mut self, reward_of: RewardOf) -> Self {
+        self.reward_of = reward_of;
+        self.drive = self.drive.rewarded(reward_of(&self.drivers[self.driver]));
+        self
     }
 
     /// The drive.
@@ -256,9 +270,9 @@ impl Session {
         }
         let name = follow.run.display().to_string();
         // A checkpoint that is being written is tried again at the next change.
-        let Ok((driver, _)) = Driver::named(&name, None) else { return };
+        let Ok(driver) = Driver::named(&name, None) else { return };
         self.message = Some(format!("new weights of {name}"));
-        let fits = driver.check_camera(self.drive.scenario());
+        let fits = driver.fits(self.drive.scenario()).map_err(anyhow::Error::from);
         let changed = fits.and_then(|()| Ok(self.drive.set_driver(driver)?));
         follow.ready = changed.is_ok();
         self.note_failure(changed);
@@ -353,8 +367,8 @@ impl Session {
     }
 
     fn change_driver(&mut self, index: usize) -> anyhow::Result<()> {
-        let (driver, _) = Driver::named(&self.drivers[index], None)?;
-        driver.check_camera(self.drive.scenario())?;
+        let driver = Driver::named(&self.drivers[index], None)?;
+        driver.fits(self.drive.scenario())?;
         self.branch()?;
         self.drive.set_driver(driver)?;
         self.driver = index;
@@ -367,7 +381,7 @@ impl Session {
         let mut at = self.scenario;
         for _ in 0..count {
             at = (at + step) % count;
-            if self.drive.driver().check_camera(&self.scenarios[at].scenario).is_ok() {
+            if self.drive.driver().fits(&self.scenarios[at].scenario).is_ok() {
                 break;
             }
         }
@@ -388,7 +402,7 @@ impl Session {
             Hands::Recorded(_) if !same => Hands::Driver,
             hands => hands.clone(),
         };
-        let mut drive = begin(&driver, next, hands)?;
+        let mut drive = begin(&driver, next, hands)?.rewarded((self.reward_of)(&driver));
         drive.set_faults(self.drive.faults().to_vec())?;
         self.drive = drive;
         (self.scenario, self.seeds_on, self.playhead) = (scenario, seeds_on, 0.0);
@@ -424,8 +438,8 @@ impl Session {
 }
 
 fn begin(driver: &str, scenario: Scenario, hands: Hands) -> anyhow::Result<WatchedDrive> {
-    let (driver, _) = Driver::named(driver, None)?;
-    driver.check_camera(&scenario)?;
+    let driver = Driver::named(driver, None)?;
+    driver.fits(&scenario)?;
     Ok(WatchedDrive::new(scenario, driver, hands)?)
 }
 

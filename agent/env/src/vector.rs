@@ -1,0 +1,191 @@
+//! Many drives as one vectorised environment: worlds, actions, rewards, and drives that are replaced as they end.
+//!
+//! Autoreset is same-step (Gymnasium's `SAME_STEP`): a drive that ends is replaced at once. Its last observation is shown to whoever
+//! steps before it is gone, because the value of a truncated drive is bootstrapped from it; a terminated one has no next.
+
+use crate::action::Action;
+use crate::reward::RewardSettings;
+use crate::roads::Roads;
+use roadproof_sim::{Fleet, FleetError, Observations, Outcome, Scenario, Score};
+
+/// Many drives on training roads.
+///
+/// # Example
+/// ```
+/// use roadproof_env::{Action, RewardSettings, Roads, VectorEnv};
+/// use roadproof_sim::DriveStyle;
+///
+/// let roads = Roads::new(7, DriveStyle { length_m: 120.0, ..DriveStyle::default() });
+/// let mut env = VectorEnv::new(roads, RewardSettings::default(), 2, 1, 0)?;
+/// let straight_on = Action { steer: 5, acceleration: 2 };
+/// let transition = env.step(&[straight_on; 2], |_| {})?;
+/// assert_eq!(transition.reward.len(), 2);
+/// assert_eq!(env.seen().frame(1).len(), 160 * 48 * 3);
+/// # Ok::<(), roadproof_sim::FleetError>(())
+/// ```
+pub struct VectorEnv {
+    fleet: Fleet,
+    seen: Observations,
+    roads: Roads,
+    reward: RewardSettings,
+    driven: u64,
+}
+
+/// What one decision of all worlds led to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Transition {
+    /// Reward of each world.
+    pub reward: Vec<f32>,
+    /// Drives that ended by themselves, for each world.
+    pub terminated: Vec<bool>,
+    /// The drives that ended, in the order of their worlds.
+    pub ended: Vec<Ended>,
+}
+
+/// A drive that ended, and what came in its place.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ended {
+    /// Its world.
+    pub world: usize,
+    /// How.
+    pub outcome: Outcome,
+    /// What it was worth.
+    pub score: Score,
+    /// Whether its time limit cut it off: the value of its last observation is then to be bootstrapped from.
+    pub truncated: bool,
+    /// Number of the road on which the next drive has begun.
+    pub next_road: u64,
+}
+
+impl VectorEnv {
+    /// Starts so many drives, on the roads after the first `driven`.
+    ///
+    /// # Errors
+    /// [`FleetError`] if a drive cannot be built.
+    pub fn new(
+        roads: Roads,
+        reward: RewardSettings,
+        worlds: usize,
+        threads: usize,
+        driven: u64,
+    ) -> Result<Self, FleetError> {
+        let next = driven + worlds as u64;
+        let scenarios: Vec<Scenario> = (driven..next).map(|road| roads.drive(road)).collect();
+        let mut fleet = Fleet::new(scenarios, threads)?;
+        let seen = fleet.observe();
+        Ok(Self { fleet, seen, roads, reward, driven: next })
+    }
+
+    /// What is shown of every world now.
+    #[must_use]
+    pub fn seen(&self) -> &Observations {
+        &self.seen
+    }
+
+    /// The roads; what is changed about them counts from the next drive on.
+    pub fn roads_mut(&mut self) -> &mut Roads {
+        &mut self.roads
+    }
+
+    /// The roads.
+    #[must_use]
+    pub fn roads(&self) -> &Roads {
+        &self.roads
+    }
+
+    /// Roads driven so far, those under way among them.
+    #[must_use]
+    pub fn driven(&self) -> u64 {
+        self.driven
+    }
+
+    /// One decision of every world. `look` is shown what it led to while drives that have ended are still there, and may change the
+    /// frames.
+    ///
+    /// # Errors
+    /// [`FleetError`] if a new drive cannot be built.
+    ///
+    /// # Panics
+    /// If there is not one action for each world.
+    pub fn step(&mut self, actions: &[Action], look: impl FnOnce(&mut Observations)) -> Result<Transition, FleetError> {
+        assert_eq!(actions.len(), self.seen.measures.len(), "one action for each world");
+        let before = self.seen.measures.clone();
+        let worlds = self.seen.sensed.iter().zip(&self.seen.vehicles).zip(actions);
+        let controls: Vec<_> =
+            worlds.map(|((sensed, vehicle), action)| action.controls(vehicle, &sensed.ego)).collect();
+        self.fleet.step(&controls, &mut self.seen);
+        look(&mut self.seen);
+        let mut transition = Transition::default();
+        for (world, before) in before.iter().enumerate() {
+            let (after, verdict) = (&self.seen.measures[world], &self.seen.verdicts[world]);
+            transition.reward.push(self.reward.reward(before, after, verdict));
+            transition.terminated.push(verdict.terminated());
+            if let Some(outcome) = verdict.outcome {
+                let (score, truncated) = (self.seen.scores[world], verdict.truncated());
+                transition.ended.push(Ended { world, outcome, score, truncated, next_road: self.driven });
+                self.driven += 1;
+            }
+        }
+        if !transition.ended.is_empty() {
+            let fresh = transition.ended.iter().map(|ended| (ended.world, self.roads.drive(ended.next_road))).collect();
+            self.fleet.restart(fresh, &mut self.seen)?;
+        }
+        Ok(transition)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::action::{ACCELERATION_MPS2, STEER_RAD};
+    use crate::roads::HardRoads;
+    use roadproof_sim::DriveStyle;
+
+    const WORLDS: usize = 3;
+    /// Straight on, a little faster.
+    const ON: Action = Action { steer: 5, acceleration: 3 };
+    const _: () = assert!(STEER_RAD[ON.steer] == 0.0 && ACCELERATION_MPS2[ON.acceleration] > 0.0);
+
+    /// Worlds that drive one scenario again and again.
+    fn env(text: &str) -> VectorEnv {
+        let text = format!("Scenario(format: 1, title: \"t\", road: Straight(length_m: 300.0), {text})");
+        let found = vec![roadproof_sim::parse(&text, "t.ron".as_ref()).expect("a scenario").into_scenario()];
+        let hard = HardRoads { found, found_share: 1.0, ..HardRoads::default() };
+        let roads = Roads { hard: Some(hard), ..Roads::new(1, DriveStyle::default()) };
+        VectorEnv::new(roads, RewardSettings::default(), WORLDS, 1, 0).expect("worlds")
+    }
+
+    #[test]
+    fn a_truncated_drive_is_shown_to_its_end_and_replaced_in_the_same_step() {
+        let mut env = env("duration_s: 0.5, ego: (speed_mps: 9.0)");
+        let first = env.seen().rgb.clone();
+        for _ in 1..5 {
+            assert!(env.step(&[ON; WORLDS], |_| {}).expect("worlds").ended.is_empty());
+        }
+        let mut last = None;
+        let transition = env.step(&[ON; WORLDS], |seen| last = Some(seen.clone())).expect("worlds");
+        let last = last.expect("it was shown");
+        assert!(last.measures.iter().all(|measures| measures.step == 5) && last.rgb != first);
+        assert_eq!(transition.terminated, [false; WORLDS]);
+        let ended: Vec<_> = transition.ended.iter().map(|end| (end.world, end.outcome, end.truncated)).collect();
+        assert_eq!(ended, [0, 1, 2].map(|world| (world, Outcome::TimeUp, true)));
+        assert!(env.seen().rgb == first && env.seen().measures.iter().all(|measures| measures.step == 0));
+        assert_eq!(env.driven(), 2 * WORLDS as u64);
+        assert_eq!(transition.ended[2].next_road, 5);
+    }
+
+    #[test]
+    fn a_drive_that_ends_by_itself_is_terminated_and_not_truncated() {
+        let mut env = env("duration_s: 9.0, ego: (speed_mps: 12.0, heading_deg: -45.0)");
+        let transition = loop {
+            let transition = env.step(&[ON; WORLDS], |_| {}).expect("worlds");
+            if !transition.ended.is_empty() {
+                break transition;
+            }
+        };
+        assert_eq!(transition.terminated, [true; WORLDS]);
+        assert!(transition.ended.iter().all(|ended| !ended.truncated));
+        let failure = RewardSettings::default().failure.abs();
+        assert!(transition.reward.iter().all(|reward| *reward < -0.5 * failure), "{:?}", transition.reward);
+    }
+}

@@ -1,0 +1,55 @@
+//! Under which settings a driver was trained, by the name that people type for it.
+
+use crate::driver::DriverSpec;
+use crate::host::run_folder::SETTINGS_FILE;
+use crate::train::settings::Settings;
+use std::path::Path;
+
+/// Settings of `train` for the shipped driver, and of `train --harden` for the hardened one.
+const NOMINAL: &str = include_str!("../../../assets/weights/settings.ron");
+const HARDENED: &str = include_str!("../../../assets/weights/hardened/settings.ron");
+
+/// The settings that the driver of this name was trained under. Who was not trained has the default ones, and so has a driver
+/// that came without its run, with its own camera. `blind` has those of `blind_run`, or of the shipped driver.
+///
+/// # Errors
+/// A folder whose settings cannot be used.
+pub(super) fn trained_under(name: &str, blind_run: Option<&Path>) -> anyhow::Result<Settings> {
+    let shipped = |text, path: &str| Ok(Settings::parse(text, Path::new(path))?);
+    let folder = match (name, blind_run) {
+        ("scripted" | "random", _) => return Ok(Settings::default()),
+        ("shipped", _) | ("blind", None) => return shipped(NOMINAL, "assets/weights/settings.ron"),
+        ("hardened", _) => return shipped(HARDENED, "assets/weights/hardened/settings.ron"),
+        ("blind", Some(run)) => run,
+        (folder, _) => Path::new(folder),
+    };
+    let settings = folder.join(SETTINGS_FILE);
+    if settings.exists() { Ok(Settings::read(&settings)?) } else { Ok(Settings::of_driver(&DriverSpec::read(folder)?)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::driver::Driver;
+
+    #[test]
+    fn drivers_that_ship_are_made_of_what_their_settings_say() {
+        for name in ["shipped", "hardened", "blind"] {
+            let settings = trained_under(name, None).expect("settings");
+            let (Driver::Learned(driver) | Driver::Blind(driver)) = Driver::named(name, None).expect("a driver") else {
+                panic!("{name} has learnt");
+            };
+            assert_eq!(driver.spec(), &settings.driver(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_driver_without_its_run_has_default_settings_and_its_own_camera() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let text = "(camera: (width_px: 96, height_px: 96), policy: (hidden: 7))";
+        std::fs::write(folder.path().join(crate::driver::SPEC_FILE), text).expect("a file");
+        let settings = trained_under(&folder.path().to_string_lossy(), None).expect("settings");
+        assert_eq!((settings.drive.camera.height_px, settings.policy.hidden), (96, 7));
+        assert_eq!(settings.learn, Settings::default().learn);
+    }
+}
