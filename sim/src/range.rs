@@ -1,24 +1,6 @@
-//! Checked numbers: each function reads one field and refuses a value outside its bounds where it stands in the file.
+//! Bounds of the numbers in a scenario: each function reads one field and refuses a value outside of them where it stands in the file.
 
-use serde::Deserialize;
-use serde::de::{Deserializer, Error};
-
-macro_rules! bounded {
-    ($($name:ident: $kind:ty = $low:literal to $high:literal;)+) => {$(
-        pub(crate) fn $name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<$kind, D::Error> {
-            let value = <$kind>::deserialize(deserializer)?;
-            let bounds: std::ops::RangeInclusive<$kind> = $low..=$high;
-            if bounds.contains(&value) {
-                Ok(value)
-            } else {
-                let field = stringify!($name);
-                Err(D::Error::custom(format!("{field} = {value}, allowed is {} to {}", $low, $high)))
-            }
-        }
-    )+};
-}
-
-bounded! {
+roadproof_range::bounded! {
     duration_s: f32 = 0.1 to 3600.0;
     decision_hz: f32 = 1.0 to 50.0;
     substeps: u8 = 1 to 20;
@@ -59,36 +41,19 @@ bounded! {
     probability: f32 = 0.0 to 1.0;
 }
 
-macro_rules! bounded_option {
-    ($($name:ident: $low:literal to $high:literal;)+) => {$(
-        pub(crate) fn $name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f32>, D::Error> {
-            let value = Option::<f32>::deserialize(deserializer)?;
-            match value {
-                Some(number) if !($low..=$high).contains(&number) => {
-                    let field = stringify!($name);
-                    Err(D::Error::custom(format!("{field} = {number}, allowed is {} to {}", $low, $high)))
-                }
-                within => Ok(within),
-            }
-        }
-    )+};
-}
-
 /// Optional numbers.
 pub(crate) mod option {
-    use super::{Deserialize, Deserializer, Error};
-
-    bounded_option! {
-        desired_speed_mps: 0.0 to 60.0;
-        hold_s: 0.0 to 3600.0;
-        min_ttc_s: 0.0 to 60.0;
-        max_lane_offset_m: 0.0 to 50.0;
-        max_nearest_lane_offset_m: 0.0 to 50.0;
-        min_driving_score: 0.0 to 100.0;
-        min_route_completion: 0.0 to 1.0;
-        arrive_within_s: 0.1 to 3600.0;
-        min_gap_m: 0.0 to 500.0;
-        max_speed_mps: 0.0 to 100.0;
-        max_decel_mps2: 0.0 to 50.0;
+    roadproof_range::bounded_option! {
+        desired_speed_mps: f32 = 0.0 to 60.0;
+        hold_s: f32 = 0.0 to 3600.0;
+        min_ttc_s: f32 = 0.0 to 60.0;
+        max_lane_offset_m: f32 = 0.0 to 50.0;
+        max_nearest_lane_offset_m: f32 = 0.0 to 50.0;
+        min_driving_score: f32 = 0.0 to 100.0;
+        min_route_completion: f32 = 0.0 to 1.0;
+        arrive_within_s: f32 = 0.1 to 3600.0;
+        min_gap_m: f32 = 0.0 to 500.0;
+        max_speed_mps: f32 = 0.0 to 100.0;
+        max_decel_mps2: f32 = 0.0 to 50.0;
     }
 }

@@ -9,6 +9,7 @@ use crate::host::console::Console;
 use crate::host::files::{check_writable, write_atomically};
 use crate::host::interrupt;
 use clap::Args;
+use clap::builder::RangedU64ValueParser;
 use roadproof_sim::DriveStyle;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -32,7 +33,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "RUN")]
     blind_run: Option<PathBuf>,
     /// How many roads [default: 60].
-    #[arg(long)]
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=10_000))]
     roads: Option<usize>,
     /// Held-out roads give figures; choose settings on validation roads, or the figures mean nothing.
     #[arg(long, value_enum, default_value_t = Roads::HeldOut)]
@@ -70,7 +71,6 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
     settings.evaluate.roads = arguments.roads.unwrap_or(settings.evaluate.roads);
     settings.evaluate.split = arguments.split.into();
     settings.evaluate.seed = arguments.seed.unwrap_or(settings.evaluate.seed);
-    settings.check()?;
     if arguments.camera == Camera::Bevy {
         check_second_camera(&driver)?;
     }

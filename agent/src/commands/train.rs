@@ -32,7 +32,7 @@ pub(super) struct Arguments {
     seed: Option<u64>,
     /// Minutes that the run may take in all, over its sessions; work that does not fit is cut, and what was cut is said at the end
     /// [default: as long as the work takes].
-    #[arg(long)]
+    #[arg(long, value_parser = minutes)]
     minutes: Option<f64>,
     /// Run folder, which must not exist yet [default: runs/<time>-<seed>].
     #[arg(long, value_name = "FOLDER", conflicts_with = "resume")]
@@ -53,6 +53,14 @@ pub(super) struct Arguments {
     /// With --harden: learn also on the scenarios in these folders or files, such as scenarios/found.
     #[arg(long, value_name = "PATH", requires = "harden", conflicts_with = "resume")]
     found: Vec<PathBuf>,
+}
+
+/// A time that a run can be given.
+fn minutes(text: &str) -> Result<f64, String> {
+    let minutes = text.parse::<f64>().map_err(|error| error.to_string())?;
+    let allowed = 0.05..=100_000.0;
+    let refused = || format!("allowed is {} to {}", allowed.start(), allowed.end());
+    if allowed.contains(&minutes) { Ok(minutes) } else { Err(refused()) }
 }
 
 /// The driver to begin with.

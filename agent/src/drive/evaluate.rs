@@ -9,11 +9,19 @@ use roadproof_sim::{DriveStyle, FleetError, Observations, Outcome, Score, Seed, 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// What is allowed.
+mod range {
+    roadproof_range::bounded! {
+        roads: usize = 1 to 10000;
+    }
+}
+
 /// Which roads an evaluation drives.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EvaluateSettings {
     /// Held-out roads.
+    #[serde(deserialize_with = "range::roads")]
     pub roads: usize,
     /// Seed of the held-out roads; the same for every run, so that runs can be compared.
     pub seed: u64,

@@ -16,6 +16,13 @@ use std::path::Path;
 /// File of a driver's specification, beside its weights.
 pub const SPEC_FILE: &str = "driver.ron";
 
+/// What is allowed.
+mod range {
+    roadproof_range::bounded! {
+        decision_hz: f32 = 1.0 to 50.0;
+    }
+}
+
 /// What a driver is made of.
 ///
 /// # Example
@@ -36,6 +43,7 @@ pub struct DriverSpec {
     /// The camera that its perception was trained with.
     pub camera: CameraSettings,
     /// Decisions a second.
+    #[serde(deserialize_with = "range::decision_hz")]
     pub decision_hz: f32,
     /// The car that it learnt in. It drives others as well: it asks for a steering angle and an acceleration, and the car that is
     /// there turns them into controls.

@@ -11,6 +11,14 @@ use roadproof_perception::attack::{Budget, Differentiable, Norm, Objective, Outc
 use roadproof_perception::{OUTPUTS, Output, Perception, percept};
 use serde::{Deserialize, Serialize};
 
+/// What is allowed.
+mod range {
+    roadproof_range::bounded! {
+        eps: f32 = 0.0 to 1.0;
+        frames: usize = 1 to 4096;
+    }
+}
+
 /// Where the radius of each feature comes from: the mean over some frames of how far the worst of ten attacks moves it, one on each
 /// quantity and on the lead, up and down, kept up for as many decisions as are remembered. What the car knows without the camera is
 /// never off.
@@ -18,8 +26,10 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields, default)]
 pub struct Spread {
     /// Budget of the attacks, greatest change of any value.
+    #[serde(deserialize_with = "range::eps")]
     pub eps: f32,
     /// Frames, measured before every update.
+    #[serde(deserialize_with = "range::frames")]
     pub frames: usize,
 }
 

@@ -31,6 +31,17 @@ use roadproof_perception::{HardBatch, Perception};
 use roadproof_sim::{Purpose, Scenario, Seed};
 use serde::{Deserialize, Serialize};
 
+/// What is allowed.
+mod range {
+    roadproof_range::bounded! {
+        ramp: f32 = 0.0 to 1.0;
+        fault_drives: f32 = 0.0 to 1.0;
+        attack_drives: f32 = 0.0 to 1.0;
+        attack_eps: f32 = 0.0 to 1.0;
+        found_drives: f32 = 0.0 to 1.0;
+    }
+}
+
 /// Settings of a hardening; each part can be left out by a share of zero.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -42,14 +53,19 @@ pub struct HardenSettings {
     /// # Source
     /// A budget that grows: Gowal et al. 2018, arXiv:1810.12715, and for policies Wu and Vorobeychik 2022 (BCL),
     /// arXiv:2206.10188. Linear here.
+    #[serde(deserialize_with = "range::ramp")]
     pub ramp: f32,
     /// Share of the policy's drives on which sensors fail.
+    #[serde(deserialize_with = "range::fault_drives")]
     pub fault_drives: f32,
     /// Share of the policy's drives on which perception is attacked, from the second decision on.
+    #[serde(deserialize_with = "range::attack_drives")]
     pub attack_drives: f32,
     /// Budget of that, 0 to 1, greatest change of any value.
+    #[serde(deserialize_with = "range::attack_eps")]
     pub attack_eps: f32,
     /// Share of the policy's drives that are scenarios which were found to break a driver, where the run was given some.
+    #[serde(deserialize_with = "range::found_drives")]
     pub found_drives: f32,
     /// The regulariser of the policy.
     pub policy: RobustQSettings,

@@ -21,15 +21,27 @@ use burn::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
+/// What is allowed.
+mod range {
+    roadproof_range::bounded! {
+        hinge_weight: f32 = 0.0 to 1000.0;
+        hinge_margin: f32 = 0.0 to 1000.0;
+        hinge_steps: usize = 1 to 1000;
+    }
+}
+
 /// The regulariser of the policy; its weight is beside half the mean squared temporal-difference error. Off by default.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RobustQSettings {
     /// Weight of the hinge; zero is off.
+    #[serde(deserialize_with = "range::hinge_weight")]
     pub hinge_weight: f32,
     /// By how much the chosen action of each head is to lead at the worst input; more is not asked for.
+    #[serde(deserialize_with = "range::hinge_margin")]
     pub hinge_margin: f32,
     /// Steps to that worst input.
+    #[serde(deserialize_with = "range::hinge_steps")]
     pub hinge_steps: usize,
     /// How far the policy's input is taken to be off; it grows with the hardening's ramp.
     pub spread: Spread,

@@ -28,33 +28,63 @@ use roadproof_env::action::{ACCELERATION_MPS2, Action, STEER_RAD};
 use roadproof_sim::FleetError;
 use serde::{Deserialize, Serialize};
 
+/// What is allowed.
+mod range {
+    roadproof_range::bounded! {
+        worlds: usize = 1 to 4096;
+        rollout: usize = 1 to 4096;
+        updates: usize = 1 to 10000000;
+        epochs: usize = 1 to 100;
+        minibatches: usize = 1 to 16777216;
+        gamma: f32 = 0.0 to 1.0;
+        lambda: f32 = 0.0 to 1.0;
+        learning_rate: f64 = 0.0 to 1.0;
+        clip_norm: f32 = 1e-6 to 1e9;
+        epsilon_start: f32 = 0.0 to 1.0;
+        epsilon_end: f32 = 0.0 to 1.0;
+        epsilon_share: f32 = 1e-6 to 1.0;
+    }
+}
+
 /// Settings of PQN.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PqnSettings {
     /// Drives at once.
+    #[serde(deserialize_with = "range::worlds")]
     pub worlds: usize,
     /// Decisions of each drive between two updates.
+    #[serde(deserialize_with = "range::rollout")]
     pub rollout: usize,
     /// Updates in all.
+    #[serde(deserialize_with = "range::updates")]
     pub updates: usize,
     /// Times each update goes over its rollout.
+    #[serde(deserialize_with = "range::epochs")]
     pub epochs: usize,
     /// Parts each epoch is cut into.
+    #[serde(deserialize_with = "range::minibatches")]
     pub minibatches: usize,
     /// Discount per decision.
+    #[serde(deserialize_with = "range::gamma")]
     pub gamma: f32,
     /// Weight of longer returns.
+    #[serde(deserialize_with = "range::lambda")]
     pub lambda: f32,
     /// Adam's step at the start; it falls linearly to zero.
+    #[serde(deserialize_with = "range::learning_rate")]
     pub learning_rate: f64,
     /// Global norm at which gradients are clipped.
+    #[serde(deserialize_with = "range::clip_norm")]
     pub clip_norm: f32,
     /// Chance of a random choice at the start.
+    #[serde(deserialize_with = "range::epsilon_start")]
     pub epsilon_start: f32,
     /// Chance of a random choice at the end.
+    #[serde(deserialize_with = "range::epsilon_end")]
     pub epsilon_end: f32,
     /// Share of the updates over which exploration falls.
+    #[serde(deserialize_with = "range::epsilon_share")]
     pub epsilon_share: f32,
 }
 

@@ -12,11 +12,19 @@ use roadproof_perception::weights::{WeightsError, load_module, load_module_bytes
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
+/// What is allowed.
+mod range {
+    roadproof_range::bounded! {
+        hidden: usize = 1 to 4096;
+    }
+}
+
 /// Shape of the Q-network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PolicySettings {
     /// Width of both hidden layers.
+    #[serde(deserialize_with = "range::hidden")]
     pub hidden: usize,
 }
 

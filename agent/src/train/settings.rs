@@ -10,11 +10,27 @@ use crate::learn::PqnSettings;
 use crate::memory::MemorySettings;
 use crate::policy::PolicySettings;
 use roadproof_env::reward::RewardSettings;
-use roadproof_perception::{AdversarialLoss, PerceptionSettings, TrainingSettings};
+use roadproof_perception::{HardBatch, PerceptionSettings, TrainingSettings};
 use roadproof_sim::scenario::{CheckError, check_camera};
 use roadproof_sim::{DriveStyle, Seed, generate_drive};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+
+/// What is allowed.
+mod range {
+    roadproof_range::bounded! {
+        frames: usize = 1 to 2000000;
+        validation_frames: usize = 1 to 200000;
+        worlds: usize = 1 to 4096;
+        every: usize = 1 to 1000;
+        drive_s: f32 = 1.0 to 600.0;
+        gust: f32 = 0.0 to 1.0;
+        steps: usize = 1 to 10000000;
+    }
+    roadproof_range::bounded_option! {
+        minutes: f64 = 0.05 to 100000.0;
+    }
+}
 
 /// Settings of a whole run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,6 +40,7 @@ pub struct Settings {
     pub seed: u64,
     /// Minutes that the run is wished to take, over all its sessions; `None` for as long as its work takes. Stages are planned to
     /// fit, but for the evaluation at the end, which is never cut. Only a run whose work fits anyway is repeatable to the bit.
+    #[serde(deserialize_with = "range::minutes")]
     pub minutes: Option<f64>,
     /// Threads that simulate; zero takes as many as there are cores. Results do not depend on it.
     pub threads: usize,
@@ -57,16 +74,22 @@ pub struct Settings {
 #[serde(deny_unknown_fields, default)]
 pub struct CollectSettings {
     /// Frames to train on.
+    #[serde(deserialize_with = "range::frames")]
     pub frames: usize,
     /// Frames from validation roads.
+    #[serde(deserialize_with = "range::validation_frames")]
     pub validation_frames: usize,
     /// Drives at once.
+    #[serde(deserialize_with = "range::worlds")]
     pub worlds: usize,
     /// One frame of so many decisions is kept; neighbours in time teach little.
+    #[serde(deserialize_with = "range::every")]
     pub every: usize,
     /// Mean length of a drive.
+    #[serde(deserialize_with = "range::drive_s")]
     pub drive_s: f32,
     /// Chance per decision that a gust pushes the car.
+    #[serde(deserialize_with = "range::gust")]
     pub gust: f32,
 }
 
@@ -81,6 +104,7 @@ impl Default for CollectSettings {
 #[serde(deny_unknown_fields, default)]
 pub struct PerceiveSettings {
     /// Optimiser steps.
+    #[serde(deserialize_with = "range::steps")]
     pub steps: usize,
     /// Batches, learning rate and augmentation.
     pub training: TrainingSettings,
@@ -243,103 +267,23 @@ impl Settings {
         if self.threads == 0 { all_cores() } else { self.threads }
     }
 
-    /// Every real number of the settings that neither the scenario reader nor a network checks, with its bounds.
-    fn numbers(&self) -> Vec<(&'static str, f64, f64, f64)> {
-        let (learn, reward, training) = (&self.learn, &self.reward, &self.perceive.training);
-        let number = |field, value: f32, low, high| (field, f64::from(value), low, high);
-        let mut numbers = vec![
-            number("drive.length_m", self.drive.length_m, 100.0, 2000.0),
-            number("collect.drive_s", self.collect.drive_s, 1.0, 600.0),
-            number("collect.gust", self.collect.gust, 0.0, 1.0),
-            ("perceive.training.learning_rate", training.learning_rate, 0.0, 1.0),
-            number("perceive.training.segmentation_weight", training.segmentation_weight, 0.0, 1000.0),
-            number("perceive.training.weight_decay", training.weight_decay, 0.0, 10.0),
-            number("perceive.training.gain_change", training.gain_change, 0.0, 1.0),
-            number("perceive.training.offset_change", training.offset_change, 0.0, 1.0),
-            number("perceive.training.noise", training.noise, 0.0, 1.0),
-            number("learn.gamma", learn.gamma, 0.0, 1.0),
-            number("learn.lambda", learn.lambda, 0.0, 1.0),
-            ("learn.learning_rate", learn.learning_rate, 0.0, 1.0),
-            number("learn.clip_norm", learn.clip_norm, 1e-6, 1e9),
-            number("learn.epsilon_start", learn.epsilon_start, 0.0, 1.0),
-            number("learn.epsilon_end", learn.epsilon_end, 0.0, 1.0),
-            number("learn.epsilon_share", learn.epsilon_share, 1e-6, 1.0),
-            number("reward.progress", reward.progress, -100.0, 100.0),
-            number("reward.overspeed", reward.overspeed, -100.0, 100.0),
-            number("reward.lane_offset", reward.lane_offset, -100.0, 100.0),
-            number("reward.heading", reward.heading, -100.0, 100.0),
-            number("reward.close_gap", reward.close_gap, -100.0, 100.0),
-            number("reward.time_to_collision", reward.time_to_collision, -100.0, 100.0),
-            number("reward.acceleration", reward.acceleration, -100.0, 100.0),
-            number("reward.steer_change", reward.steer_change, -100.0, 100.0),
-            number("reward.outside_lanes", reward.outside_lanes, -100.0, 100.0),
-            number("reward.failure", reward.failure, -1000.0, 1000.0),
-        ];
-        numbers.extend(self.minutes.map(|minutes| ("minutes", minutes, 0.05, 100_000.0)));
-        if let Some(harden) = self.harden {
-            let HardenSettings { perceive, ramp, fault_drives, attack_drives, attack_eps, found_drives, policy } =
-                harden;
-            let shares = perceive.fault_share + perceive.attack_share;
-            numbers.extend([
-                number("harden.perceive.fault_share", perceive.fault_share, 0.0, 1.0),
-                number("harden.perceive.attack_share", perceive.attack_share, 0.0, 1.0),
-                number("harden.perceive.fault_share + attack_share", shares, 0.0, 1.0),
-                number("harden.perceive.eps", perceive.eps, 0.0, 1.0),
-                ("harden.perceive.steps", perceive.steps as f64, 1.0, 1000.0),
-                number("harden.ramp", ramp, 0.0, 1.0),
-                number("harden.fault_drives", fault_drives, 0.0, 1.0),
-                number("harden.attack_drives", attack_drives, 0.0, 1.0),
-                number("harden.attack_eps", attack_eps, 0.0, 1.0),
-                number("harden.found_drives", found_drives, 0.0, 1.0),
-            ]);
-            numbers.extend([
-                number("harden.policy.hinge_weight", policy.hinge_weight, 0.0, 1000.0),
-                number("harden.policy.hinge_margin", policy.hinge_margin, 0.0, 1000.0),
-                ("harden.policy.hinge_steps", policy.hinge_steps as f64, 1.0, 1000.0),
-                number("harden.policy.spread.eps", policy.spread.eps, 0.0, 1.0),
-                ("harden.policy.spread.frames", policy.spread.frames as f64, 1.0, 4096.0),
-            ]);
-            if let AdversarialLoss::Trades { beta } = perceive.loss {
-                numbers.push(number("harden.perceive.loss.beta", beta, 0.0, 1000.0));
-            }
-        }
-        numbers
-    }
-
-    /// Checks the values that types and the scenario reader do not.
+    /// Checks what no number says by itself: whether they go together.
     ///
     /// # Errors
-    /// [`SettingsError`] for the first that is out of bounds.
+    /// [`SettingsError`] for the first that do not.
     pub fn check(&self) -> Result<(), SettingsError> {
         let value = |field, value: String, allowed: String| Err(SettingsError::Value { field, value, allowed });
-        let counts = [
-            ("collect.frames", self.collect.frames, 1, 2_000_000),
-            ("collect.validation_frames", self.collect.validation_frames, 1, 200_000),
-            ("collect.worlds", self.collect.worlds, 1, 4096),
-            ("collect.every", self.collect.every, 1, 1000),
-            ("perceive.steps", self.perceive.steps, 1, 10_000_000),
-            ("perceive.training.batch", self.perceive.training.batch, 1, 65_536),
-            ("perception.stem_channels", self.perception.stem_channels, 1, 4096),
-            ("perception.merge_channels", self.perception.merge_channels, 1, 4096),
-            ("perception.hidden", self.perception.hidden, 1, 4096),
-            ("policy.hidden", self.policy.hidden, 1, 4096),
-            ("learn.worlds", self.learn.worlds, 1, 4096),
-            ("learn.rollout", self.learn.rollout, 1, 4096),
-            ("learn.epochs", self.learn.epochs, 1, 100),
-            ("learn.minibatches", self.learn.minibatches, 1, self.learn.worlds * self.learn.rollout),
-            ("learn.updates", self.learn.updates, 1, 10_000_000),
-            ("evaluate.roads", self.evaluate.roads, 1, 10_000),
-        ];
-        for (field, count, low, high) in counts {
-            if !(low..=high).contains(&count) {
-                return value(field, count.to_string(), format!("{low} to {high}"));
-            }
+        let (worlds, rollout) = (self.learn.worlds, self.learn.rollout);
+        let (minibatches, most) = (self.learn.minibatches, worlds * rollout);
+        if minibatches > most {
+            let allowed = format!("1 to {most}, a decision of learn.worlds x learn.rollout in each");
+            return value("learn.minibatches", minibatches.to_string(), allowed);
         }
-        for (field, number, low, high) in self.numbers() {
-            // A number that is not one is in no range.
-            if !(low..=high).contains(&number) {
-                return value(field, number.to_string(), format!("{low} to {high}"));
-            }
+        if let Some(HardBatch { fault_share, attack_share, .. }) = self.harden.map(|harden| harden.perceive)
+            && fault_share + attack_share > 1.0
+        {
+            let shares = format!("{fault_share} + {attack_share}");
+            return value("harden.perceive.fault_share + attack_share", shares, "0 to 1".to_owned());
         }
         if let Some(path) = self.found.iter().find(|path| path.to_str().is_none()) {
             return value("found", format!("{path:?}"), "paths in UTF-8, or the settings could not be kept".to_owned());
@@ -406,13 +350,21 @@ mod tests {
         let message = |text: &str| read(text).expect_err("must be refused").to_string();
         assert!(message("(seed: 1,\n  sede: 2)").contains(":2:"), "{}", message("(seed: 1,\n  sede: 2)"));
         assert!(message("(minutes: -1.0)").contains("minutes = -1"));
-        assert!(message("(learn: (worlds: 0))").contains("learn.worlds = 0, allowed is 1 to 4096"));
-        assert!(message("(learn: (gamma: NaN))").contains("learn.gamma = NaN, allowed is 0 to 1"));
-        assert!(message("(collect: (drive_s: -1.0))").contains("collect.drive_s = -1"));
+        assert!(message("(learn: (worlds: 0))").contains(":1:18: worlds = 0, allowed is 1 to 4096"));
+        assert!(message("(learn: (gamma: NaN))").contains("gamma = NaN, allowed is 0 to 1"));
+        assert!(message("(collect: (drive_s: -1.0))").contains("drive_s = -1, allowed is 1 to 600"));
         assert!(message("(drive: (road: (max_curvature_per_m: -1.0)))").contains("max_curvature_per_m = -1"));
-        assert!(message("(harden: (policy: (hinge_steps: 0)))").contains("harden.policy.hinge_steps = 0"));
-        assert!(message("(harden: (policy: (spread: (eps: 2.0, frames: 4))))").contains("policy.spread.eps = 2"));
+        assert!(message("(harden: (policy: (hinge_steps: 0)))").contains("hinge_steps = 0, allowed is 1 to 1000"));
+        assert!(message("(harden: (policy: (spread: (eps: 2.0, frames: 4))))").contains("eps = 2, allowed is 0 to 1"));
         assert!(message("(perception: (width: 80))").contains("the camera's 160 x 48"));
+        assert!(message("(drive: (length_m: 99.0))").contains("length_m = 99, allowed is 100 to 2000"));
+        assert!(
+            message("(harden: (perceive: (loss: Trades(beta: -1.0))))").contains("beta = -1, allowed is 0 to 1000")
+        );
+        let batches = message("(learn: (worlds: 4, rollout: 2, minibatches: 9))");
+        assert!(batches.starts_with("learn.minibatches = 9, allowed is 1 to 8"), "{batches}");
+        let shares = message("(harden: (perceive: (fault_share: 0.75, attack_share: 0.5)))");
+        assert_eq!(shares, "harden.perceive.fault_share + attack_share = 0.75 + 0.5, allowed is 0 to 1");
     }
 
     #[test]
@@ -420,7 +372,7 @@ mod tests {
         let message = |text: &str| read(text).expect_err("must be refused").to_string();
         for field in ["hidden", "stem_channels", "merge_channels"] {
             let refused = message(&format!("(perception: ({field}: 4097))"));
-            assert_eq!(refused, format!("perception.{field} = 4097, allowed is 1 to 4096"));
+            assert!(refused.ends_with(&format!("{field} = 4097, allowed is 1 to 4096")), "{refused}");
         }
         let frames = message("(collect: (frames: 2000000))");
         assert!(frames.contains("= 2004000, at 23040 bytes each allowed is at most 694444"), "{frames}");

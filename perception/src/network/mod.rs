@@ -27,6 +27,16 @@ use serde::{Deserialize, Serialize};
 /// Patches that a merge joins in each direction.
 pub(crate) const MERGE: usize = 2;
 
+/// What is allowed.
+mod range {
+    roadproof_range::bounded! {
+        patch: usize = 1 to 4096;
+        stem_channels: usize = 1 to 4096;
+        merge_channels: usize = 1 to 4096;
+        hidden: usize = 1 to 4096;
+    }
+}
+
 /// Size of the frames and of the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -39,12 +49,16 @@ pub struct PerceptionSettings {
     #[serde(default, skip_serializing)]
     pub height: usize,
     /// Side of a patch in pixels, kernel and stride of the first convolution; a multiple of [`CELL_PX`].
+    #[serde(deserialize_with = "range::patch")]
     pub patch: usize,
     /// Channels after the first convolution.
+    #[serde(deserialize_with = "range::stem_channels")]
     pub stem_channels: usize,
     /// Channels after the second convolution.
+    #[serde(deserialize_with = "range::merge_channels")]
     pub merge_channels: usize,
     /// Width of the two hidden layers that see the whole frame.
+    #[serde(deserialize_with = "range::hidden")]
     pub hidden: usize,
 }
 

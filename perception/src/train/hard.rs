@@ -16,6 +16,17 @@ use rand_pcg::Pcg64Mcg;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+/// What is allowed.
+mod range {
+    roadproof_range::bounded! {
+        fault_share: f32 = 0.0 to 1.0;
+        attack_share: f32 = 0.0 to 1.0;
+        eps: f32 = 0.0 to 1.0;
+        steps: usize = 1 to 1000;
+        beta: f32 = 0.0 to 1000.0;
+    }
+}
+
 /// What a batch is made of; what is neither faulty nor attacked stays clean.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -24,16 +35,20 @@ pub struct HardBatch {
     ///
     /// # Source
     /// Clean and augmented losses side by side with the clean frame's target: Hansen, Su and Wang 2021 (SVEA), arXiv:2107.00644.
+    #[serde(deserialize_with = "range::fault_share")]
     pub fault_share: f32,
     /// Share of a batch that is perturbed adversarially.
+    #[serde(deserialize_with = "range::attack_share")]
     pub attack_share: f32,
     /// Greatest change of a value, 0 to 1, in [`Norm::Linf`].
+    #[serde(deserialize_with = "range::eps")]
     pub eps: f32,
     /// Gradient steps from a random start: one is FGSM with random start, more are PGD.
     ///
     /// # Source
     /// Wong, Rice and Kolter 2020, "Fast is better than free", arXiv:2001.03994, with their step of 1.25 eps; Madry et al. 2018,
     /// arXiv:1706.06083, with steps that together reach two and a half times across the budget.
+    #[serde(deserialize_with = "range::steps")]
     pub steps: usize,
     /// What the network is to make of a perturbed frame.
     pub loss: AdversarialLoss,
@@ -57,6 +72,7 @@ pub enum AdversarialLoss {
     /// the lead, and is the absolute difference for the quantities, which are trained by absolute errors.
     Trades {
         /// Weight of that beside the loss on clean frames; 1 to 10 there.
+        #[serde(deserialize_with = "range::beta")]
         beta: f32,
     },
 }

@@ -24,23 +24,43 @@ use serde::{Deserialize, Serialize};
 /// Short memory of gradient sizes: a training is a few thousand steps, and their sizes fall quickly.
 const ADAM_BETA_2: f32 = 0.98;
 
+/// What is allowed.
+mod range {
+    roadproof_range::bounded! {
+        batch: usize = 1 to 65536;
+        learning_rate: f64 = 0.0 to 1.0;
+        weight_decay: f32 = 0.0 to 10.0;
+        segmentation_weight: f32 = 0.0 to 1000.0;
+        gain_change: f32 = 0.0 to 1.0;
+        offset_change: f32 = 0.0 to 1.0;
+        noise: f32 = 0.0 to 1.0;
+    }
+}
+
 /// How to train.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainingSettings {
     /// Frames in a batch.
+    #[serde(deserialize_with = "range::batch")]
     pub batch: usize,
     /// Adam's largest step; [`learning_rate_at`](Self::learning_rate_at) says when it is taken.
+    #[serde(deserialize_with = "range::learning_rate")]
     pub learning_rate: f64,
     /// Decoupled weight decay, per step and unit of learning rate.
+    #[serde(deserialize_with = "range::weight_decay")]
     pub weight_decay: f32,
     /// Weight of the cells' cross-entropy beside the percept's loss.
+    #[serde(deserialize_with = "range::segmentation_weight")]
     pub segmentation_weight: f32,
     /// Contrast is scaled by one plus or minus up to this.
+    #[serde(deserialize_with = "range::gain_change")]
     pub gain_change: f32,
     /// Brightness is moved by up to this, as a fraction of the range of a byte.
+    #[serde(deserialize_with = "range::offset_change")]
     pub offset_change: f32,
     /// Noise of each value is uniform in up to plus or minus this, as a fraction of the range of a byte.
+    #[serde(deserialize_with = "range::noise")]
     pub noise: f32,
 }
 

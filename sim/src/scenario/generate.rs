@@ -9,11 +9,19 @@ use crate::traffic::{ActorKind, ActorSpec, ActorStart, Idm, Manoeuvre};
 use crate::trigger::Trigger;
 use serde::{Deserialize, Serialize};
 
+/// What is allowed.
+mod range {
+    roadproof_range::bounded! {
+        length_m: f32 = 100.0 to 2000.0;
+    }
+}
+
 /// Bounds of what [`generate_drive`] draws.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DriveStyle {
     /// Least length of the road.
+    #[serde(deserialize_with = "range::length_m")]
     pub length_m: f32,
     /// Bounds of the road.
     pub road: RoadStyle,
