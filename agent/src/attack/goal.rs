@@ -11,6 +11,8 @@ use std::ops::Range;
 /// Temperature of the softmax that makes a random policy of Q-values, so that policies can be compared; a convention of ours. It is
 /// of the order of the difference between the best Q-value of a head and the next.
 pub const TEMPERATURE: f32 = 0.01;
+/// What a ghost's certainty counts beside its nearness: enough to be believed, without being bought by metres. A convention of ours.
+const CERTAINTY_WEIGHT: f32 = 0.3;
 /// A perceived offset in the lane that is off by this much counts as pushed away.
 const PUSHED_M: f32 = 0.3;
 
@@ -43,13 +45,15 @@ pub enum Goal {
     DriftRight,
     /// The car ahead is not seen, or seen far away.
     Hide,
+    /// A car is seen that is not there, and right ahead: who believes in it brakes, and stands for as long as it is shown.
+    Ghost,
     /// One action.
     Action(Action),
 }
 
 impl Goal {
     /// All that have a name of their own, so all but single actions.
-    pub const NAMED: [Self; 11] = [
+    pub const NAMED: [Self; 12] = [
         Self::Other,
         Self::Worst,
         Self::Mad,
@@ -61,6 +65,7 @@ impl Goal {
         Self::DriftLeft,
         Self::DriftRight,
         Self::Hide,
+        Self::Ghost,
     ];
 
     /// The steering angle and the acceleration that are wanted whatever the frame.
@@ -108,6 +113,7 @@ impl DecisionLoss<'_> {
             Goal::DriftLeft => push(clean, decision, -1.0, outputs),
             Goal::DriftRight => push(clean, decision, 1.0, outputs),
             Goal::Hide => hide(clean, decision, outputs),
+            Goal::Ghost => ghost(clean, decision, outputs),
             // The rest wants one action and is done with above.
             _ => away(&decision.heads, clean.best(), heads),
         }
@@ -224,6 +230,16 @@ fn hide(clean: &Decision, decision: &Decision, slopes: &mut [f32]) -> Outcome {
     (slopes[lead], slopes[gap]) = (-1.0, 1.0);
     let loss = decision.outputs[gap] - decision.outputs[lead];
     Outcome { loss, broken: clean.outputs[lead] >= 0.0 && decision.outputs[lead] < 0.0 }
+}
+
+/// Shows a car ahead: its logit up, its gap down, and how far off that gap is expected to be down as well, because a filter weighs
+/// by it.
+fn ghost(clean: &Decision, decision: &Decision, slopes: &mut [f32]) -> Outcome {
+    let (lead, gap, scale) = (Output::Lead.index(), Output::Gap.index(), Output::GapScale.index());
+    (slopes[lead], slopes[gap], slopes[scale]) = (1.0, -1.0, -CERTAINTY_WEIGHT);
+    let outputs = &decision.outputs;
+    let loss = outputs[lead] - outputs[gap] - CERTAINTY_WEIGHT * outputs[scale];
+    Outcome { loss, broken: clean.outputs[lead] < 0.0 && outputs[lead] >= 0.0 }
 }
 
 #[cfg(test)]

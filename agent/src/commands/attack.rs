@@ -25,6 +25,7 @@ use std::sync::Arc;
   roadproof attack runs/seven scenarios/cut_in/from_left.ron --method apgd --eps 4/255 --steps 50 --goal worst
   roadproof attack shipped scenarios/lane_keeping/s_bend.ron --method square --steps 500 --share 0.25
   roadproof attack shipped scenarios/following/slow_lead.ron --method apgd --goal hide
+  roadproof attack hardened scenarios/lane_keeping/hills.ron --method apgd --goal ghost
   roadproof attack shipped scenarios/lane_keeping/straight.ron --method auto --steps 20
 
 The scenario is driven clean, then under attack: in each decision the frame is changed within the budget before the driver

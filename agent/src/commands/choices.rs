@@ -83,6 +83,8 @@ pub(super) enum GoalName {
     DriftRight,
     /// The car ahead is not seen, or seen far away.
     Hide,
+    /// A car is seen that is not there, and right ahead.
+    Ghost,
 }
 
 impl From<GoalName> for Goal {
@@ -99,6 +101,7 @@ impl From<GoalName> for Goal {
             GoalName::DriftLeft => Self::DriftLeft,
             GoalName::DriftRight => Self::DriftRight,
             GoalName::Hide => Self::Hide,
+            GoalName::Ghost => Self::Ghost,
         }
     }
 }
