@@ -18,6 +18,10 @@ fn packages() -> Vec<Value> {
     metadata(&["--no-deps"])["packages"].as_array().expect("a list").clone()
 }
 
+const PERCEPTION: &str = "roadproof-perception";
+const ENV: &str = "roadproof-env";
+const AGENT: &str = "roadproof-agent";
+
 /// Names of all dependencies, those of tests and build scripts included.
 fn dependencies(packages: &[Value], package: &str) -> Vec<String> {
     let package = packages.iter().find(|found| found["name"] == package).expect("the workspace has this package");
@@ -36,12 +40,12 @@ fn check(packages: &[Value], package: &str, forbidden: &[&str]) {
 
 #[test]
 fn the_simulator_knows_no_network_and_no_other_crate() {
-    check(&packages(), "roadproof-sim", &["burn", "cubecl", "roadproof"]);
+    check(&packages(), "roadproof-sim", &["burn", "cubecl", PERCEPTION, ENV, AGENT]);
 }
 
 #[test]
 fn perception_knows_no_world() {
-    check(&packages(), "roadproof-perception", &["bevy", "rapier", "roadproof"]);
+    check(&packages(), PERCEPTION, &["bevy", "rapier", "roadproof-sim", ENV, AGENT]);
 }
 
 #[test]

@@ -118,11 +118,14 @@ fn arguments_out_of_bounds_are_refused() {
         &refusal(roadproof().args(["evaluate", "--driver", "nonsense"])),
         &["\"nonsense\"", "shipped, hardened, scripted, random, blind"],
     );
-    check(&refusal(roadproof().args(["evaluate", "--driver", "scripted", "--roads", "0"])), &["evaluate.roads = 0"]);
+    check(
+        &refusal(roadproof().args(["evaluate", "--driver", "scripted", "--roads", "0"])),
+        &["--roads", "0 is not in 1..=10000"],
+    );
     check(&refusal(roadproof().args(["evaluate", "--driver", "scenarios"])), &["settings.ron", "\"scenarios\""]);
     check(&refusal(roadproof().args(["replay", "--driver", "nonsense"])), &["\"nonsense\""]);
     check(&refusal(roadproof().args(["replay", "scenarios/lane_keeping", "--jobs", "0"])), &["--jobs = 0"]);
-    check(&refusal(roadproof().args(["train", "--minutes", "-1"])), &[]);
+    check(&refusal(roadproof().args(["train", "--minutes", "-1"])), &["--minutes", "allowed is 0.05 to 100000"]);
     check(&refusal(roadproof().args(["train", "--resume", "no/such/run"])), &["no/such/run"]);
     check(&refusal(roadproof().args(["frobnicate"])), &["frobnicate"]);
     let snapshot = ["snapshot", "scenarios/lane_keeping/straight.ron"];
@@ -331,11 +334,11 @@ fn training_settings_that_cannot_be_used_are_refused() {
     let cases: [(&str, &str, &[&str]); 7] = [
         ("threads: 2", "threds: 2", &["config.ron:4:", "threds"]),
         ("seed: 5", "seed: -5", &["config.ron:2:"]),
-        ("updates: 6", "updates: 0", &["learn.updates = 0"]),
+        ("updates: 6", "updates: 0", &["config.ron:10:", "updates = 0, allowed is 1 to 10000000"]),
         ("patch: 8", "patch: 7", &["7"]),
         ("width_px: 32", "width_px: 64", &["32 x 16", "64 x 16"]),
         ("minutes: 30.0", "minutes: NaN", &["minutes = NaN"]),
-        ("updates: 6", "updates: 6, gamma: NaN", &["learn.gamma = NaN, allowed is 0 to 1"]),
+        ("updates: 6", "updates: 6, gamma: NaN", &["config.ron:10:", "gamma = NaN, allowed is 0 to 1"]),
     ];
     for (from, to, parts) in cases {
         let text = SETTINGS.replacen(from, to, 1);

@@ -14,7 +14,7 @@ pub const CLASS_NAMES: [&str; CLASSES] = ["sky", "terrain", "road", "marking", "
 /// What a pixel shows. The discriminant is the byte of class maps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Class {
+pub enum SegmentClass {
     /// Nothing but air.
     Sky = 0,
     /// Ground that is no road.
@@ -30,7 +30,7 @@ pub enum Class {
 }
 
 /// Classes that are small and matter: a quarter of a cell is enough to claim it, in this order.
-const CLAIMANTS: [Class; 3] = [Class::Marking, Class::Vehicle, Class::Obstacle];
+const CLAIMANTS: [SegmentClass; 3] = [SegmentClass::Marking, SegmentClass::Vehicle, SegmentClass::Obstacle];
 
 /// The class of a cell from how many of its pixels show each class.
 ///
@@ -61,15 +61,15 @@ mod tests {
 
     #[test]
     fn a_quarter_of_paint_claims_a_cell() {
-        assert_eq!(cell_class(&[0, 0, 12, 4, 0, 0]), Class::Marking as u8);
-        assert_eq!(cell_class(&[0, 0, 13, 3, 0, 0]), Class::Road as u8);
+        assert_eq!(cell_class(&[0, 0, 12, 4, 0, 0]), SegmentClass::Marking as u8);
+        assert_eq!(cell_class(&[0, 0, 13, 3, 0, 0]), SegmentClass::Road as u8);
     }
 
     #[test]
     fn claimants_go_in_order_and_the_rest_by_majority() {
-        assert_eq!(cell_class(&[0, 0, 4, 4, 4, 4]), Class::Marking as u8);
-        assert_eq!(cell_class(&[0, 0, 5, 1, 4, 6]), Class::Vehicle as u8);
-        assert_eq!(cell_class(&[4, 5, 3, 0, 0, 4]), Class::Obstacle as u8);
-        assert_eq!(cell_class(&[8, 8, 0, 0, 0, 0]), Class::Sky as u8);
+        assert_eq!(cell_class(&[0, 0, 4, 4, 4, 4]), SegmentClass::Marking as u8);
+        assert_eq!(cell_class(&[0, 0, 5, 1, 4, 6]), SegmentClass::Vehicle as u8);
+        assert_eq!(cell_class(&[4, 5, 3, 0, 0, 4]), SegmentClass::Obstacle as u8);
+        assert_eq!(cell_class(&[8, 8, 0, 0, 0, 0]), SegmentClass::Sky as u8);
     }
 }

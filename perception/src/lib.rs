@@ -47,11 +47,11 @@ pub mod attack;
 
 pub mod proof;
 
-pub use classes::{CELL_PX, CLASS_NAMES, CLASSES, Class, cell_class};
+pub use classes::{CELL_PX, CLASS_NAMES, CLASSES, SegmentClass, cell_class};
 pub use data::dataset::{Dataset, DatasetError};
 pub use heads::output::{OUTPUTS, Output};
 pub use heads::percept;
-pub use network::{PerceptionSettings, SettingsError};
+pub use network::{PerceptionSettings, ShapeError};
 pub use percept::{GAP_MAX_M, Percept, PerceptLabel};
 pub use perception::Perception;
 pub use train::hard::{AdversarialLoss, HardBatch, loss_under_attack};

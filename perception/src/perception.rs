@@ -16,6 +16,19 @@ use rayon::prelude::*;
 const BLOCK_FRAMES: usize = 8;
 
 /// Weights for inference.
+///
+/// # Example
+/// ```
+/// use roadproof_perception::{PerceptionSettings, Trainer, TrainingSettings};
+///
+/// let settings = PerceptionSettings { width: 32, height: 16, ..PerceptionSettings::default() };
+/// let perception = Trainer::new(settings, TrainingSettings::default(), 1)?.perception();
+/// let two_frames = vec![128; 2 * settings.frame_bytes()];
+/// let percepts = perception.see(&two_frames);
+/// assert_eq!(percepts.len(), 2);
+/// assert_eq!(percepts[0], percepts[1]);
+/// # Ok::<(), roadproof_perception::ShapeError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Perception {
     settings: PerceptionSettings,

@@ -1,6 +1,6 @@
 //! Tiny labelled frames for this crate's tests: what must be read off them is plain, so a small network learns it fast.
 
-use crate::classes::Class;
+use crate::classes::SegmentClass;
 use crate::data::dataset::Dataset;
 use crate::network::PerceptionSettings;
 use crate::percept::PerceptLabel;
@@ -49,13 +49,13 @@ fn paint(label: &PerceptLabel) -> (Vec<u8>, Vec<u8>) {
         for x in 0..WIDTH {
             let centre_px = x as f32 + 0.5;
             let (colour, class) = if y < HORIZON {
-                ([120, 160, 220], Class::Sky)
+                ([120, 160, 220], SegmentClass::Sky)
             } else if below < 4.0 && (centre_px - 16.0).abs() < box_half_px {
-                ([200, 30, 20], Class::Vehicle)
+                ([200, 30, 20], SegmentClass::Vehicle)
             } else if (centre_px - line_px).abs() < 1.5 {
-                ([240, 240, 240], Class::Marking)
+                ([240, 240, 240], SegmentClass::Marking)
             } else {
-                ([90, 90, 95], Class::Road)
+                ([90, 90, 95], SegmentClass::Road)
             };
             rgb.extend(colour);
             class_map.push(class as u8);

@@ -1,6 +1,6 @@
 //! Weights on disk, as safetensors. A file is checked tensor by tensor before anything of it is used.
 
-use crate::network::{Network, PerceptionSettings, SettingsError};
+use crate::network::{Network, PerceptionSettings, ShapeError};
 use crate::perception::Perception;
 use burn::prelude::*;
 use burn::tensor::DType;
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 pub enum WeightsError {
     /// The settings describe no network.
     #[error("the settings describe no network")]
-    Settings(#[from] SettingsError),
+    Settings(#[from] ShapeError),
     /// The file cannot be read.
     #[error("cannot read the weights {path:?}")]
     Read { path: PathBuf, source: std::io::Error },

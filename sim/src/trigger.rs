@@ -32,7 +32,7 @@ pub enum Trigger {
 
 /// What triggers are held against in one decision.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Moment {
+pub(crate) struct TriggerInputs {
     pub clock: Clock,
     pub decision: u32,
     /// The ego's place along the road.
@@ -45,7 +45,7 @@ pub(crate) struct Moment {
 
 impl Trigger {
     /// Whether what is waited for has come.
-    pub(crate) fn fires(self, moment: &Moment) -> bool {
+    pub(crate) fn fires(self, moment: &TriggerInputs) -> bool {
         match self {
             Self::At { at_s } => moment.decision >= moment.clock.decision_at(at_s),
             Self::EgoAt { s_m } => moment.ego_s_m >= s_m,
@@ -63,8 +63,14 @@ impl Trigger {
 mod tests {
     use super::*;
 
-    fn moment(decision: u32, distance_m: Option<f32>, distance_before_m: Option<f32>) -> Moment {
-        Moment { clock: Clock::new(10.0), decision, ego_s_m: 0.1 * decision as f32, distance_m, distance_before_m }
+    fn moment(decision: u32, distance_m: Option<f32>, distance_before_m: Option<f32>) -> TriggerInputs {
+        TriggerInputs {
+            clock: Clock::new(10.0),
+            decision,
+            ego_s_m: 0.1 * decision as f32,
+            distance_m,
+            distance_before_m,
+        }
     }
 
     #[test]

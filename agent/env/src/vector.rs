@@ -39,12 +39,12 @@ pub struct Transition {
     /// Drives that ended by themselves, for each world.
     pub terminated: Vec<bool>,
     /// The drives that ended, in the order of their worlds.
-    pub ended: Vec<Ended>,
+    pub ended: Vec<Replaced>,
 }
 
 /// A drive that ended, and what came in its place.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Ended {
+pub struct Replaced {
     /// Its world.
     pub world: usize,
     /// How.
@@ -122,7 +122,7 @@ impl VectorEnv {
             transition.terminated.push(verdict.terminated());
             if let Some(outcome) = verdict.outcome {
                 let (score, truncated) = (self.seen.scores[world], verdict.truncated());
-                transition.ended.push(Ended { world, outcome, score, truncated, next_road: self.driven });
+                transition.ended.push(Replaced { world, outcome, score, truncated, next_road: self.driven });
                 self.driven += 1;
             }
         }

@@ -206,7 +206,7 @@ impl Attacker<'_> {
         let bytes: Vec<u8> = situations.iter().flat_map(|situation| &situation.frame).copied().collect();
         let length = bytes.len() / running.len();
         let decisions = self.end_to_end.decide(&situations.iter().collect::<Vec<_>>(), &to_numbers(&bytes));
-        let mut target = Target::empty(&self.end_to_end);
+        let mut target = AttackedDecisions::empty(&self.end_to_end);
         for ((&world, situation), decision) in running.iter().zip(&situations).zip(&decisions) {
             if self.spending[world].attacks(decision.importance()) {
                 let number = drives[world].decisions as u64;
@@ -232,7 +232,7 @@ impl Attacker<'_> {
 }
 
 /// The decisions that are attacked at one time.
-struct Target<'a> {
+struct AttackedDecisions<'a> {
     end_to_end: &'a EndToEnd,
     worlds: Vec<usize>,
     situations: Vec<&'a Situation>,
@@ -247,7 +247,7 @@ struct Delivered {
     broken: Vec<bool>,
 }
 
-impl<'a> Target<'a> {
+impl<'a> AttackedDecisions<'a> {
     fn empty(end_to_end: &'a EndToEnd) -> Self {
         let (worlds, situations, clean) = (Vec::new(), Vec::new(), Vec::new());
         Self { end_to_end, worlds, situations, clean, seeds: Vec::new(), bytes: Vec::new() }

@@ -4,7 +4,7 @@ use crate::attack::end_to_end::{Decision, EndToEnd};
 use crate::memory::situation::Situation;
 use crate::policy::{ACCELERATION_HEADS, OUTPUTS as HEADS, QValues, STEER_HEADS};
 use roadproof_env::action::{ACCELERATION_MPS2, Action, STEER_RAD};
-use roadproof_perception::attack::{Objective, Outcome};
+use roadproof_perception::attack::{Effect, Objective};
 use roadproof_perception::{OUTPUTS, Output, percept};
 use std::ops::Range;
 
@@ -95,7 +95,7 @@ pub struct DecisionLoss<'a> {
 
 impl DecisionLoss<'_> {
     /// The loss of what a frame leads to, and its slopes over outputs and heads.
-    fn outcome(&self, row: usize, decision: &Decision, outputs: &mut [f32], heads: &mut [f32]) -> Outcome {
+    fn outcome(&self, row: usize, decision: &Decision, outputs: &mut [f32], heads: &mut [f32]) -> Effect {
         let clean = self.clean[row];
         if let Some(wanted) = self.goal.wanted() {
             return towards(&decision.heads, wanted, heads);
@@ -105,10 +105,10 @@ impl DecisionLoss<'_> {
                 let worst = clean.worst();
                 towards(&decision.heads, [Some(worst.steer), Some(worst.acceleration)], heads)
             }
-            Goal::Mad => Outcome { loss: divergence(clean, decision, heads), broken: decision.best() != clean.best() },
+            Goal::Mad => Effect { loss: divergence(clean, decision, heads), broken: decision.best() != clean.best() },
             Goal::Critic => {
                 let q = QValues(&clean.heads);
-                Outcome { loss: critic(clean, decision, heads), broken: q.of(decision.best()) < q.of(clean.best()) }
+                Effect { loss: critic(clean, decision, heads), broken: q.of(decision.best()) < q.of(clean.best()) }
             }
             Goal::DriftLeft => push(clean, decision, -1.0, outputs),
             Goal::DriftRight => push(clean, decision, 1.0, outputs),
@@ -121,12 +121,12 @@ impl DecisionLoss<'_> {
 }
 
 impl Objective for DecisionLoss<'_> {
-    fn evaluate(&self, pixels: &[f32]) -> Vec<Outcome> {
+    fn evaluate(&self, pixels: &[f32]) -> Vec<Effect> {
         let decisions = self.end_to_end.decide(self.situations, pixels);
         self.outcomes(&decisions)
     }
 
-    fn gradients(&self, pixels: &[f32], gradient: &mut [f32]) -> Vec<Outcome> {
+    fn gradients(&self, pixels: &[f32], gradient: &mut [f32]) -> Vec<Effect> {
         let decisions =
             self.end_to_end.gradients(self.situations, pixels, gradient, |row, decision, outputs, heads| {
                 self.outcome(row, decision, outputs, heads);
@@ -136,7 +136,7 @@ impl Objective for DecisionLoss<'_> {
 }
 
 impl DecisionLoss<'_> {
-    fn outcomes(&self, decisions: &[Decision]) -> Vec<Outcome> {
+    fn outcomes(&self, decisions: &[Decision]) -> Vec<Effect> {
         let outcome = |(row, decision)| self.outcome(row, decision, &mut [0.0; OUTPUTS], &mut [0.0; HEADS]);
         decisions.iter().enumerate().map(outcome).collect()
     }
@@ -152,7 +152,7 @@ fn rival(heads: &[f32], head: Range<usize>, own: usize) -> usize {
 }
 
 /// Away from an action, by the head that is nearest to another choice.
-fn away(heads: &[f32], action: Action, slopes: &mut [f32]) -> Outcome {
+fn away(heads: &[f32], action: Action, slopes: &mut [f32]) -> Effect {
     let [steer, acceleration] = CHOICES;
     let [one, two] = [(steer, action.steer), (acceleration, action.acceleration)].map(|(head, own)| {
         let own = head.start + own;
@@ -161,18 +161,18 @@ fn away(heads: &[f32], action: Action, slopes: &mut [f32]) -> Outcome {
     });
     let (loss, own, other) = if one.0 >= two.0 { one } else { two };
     (slopes[own], slopes[other]) = (-1.0, 1.0);
-    Outcome { loss, broken: loss > 0.0 }
+    Effect { loss, broken: loss > 0.0 }
 }
 
 /// Towards the choices that are wanted. A head that already chooses what is wanted needs no more.
-fn towards(heads: &[f32], wanted: [Option<usize>; 2], slopes: &mut [f32]) -> Outcome {
-    let mut outcome = Outcome { loss: 0.0, broken: true };
+fn towards(heads: &[f32], wanted: [Option<usize>; 2], slopes: &mut [f32]) -> Effect {
+    let mut outcome = Effect { loss: 0.0, broken: true };
     for (head, wanted) in CHOICES.into_iter().zip(wanted) {
         let Some(wanted) = wanted.map(|wanted| head.start + wanted) else { continue };
         let rival = rival(heads, head, wanted);
         let margin = heads[wanted] - heads[rival];
         if margin <= 0.0 {
-            outcome = Outcome { loss: outcome.loss + margin, broken: false };
+            outcome = Effect { loss: outcome.loss + margin, broken: false };
             slopes[wanted] += 1.0;
             slopes[rival] -= 1.0;
         }
@@ -217,29 +217,29 @@ fn critic(clean: &Decision, decision: &Decision, slopes: &mut [f32]) -> f32 {
 }
 
 /// Pushes the perceived offset one way, in what one is of the output.
-fn push(clean: &Decision, decision: &Decision, sign: f32, slopes: &mut [f32]) -> Outcome {
+fn push(clean: &Decision, decision: &Decision, sign: f32, slopes: &mut [f32]) -> Effect {
     let offset = Output::LaneOffset.index();
     slopes[offset] = sign;
     let moved_m = percept(&decision.outputs).lane_offset_m - percept(&clean.outputs).lane_offset_m;
-    Outcome { loss: sign * decision.outputs[offset], broken: sign * moved_m > PUSHED_M }
+    Effect { loss: sign * decision.outputs[offset], broken: sign * moved_m > PUSHED_M }
 }
 
 /// Hides the car ahead: its logit down, its gap up.
-fn hide(clean: &Decision, decision: &Decision, slopes: &mut [f32]) -> Outcome {
+fn hide(clean: &Decision, decision: &Decision, slopes: &mut [f32]) -> Effect {
     let (lead, gap) = (Output::Lead.index(), Output::Gap.index());
     (slopes[lead], slopes[gap]) = (-1.0, 1.0);
     let loss = decision.outputs[gap] - decision.outputs[lead];
-    Outcome { loss, broken: clean.outputs[lead] >= 0.0 && decision.outputs[lead] < 0.0 }
+    Effect { loss, broken: clean.outputs[lead] >= 0.0 && decision.outputs[lead] < 0.0 }
 }
 
 /// Shows a car ahead: its logit up, its gap down, and how far off that gap is expected to be down as well, because a filter weighs
 /// by it.
-fn ghost(clean: &Decision, decision: &Decision, slopes: &mut [f32]) -> Outcome {
+fn ghost(clean: &Decision, decision: &Decision, slopes: &mut [f32]) -> Effect {
     let (lead, gap, scale) = (Output::Lead.index(), Output::Gap.index(), Output::GapScale.index());
     (slopes[lead], slopes[gap], slopes[scale]) = (1.0, -1.0, -CERTAINTY_WEIGHT);
     let outputs = &decision.outputs;
     let loss = outputs[lead] - outputs[gap] - CERTAINTY_WEIGHT * outputs[scale];
-    Outcome { loss, broken: clean.outputs[lead] < 0.0 && outputs[lead] >= 0.0 }
+    Effect { loss, broken: clean.outputs[lead] < 0.0 && outputs[lead] >= 0.0 }
 }
 
 #[cfg(test)]
@@ -319,7 +319,7 @@ mod tests {
         // The driver accelerates here as it is.
         for goal in goals().into_iter().filter(|goal| *goal != Goal::FullThrottle) {
             let loss = DecisionLoss { end_to_end: &end_to_end, situations: &situations, clean: &decisions, goal };
-            let sum = |outcomes: &[Outcome]| outcomes.iter().map(|outcome| outcome.loss).sum::<f32>();
+            let sum = |outcomes: &[Effect]| outcomes.iter().map(|outcome| outcome.loss).sum::<f32>();
             let before = sum(&loss.evaluate(&clean));
             let moved = sum(&apgd(&loss, &clean, &budget, 15, &[1, 2, 3, 4]).outcomes);
             let noise = sum(&random_noise(&loss, &clean, &budget, 10, &[1, 2, 3, 4]).outcomes);

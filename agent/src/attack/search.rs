@@ -9,7 +9,7 @@ use crate::attack::found::holds;
 use crate::drive::rollout::Rollout;
 use crate::driver::Driver;
 use crate::host::interrupt::{Interrupt, Stopped};
-use crate::host::progress::Stage;
+use crate::host::progress::LongWork;
 use roadproof_sim::clock::Span;
 use roadproof_sim::fault::{Fault, FaultKind, Perturbation, Severity};
 use roadproof_sim::outcome::expectations::Expect;
@@ -116,7 +116,7 @@ impl Search<'_> {
     /// [`SearchError`].
     pub fn run(&mut self, count: usize, seed: u64) -> Result<Option<Found>, SearchError> {
         let mut stream = Seed(seed).stream(Purpose::Fault);
-        let mut stage = Stage::start("search", count as u64, "faults");
+        let mut stage = LongWork::start("search", count as u64, "faults");
         let (mut smallest, mut broken, mut drawn) = (None::<Candidate>, 0, 0);
         while drawn < count {
             self.interrupt.check()?;
@@ -130,7 +130,7 @@ impl Search<'_> {
         }
         stage.finish(format_args!("{broken} broke the drive"));
         let Some(mut smallest) = smallest else { return Ok(None) };
-        let mut stage = Stage::start("shrink", 0, "faults");
+        let mut stage = LongWork::start("shrink", 0, "faults");
         let mut tried = 0;
         loop {
             self.interrupt.check()?;

@@ -10,7 +10,7 @@ use crate::drive::replay::closed_loop;
 use crate::driver::{Driver, LearnedDriver};
 use crate::host::console::Console;
 use crate::host::interrupt::{self, Interrupt};
-use crate::host::progress::Stage;
+use crate::host::progress::LongWork;
 use anyhow::Context;
 use clap::Args;
 use roadproof_perception::attack::{Budget, Norm};
@@ -138,7 +138,7 @@ fn under_attack(
     attack: &DriveAttack,
     interrupt: &Interrupt,
 ) -> anyhow::Result<Drive> {
-    let mut stage = Stage::start("attack", 100, "% of the route");
+    let mut stage = LongWork::start("attack", 100, "% of the route");
     let attacked = drive(driver, scenario.clone(), Some(attack), &mut |completion| {
         stage.set((100.0 * completion) as u64, "");
         go_on(interrupt)

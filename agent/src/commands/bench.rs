@@ -1,7 +1,7 @@
 //! `roadproof bench`
 
 use super::Ended;
-use crate::drive::bench::{Figure, Plan, measure};
+use crate::drive::bench::{BenchPlan, Figure, measure};
 use crate::host::console::Console;
 use crate::host::files::{check_writable, write_atomically};
 use clap::Args;
@@ -27,7 +27,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Result<Ended> {
     console.give_way_to(arguments.json.as_deref());
     arguments.json.as_deref().map(check_writable).transpose()?;
-    let figures = measure(&Plan::new(arguments.quick))?;
+    let figures = measure(&BenchPlan::new(arguments.quick))?;
     let mut table = comfy_table::Table::new();
     table.load_preset(comfy_table::presets::UTF8_FULL_CONDENSED).set_header([
         "what",

@@ -126,18 +126,18 @@ impl From<NormName> for Norm {
 
 /// Which roads to drive.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum Roads {
-    /// Roads that nothing else drives.
+pub(super) enum SplitName {
+    /// SplitName that nothing else drives.
     HeldOut,
-    /// Roads of the family that perception is checked on.
+    /// SplitName of the family that perception is checked on.
     Validation,
 }
 
-impl From<Roads> for Split {
-    fn from(roads: Roads) -> Self {
+impl From<SplitName> for Split {
+    fn from(roads: SplitName) -> Self {
         match roads {
-            Roads::HeldOut => Self::HeldOut,
-            Roads::Validation => Self::Validation,
+            SplitName::HeldOut => Self::HeldOut,
+            SplitName::Validation => Self::Validation,
         }
     }
 }

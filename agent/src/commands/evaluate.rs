@@ -1,7 +1,7 @@
 //! `roadproof evaluate`
 
 use super::Ended;
-use super::choices::{Camera, Roads};
+use super::choices::{Camera, SplitName};
 use super::trained::trained_under;
 use crate::drive::evaluate::{EvaluateSettings, evaluate, table};
 use crate::driver::Driver;
@@ -36,8 +36,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=10_000))]
     roads: Option<usize>,
     /// Held-out roads give figures; choose settings on validation roads, or the figures mean nothing.
-    #[arg(long, value_enum, default_value_t = Roads::HeldOut)]
-    split: Roads,
+    #[arg(long, value_enum, default_value_t = SplitName::HeldOut)]
+    split: SplitName,
     /// Seed of the roads [default: 0].
     #[arg(long)]
     seed: Option<u64>,
@@ -51,7 +51,7 @@ pub(super) struct Arguments {
 
 /// What `--json` writes; the same shape as a run's `result.json`.
 #[derive(Serialize)]
-struct Report<'a> {
+struct ResultFile<'a> {
     seed: u64,
     drivers: &'a [crate::drive::evaluate::DriverResult],
     wall_clock_s: std::collections::BTreeMap<&'static str, f64>,
@@ -98,7 +98,7 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
     }
     if let Some(path) = &arguments.json {
         let wall_clock_s = [("evaluate", start.elapsed().as_secs_f64())].into();
-        let report = Report { seed: settings.evaluate.seed, drivers: &results, wall_clock_s };
+        let report = ResultFile { seed: settings.evaluate.seed, drivers: &results, wall_clock_s };
         write_atomically(path, &serde_json::to_vec_pretty(&report)?)?;
     }
     Ok(Ended::Held)

@@ -8,7 +8,7 @@ use crate::formats::junit::{CaseOutcome, CaseResult, write_junit};
 use crate::host::console::Console;
 use crate::host::files::{check_writable, write_atomically};
 use crate::host::interrupt::{self, Interrupt};
-use crate::host::progress::Stage;
+use crate::host::progress::LongWork;
 use crate::watch::drive::{Hands, WatchedDrive, mcap};
 use anyhow::Context;
 use clap::Args;
@@ -244,7 +244,7 @@ fn write_mcap(
     interrupt: &Interrupt,
 ) -> anyhow::Result<()> {
     let reward = trained_under(name, None)?.reward;
-    let mut progress = Stage::start("mcap", cases.len() as u64, "drives");
+    let mut progress = LongWork::start("mcap", cases.len() as u64, "drives");
     for (index, (case, report)) in cases.iter().zip(reports).enumerate() {
         interrupt.check()?;
         let driver = Driver::named(name, None)?;

@@ -32,7 +32,7 @@ pub(super) struct Arguments {
     seed: Option<u64>,
     /// Minutes that the run may take in all, over its sessions; work that does not fit is cut, and what was cut is said at the end
     /// [default: as long as the work takes].
-    #[arg(long, value_parser = minutes)]
+    #[arg(long, value_parser = minutes, allow_negative_numbers = true)]
     minutes: Option<f64>,
     /// Run folder, which must not exist yet [default: runs/<time>-<seed>].
     #[arg(long, value_name = "FOLDER", conflicts_with = "resume")]

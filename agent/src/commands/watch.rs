@@ -111,7 +111,7 @@ mod windowed {
     use crate::formats::film::FilmSettings;
     use crate::host::console::{Console, note};
     use crate::host::files::write_atomically;
-    use crate::host::progress::Stage;
+    use crate::host::progress::LongWork;
     use crate::host::run_folder::SETTINGS_FILE;
     use crate::watch::drive::mcap;
     use crate::watch::film::{Format, film};
@@ -207,7 +207,7 @@ mod windowed {
         let seconds = seconds.min(f64::from(session.drive().scenario().duration_s));
         let clock = Clock::new(session.drive().scenario().decision_hz);
         let count = u64::from(clock.decisions_in(seconds as f32)).max(1);
-        let mut progress = Stage::start("drive", count, "decisions");
+        let mut progress = LongWork::start("drive", count, "decisions");
         while !session.drive().over() && (session.drive().last() as u64) < count {
             session.advance(1.0 / hz);
             progress

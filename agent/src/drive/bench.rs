@@ -5,7 +5,7 @@
 
 use crate::drive::rollout::Rollout;
 use crate::driver::{Driver, DriverSpec, Drives, LearnedDriver};
-use crate::host::progress::Stage;
+use crate::host::progress::LongWork;
 use crate::host::threads::all_cores;
 use crate::policy::QNetwork;
 use burn::prelude::Device;
@@ -33,13 +33,13 @@ type Sample = (String, f64);
 
 /// What to measure, and for how long.
 #[derive(Clone, Copy, Debug)]
-pub struct Plan {
+pub struct BenchPlan {
     rounds: usize,
     each: Duration,
     worlds: usize,
 }
 
-impl Plan {
+impl BenchPlan {
     /// The usual plan, or a brief one.
     #[must_use]
     pub fn new(quick: bool) -> Self {
@@ -55,8 +55,8 @@ impl Plan {
 ///
 /// # Errors
 /// [`FleetError`] if the benchmark's own drives cannot be built.
-pub fn measure(plan: &Plan) -> Result<Vec<Figure>, FleetError> {
-    let mut stage = Stage::start("bench", plan.rounds as u64, "rounds");
+pub fn measure(plan: &BenchPlan) -> Result<Vec<Figure>, FleetError> {
+    let mut stage = LongWork::start("bench", plan.rounds as u64, "rounds");
     let mut rounds = Vec::with_capacity(plan.rounds);
     for round in 0..plan.rounds {
         stage.set(round as u64, "");
@@ -78,7 +78,7 @@ impl Figure {
 }
 
 /// One round over all figures.
-fn measure_once(plan: &Plan) -> Result<Vec<Sample>, FleetError> {
+fn measure_once(plan: &BenchPlan) -> Result<Vec<Sample>, FleetError> {
     let mut samples = Vec::new();
     for threads in [1, 2] {
         for cars in [0, 8, 32] {
@@ -102,7 +102,7 @@ pub fn peak_memory_mb() -> Option<u64> {
 }
 
 /// A fleet of scripted drivers, stepped for a while; drives that end start again, as in training.
-fn fleet(plan: &Plan, size_px: Option<u16>, cars: usize, threads: usize) -> Result<Sample, FleetError> {
+fn fleet(plan: &BenchPlan, size_px: Option<u16>, cars: usize, threads: usize) -> Result<Sample, FleetError> {
     let camera = CameraSettings::square(size_px.unwrap_or(8));
     let drive = |index| bench_drive(index, cars, camera);
     let mut driver = ByTruth { camera: size_px.is_some(), beside: None };
@@ -154,7 +154,7 @@ fn bench_drive(index: u64, cars: usize, camera: CameraSettings) -> roadproof_sim
     scenario
 }
 
-fn perception(plan: &Plan) -> Vec<Sample> {
+fn perception(plan: &BenchPlan) -> Vec<Sample> {
     let (settings, training) = (PerceptionSettings::default(), TrainingSettings::default());
     let (width, height) = (settings.width, settings.height);
     let mut dataset = Dataset::new(width, height);
@@ -178,7 +178,7 @@ fn perception(plan: &Plan) -> Vec<Sample> {
 }
 
 /// Fleet, camera, perception and policy together, as in evaluation.
-fn whole_loop(plan: &Plan) -> Result<Sample, FleetError> {
+fn whole_loop(plan: &BenchPlan) -> Result<Sample, FleetError> {
     let spec = DriverSpec::default();
     let worlds = 2 * plan.worlds;
     let drive = |index| bench_drive(index, 8, spec.camera);

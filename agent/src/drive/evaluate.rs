@@ -3,7 +3,7 @@
 use crate::drive::rollout::Rollout;
 use crate::driver::Driver;
 use crate::host::interrupt::Interrupt;
-use crate::host::progress::Stage;
+use crate::host::progress::LongWork;
 use roadproof_sim::outcome::score::Infractions;
 use roadproof_sim::{DriveStyle, FleetError, Observations, Outcome, Score, Seed, Split, Verdict, generate_drive};
 use serde::{Deserialize, Serialize};
@@ -67,12 +67,12 @@ pub struct DriverResult {
     /// How the drives ended.
     pub outcomes: BTreeMap<String, usize>,
     /// Score of each road, in the order of their seeds.
-    pub roads: Vec<Road>,
+    pub roads: Vec<RoadResult>,
 }
 
 /// One held-out road.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub struct Road {
+pub struct RoadResult {
     /// Its seed.
     pub seed: u64,
     /// How the drive ended.
@@ -98,7 +98,7 @@ pub fn evaluate(
     let scenarios: Vec<_> = seeds.iter().map(|seed| generate_drive(*seed, style)).collect();
     let name = driver.name();
     let mut rollout = Rollout::start(scenarios, driver, threads)?;
-    let mut stage = Stage::start(&format!("evaluate {name}"), roads as u64, "roads");
+    let mut stage = LongWork::start(&format!("evaluate {name}"), roads as u64, "roads");
     loop {
         let running = rollout.running().len();
         let time_s = rollout.seen().measures.iter().map(|measures| measures.time_s).fold(0.0, f32::max);
@@ -121,10 +121,10 @@ pub fn evaluate(
 }
 
 /// What became of drives that have ended.
-pub(crate) fn ended_roads(seeds: &[Seed], seen: &Observations) -> Vec<Road> {
+pub(crate) fn ended_roads(seeds: &[Seed], seen: &Observations) -> Vec<RoadResult> {
     let drives = seeds.iter().zip(&seen.verdicts).zip(&seen.scores);
     let road = |((seed, verdict), score): ((&Seed, &Verdict), &Score)| {
-        verdict.outcome.map(|outcome| Road { seed: seed.0, outcome, score: *score })
+        verdict.outcome.map(|outcome| RoadResult { seed: seed.0, outcome, score: *score })
     };
     drives.filter_map(road).collect()
 }
@@ -142,7 +142,7 @@ const INFRACTIONS: [(&str, fn(&Infractions) -> f32); 7] = [
 
 impl DriverResult {
     /// Adds up what happened on some roads.
-    pub(crate) fn new(driver: &str, roads: Vec<Road>) -> Self {
+    pub(crate) fn new(driver: &str, roads: Vec<RoadResult>) -> Self {
         let (route_completion, route_completion_std) =
             mean_and_spread(roads.iter().map(|road| road.score.route_completion));
         let (driving_score, driving_score_std) = mean_and_spread(roads.iter().map(|road| road.score.driving_score));
@@ -152,7 +152,7 @@ impl DriverResult {
         };
         let infractions = INFRACTIONS.iter().map(|&(name, count)| (name, per_km(count))).collect();
         let spread = |count: fn(&Infractions) -> f32| {
-            let each = |road: &Road| 1000.0 * count(&road.score.infractions) / road.score.driven_m.max(1.0);
+            let each = |road: &RoadResult| 1000.0 * count(&road.score.infractions) / road.score.driven_m.max(1.0);
             mean_and_spread(roads.iter().map(each)).1
         };
         let infractions_std = INFRACTIONS.iter().map(|&(name, count)| (name, spread(count))).collect();

@@ -106,7 +106,7 @@ pub fn drive_recorded(
 
 /// What became of a drive.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Ended {
+pub(crate) struct DriveEnd {
     pub outcome: Outcome,
     pub score: Score,
 }
@@ -128,9 +128,9 @@ pub(crate) fn drive_many(
     threads: usize,
     interrupt: &Interrupt,
     mut report: impl FnMut(usize),
-) -> Result<Option<Vec<Ended>>, FleetError> {
+) -> Result<Option<Vec<DriveEnd>>, FleetError> {
     let worlds = worlds(drives);
-    let mut ended: Vec<Option<Ended>> = vec![None; drives];
+    let mut ended: Vec<Option<DriveEnd>> = vec![None; drives];
     let mut driven: Vec<Option<usize>> = (0..worlds).map(Some).collect();
     let (mut next, mut done) = (worlds, 0);
     let mut driver = driver.twin();
@@ -143,7 +143,7 @@ pub(crate) fn drive_many(
         let mut fresh = Vec::new();
         for (world, slot) in driven.iter_mut().enumerate() {
             let (Some(drive), Some(outcome)) = (*slot, rollout.seen().verdicts[world].outcome) else { continue };
-            ended[drive] = Some(Ended { outcome, score: rollout.seen().scores[world] });
+            ended[drive] = Some(DriveEnd { outcome, score: rollout.seen().scores[world] });
             done += 1;
             *slot = (next < drives).then_some(next);
             if let Some(drive) = *slot {

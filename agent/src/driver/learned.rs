@@ -124,6 +124,23 @@ impl Thought {
 }
 
 /// Camera, perception and policy.
+///
+/// # Example
+/// ```
+/// use roadproof_agent::driver::{Drives, LearnedDriver};
+/// use roadproof_sim::{Episode, Seed, parse};
+///
+/// let text = r#"Scenario(format: 1, title: "t", duration_s: 1.0, road: Straight(length_m: 300.0), ego: (speed_mps: 10.0))"#;
+/// let mut episode = Episode::new(parse(text, "t.ron".as_ref())?)?;
+/// let mut driver = LearnedDriver::shipped()?;
+/// driver.start(&[Seed(0)]);
+/// while episode.verdict().outcome.is_none() {
+///     let controls = driver.act(episode.seen())[0];
+///     episode.step(controls);
+/// }
+/// assert!(episode.measures().lane_offset_m.abs() < 0.5);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct LearnedDriver {
     eyes: Eyes,
     policy: QNetwork,

@@ -14,6 +14,22 @@ use roadproof_env::scripted_controls;
 use roadproof_sim::{Controls, Observations, Seed};
 
 /// A driver of many worlds at once.
+///
+/// # Example
+/// ```
+/// use roadproof_agent::drive::evaluate::{EvaluateSettings, evaluate};
+/// use roadproof_agent::driver::Driver;
+/// use roadproof_agent::host::interrupt::Interrupt;
+/// use roadproof_sim::DriveStyle;
+///
+/// let mut driver = Driver::named("scripted", None)?;
+/// let style = DriveStyle { length_m: 120.0, max_cars: 0, ..DriveStyle::default() };
+/// let roads = EvaluateSettings { roads: 2, ..EvaluateSettings::default() };
+/// let result = evaluate(&mut driver, &roads, &style, 1, &Interrupt::never())?.expect("nobody interrupts");
+/// assert_eq!((result.driver.as_str(), result.episodes), ("scripted", 2));
+/// assert!(Driver::named("shiped", None).is_err());
+/// # Ok::<(), anyhow::Error>(())
+/// ```
 pub enum Driver {
     /// Camera, perception and policy.
     Learned(Box<LearnedDriver>),

@@ -114,14 +114,14 @@ pub enum SpecError {
     },
     /// Networks that cannot be.
     #[error("perception: {0}")]
-    Perception(#[from] roadproof_perception::SettingsError),
+    Perception(#[from] roadproof_perception::ShapeError),
 }
 
 /// What the settings of a run say of its driver, whatever else they say.
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Trained {
-    drive: Drives,
+struct RunSettings {
+    drive: RunDrives,
     #[serde(default = "PerceptionSettings::without_frames")]
     perception: PerceptionSettings,
     memory: MemorySettings,
@@ -130,7 +130,7 @@ struct Trained {
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Drives {
+struct RunDrives {
     camera: CameraSettings,
 }
 
@@ -157,7 +157,7 @@ impl DriverSpec {
             return ron_file::read::<Self>(&own)?.checked();
         }
         let run = RunFolder::open(folder)?;
-        let Trained { drive, perception, memory, policy } = ron_file::read(&run.path(SETTINGS_FILE))?;
+        let RunSettings { drive, perception, memory, policy } = ron_file::read(&run.path(SETTINGS_FILE))?;
         Self { camera: drive.camera, perception, memory, policy, ..Self::default() }.checked()
     }
 

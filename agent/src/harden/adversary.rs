@@ -4,7 +4,7 @@
 //! Pushing one way in every frame is the worst for a driver that filters what it sees; an attack that wants something else in
 //! each frame averages out.
 
-use roadproof_perception::attack::{Budget, Differentiable, Norm, Outcome, to_bytes, to_numbers};
+use roadproof_perception::attack::{Budget, Differentiable, Effect, Norm, to_bytes, to_numbers};
 use roadproof_perception::{OUTPUTS, Output, Perception};
 use roadproof_sim::seed::Stream;
 use roadproof_sim::{Purpose, Seed};
@@ -21,11 +21,11 @@ const STEP_SHARE: f32 = 1.25;
 /// The adversary of many worlds; it acts in some.
 pub struct Adversary {
     network: Differentiable,
-    targets: Vec<Option<Target>>,
+    targets: Vec<Option<Aim>>,
 }
 
 /// What it wants in one world.
-struct Target {
+struct Aim {
     stream: Stream,
     /// Direction over the network's outputs.
     push: [f32; OUTPUTS],
@@ -43,7 +43,7 @@ impl Adversary {
         self.targets[world] = seed.map(|seed| {
             let mut stream = seed.stream(Purpose::Disturbance);
             let push = draw(&mut stream);
-            Target { stream, push }
+            Aim { stream, push }
         });
     }
 
@@ -75,7 +75,7 @@ impl Adversary {
         let mut gradient = vec![0.0; pixels.len()];
         self.network.gradients(&pixels, &mut gradient, |index, _, slopes| {
             slopes.copy_from_slice(&attacked[index].1);
-            Outcome { loss: 0.0, broken: false }
+            Effect { loss: 0.0, broken: false }
         });
         let frames = pixels.chunks_exact_mut(length).zip(gradient.chunks_exact(length));
         for ((pixels, gradient), clean) in frames.zip(numbers.chunks_exact(length)) {

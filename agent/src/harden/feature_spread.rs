@@ -7,7 +7,7 @@
 use crate::memory::feature::HISTORY;
 use crate::memory::situation::Situation;
 use crate::memory::{FEATURES, Feature};
-use roadproof_perception::attack::{Budget, Differentiable, Norm, Objective, Outcome, PgdSettings, pgd, to_numbers};
+use roadproof_perception::attack::{Budget, Differentiable, Effect, Norm, Objective, PgdSettings, pgd, to_numbers};
 use roadproof_perception::{OUTPUTS, Output, Perception, percept};
 use serde::{Deserialize, Serialize};
 
@@ -57,16 +57,16 @@ struct Push<'a> {
 }
 
 impl Objective for Push<'_> {
-    fn evaluate(&self, pixels: &[f32]) -> Vec<Outcome> {
-        let loss = |_, outputs: &[f32]| Outcome { loss: self.sign * outputs[self.output.index()], broken: false };
+    fn evaluate(&self, pixels: &[f32]) -> Vec<Effect> {
+        let loss = |_, outputs: &[f32]| Effect { loss: self.sign * outputs[self.output.index()], broken: false };
         self.network.evaluate(pixels, loss)
     }
 
-    fn gradients(&self, pixels: &[f32], gradient: &mut [f32]) -> Vec<Outcome> {
+    fn gradients(&self, pixels: &[f32], gradient: &mut [f32]) -> Vec<Effect> {
         self.network.gradients(pixels, gradient, |_, outputs, slopes| {
             slopes.fill(0.0);
             slopes[self.output.index()] = self.sign;
-            Outcome { loss: self.sign * outputs[self.output.index()], broken: false }
+            Effect { loss: self.sign * outputs[self.output.index()], broken: false }
         })
     }
 }

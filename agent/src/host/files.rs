@@ -69,7 +69,7 @@ pub enum FileError {
 }
 
 /// Where the content of a path goes.
-enum Target {
+enum Destination {
     /// To whoever reads the program's text.
     StandardOutput,
     /// Into what is there and is no regular file, a pipe or a device: nothing may take its place.
@@ -89,9 +89,9 @@ enum Target {
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let not_written = |cause| FileError::Write { length: bytes.len(), cause, path: path.into() };
     match target(path)? {
-        Target::StandardOutput => console::write_out(bytes).map_err(|error| not_written(error.cause)),
-        Target::There(mut file) => console::heard(file.write_all(bytes)).map_err(|error| not_written(error.cause)),
-        Target::File(file) => replace(&file, bytes, path),
+        Destination::StandardOutput => console::write_out(bytes).map_err(|error| not_written(error.cause)),
+        Destination::There(mut file) => console::heard(file.write_all(bytes)).map_err(|error| not_written(error.cause)),
+        Destination::File(file) => replace(&file, bytes, path),
     }
 }
 
@@ -133,7 +133,7 @@ pub fn check_writable(path: &Path) -> Result<(), FileError> {
     if path.is_dir() {
         return Err(FileError::NoName { path: path.into() });
     }
-    if let Target::File(file) = target(path)? {
+    if let Destination::File(file) = target(path)? {
         new_file_in(folder_of(&file)).map_err(|cause| FileError::Create { cause, path: path.into() })?;
     }
     Ok(())
@@ -147,12 +147,12 @@ fn is_there_and_no_file(path: &Path) -> bool {
 /// Links that are followed before a path is given up; as many as Linux follows.
 const MOST_LINKS: usize = 40;
 
-fn target(path: &Path) -> Result<Target, FileError> {
+fn target(path: &Path) -> Result<Destination, FileError> {
     if path.file_name().is_none() {
         return Err(FileError::NoName { path: path.into() });
     }
     if is_standard_output(path) {
-        return Ok(Target::StandardOutput);
+        return Ok(Destination::StandardOutput);
     }
     let not_followed = |cause| FileError::Follow { cause, path: path.into() };
     let mut file = path.to_owned();
@@ -162,12 +162,12 @@ fn target(path: &Path) -> Result<Target, FileError> {
         if descriptor || is_there_and_no_file(&file) {
             // A file that somebody else writes to as well keeps what is in it.
             let opened = fs::OpenOptions::new().write(true).append(descriptor).open(&file);
-            return opened.map(Target::There).map_err(not_followed);
+            return opened.map(Destination::There).map_err(not_followed);
         }
         match fs::read_link(&file) {
             Ok(next) => file = folder_of(&file).join(next),
             // No link, or nothing at all.
-            Err(_) => return Ok(Target::File(file)),
+            Err(_) => return Ok(Destination::File(file)),
         }
     }
     Err(not_followed(io::Error::other("links lead to links without an end")))

@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 use crate::host::console::note;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// Between two lines in a log, unless [`Stage::with_line_every`] says otherwise.
+/// Between two lines in a log, unless [`LongWork::with_line_every`] says otherwise.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 /// Between two drawings of the bar.
 const BAR_EVERY: Duration = Duration::from_millis(100);
 
-/// A long stage that is under way. Dropping it without [`Stage::finish`] removes the bar and prints nothing.
+/// A long piece of work that is under way. Dropping it without [`LongWork::finish`] removes the bar and prints nothing.
 #[derive(Debug)]
-pub struct Stage {
+pub struct LongWork {
     amount: Amount,
     limit: Option<Duration>,
     started: Instant,
@@ -26,7 +26,7 @@ pub struct Stage {
     bar: Option<ProgressBar>,
 }
 
-impl Stage {
+impl LongWork {
     /// Starts a stage of `total_units`; 0 where the amount is not known beforehand.
     ///
     /// `unit_name` is a plural: `frames`, `steps`.
@@ -101,7 +101,7 @@ impl Stage {
         }
     }
 
-    /// Ends the stage with a last line, which counts the units of the last [`Stage::set`], and returns how long it
+    /// Ends the stage with a last line, which counts the units of the last [`LongWork::set`], and returns how long it
     /// took.
     pub fn finish(self, summary: impl Display) -> Duration {
         let elapsed = self.started.elapsed();
@@ -250,8 +250,8 @@ mod tests {
         Amount { stage: "collect".into(), unit_name: "frames".into(), total, before, done, later: s(0) }
     }
 
-    fn stage_without_terminal() -> Stage {
-        Stage {
+    fn stage_without_terminal() -> LongWork {
+        LongWork {
             amount: amount(100, 0, 0),
             limit: None,
             started: Instant::now(),

@@ -5,7 +5,7 @@ use crate::harden::regulariser::RobustQ;
 use crate::harden::{Adversary, Hardening};
 use crate::memory::situation::Situation;
 use crate::memory::{FEATURES, MemorySettings};
-use roadproof_env::vector::{self, Ended, VectorEnv};
+use roadproof_env::vector::{Replaced, Transition, VectorEnv};
 use roadproof_env::{Action, RewardSettings, Roads};
 use roadproof_perception::Perception;
 use roadproof_sim::{FleetError, Scenario};
@@ -37,7 +37,7 @@ pub struct EnvironmentSettings {
 
 /// What one decision of all worlds led to.
 #[derive(Clone, Debug, Default)]
-pub struct Transition {
+pub struct Experience {
     /// Reward of each world.
     pub reward: Vec<f32>,
     /// Drives that ended by themselves.
@@ -45,7 +45,7 @@ pub struct Transition {
     /// Last observations of drives cut off by their time limit: world and policy input.
     pub truncated: Vec<(usize, Vec<f32>)>,
     /// Drives that ended, for statistics.
-    pub ended: Vec<Ended>,
+    pub ended: Vec<Replaced>,
 }
 
 impl Environment {
@@ -109,26 +109,26 @@ impl Environment {
     ///
     /// # Errors
     /// [`FleetError`] if a new drive cannot be built.
-    pub fn step(&mut self, actions: &[Action]) -> Result<Transition, FleetError> {
+    pub fn step(&mut self, actions: &[Action]) -> Result<Experience, FleetError> {
         let Self { env, eyes, features, hardening, adversary } = self;
-        let vector::Transition { reward, terminated, ended } = env.step(actions, |seen| {
+        let Transition { reward, terminated, ended } = env.step(actions, |seen| {
             if let Some(adversary) = adversary {
                 adversary.act(hardening.attack_eps(), &mut seen.rgb);
             }
             eyes.look(seen, features);
         })?;
-        let last = |ended: &Ended| (ended.world, features[ended.world * FEATURES..][..FEATURES].to_vec());
+        let last = |ended: &Replaced| (ended.world, features[ended.world * FEATURES..][..FEATURES].to_vec());
         let truncated = ended.iter().filter(|ended| ended.truncated).map(last).collect();
         if !ended.is_empty() {
             if let Some(adversary) = adversary {
-                for Ended { world, next_road, .. } in &ended {
+                for Replaced { world, next_road, .. } in &ended {
                     adversary.start(*world, hardening.attacked(env.roads().seed_of(*next_road)));
                 }
             }
             let worlds: Vec<usize> = ended.iter().map(|ended| ended.world).collect();
             eyes.look_afresh(env.seen(), &worlds, features);
         }
-        Ok(Transition { reward, terminated, truncated, ended })
+        Ok(Experience { reward, terminated, truncated, ended })
     }
 }
 

@@ -14,7 +14,7 @@
 
 use crate::harden::regulariser::{Decisions, RobustQ};
 use crate::learn::clip::clip_by_global_norm;
-use crate::learn::environment::{Environment, Transition};
+use crate::learn::environment::{Environment, Experience};
 use crate::learn::returns::{ReturnStep, lambda_returns};
 use crate::memory::FEATURES;
 use crate::policy::{OUTPUTS, PolicySettings, QNetwork, QValues, q_gradient};
@@ -108,7 +108,7 @@ impl Default for PqnSettings {
 }
 
 /// Decisions of all worlds between two updates.
-pub struct Rollout {
+pub struct Samples {
     features: Vec<f32>,
     actions: Vec<Action>,
     reward: Vec<f32>,
@@ -116,7 +116,7 @@ pub struct Rollout {
     targets: Vec<f32>,
 }
 
-impl Rollout {
+impl Samples {
     /// Mean reward of a decision of a world.
     #[must_use]
     pub fn mean_reward(&self) -> f32 {
@@ -166,13 +166,13 @@ impl Pqn {
         &mut self,
         environment: &mut Environment,
         progress: f32,
-        mut note: impl FnMut(&Transition),
-    ) -> Result<Rollout, FleetError> {
+        mut note: impl FnMut(&Experience),
+    ) -> Result<Samples, FleetError> {
         let PqnSettings { rollout: length, epsilon_start, epsilon_end, epsilon_share, .. } = self.settings;
         let epsilon = epsilon_start + (epsilon_end - epsilon_start) * (progress / epsilon_share).min(1.0);
         let actor = self.network.valid();
         let mut rollout =
-            Rollout { features: Vec::new(), actions: Vec::new(), reward: Vec::new(), targets: Vec::new() };
+            Samples { features: Vec::new(), actions: Vec::new(), reward: Vec::new(), targets: Vec::new() };
         let mut heads = actor.heads(environment.features());
         let mut steps = Vec::with_capacity(length);
         for _ in 0..length {
@@ -207,7 +207,7 @@ impl Pqn {
     }
 
     /// Some epochs of minibatches over a rollout; returns the mean squared temporal-difference error.
-    pub fn update(&mut self, rollout: &Rollout, learning_rate: f64) -> f32 {
+    pub fn update(&mut self, rollout: &Samples, learning_rate: f64) -> f32 {
         let count = rollout.actions.len();
         let mut order: Vec<usize> = (0..count).collect();
         let size = count.div_ceil(self.settings.minibatches);
@@ -221,7 +221,7 @@ impl Pqn {
         losses.iter().sum::<f32>() / losses.len() as f32
     }
 
-    fn minibatch(&mut self, rollout: &Rollout, batch: &[usize], learning_rate: f64) -> f32 {
+    fn minibatch(&mut self, rollout: &Samples, batch: &[usize], learning_rate: f64) -> f32 {
         let device = Device::flex().autodiff();
         let features: Vec<f32> =
             batch.iter().flat_map(|&index| &rollout.features[index * FEATURES..][..FEATURES]).copied().collect();
@@ -273,7 +273,7 @@ mod tests {
         let steer_wanted = |index: usize| 5.0 + 5.0 * features[index * FEATURES];
         let target = |(index, action): (usize, &Action)| -0.1 * (action.steer as f32 - steer_wanted(index)).abs();
         let targets = actions.iter().enumerate().map(target).collect();
-        let rollout = Rollout { features: features.clone(), actions, reward: Vec::new(), targets };
+        let rollout = Samples { features: features.clone(), actions, reward: Vec::new(), targets };
         let mut learner = Pqn::new(PqnSettings::default(), PolicySettings { hidden: 32 }, 1, None);
         learner.robust = on.then_some(robust);
         let batch: Vec<usize> = (0..COUNT).collect();

@@ -39,6 +39,19 @@ impl MemorySettings {
 }
 
 /// What one world's driver remembers between decisions.
+///
+/// # Example
+/// ```
+/// use roadproof_agent::memory::{FEATURES, Memory, MemorySettings, Odometry};
+/// use roadproof_perception::Percept;
+///
+/// let mut memory = Memory::new(MemorySettings::STEADY);
+/// let odometry = Odometry { speed_mps: 10.0, ..Odometry::default() };
+/// let frame = [0; 12];
+/// let mut features = [0.0; FEATURES];
+/// memory.look(&frame, &Percept { lane_offset_m: 0.3, ..Percept::default() }, odometry, 0.1, &mut features);
+/// assert!(features.iter().all(|feature| feature.is_finite()));
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
     settings: MemorySettings,

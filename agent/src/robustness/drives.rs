@@ -16,11 +16,11 @@ pub(super) const HELD_OUT: &str = "held_out";
 /// Drives that have something in common.
 pub(super) struct Family {
     pub name: String,
-    pub drives: Vec<Drive>,
+    pub drives: Vec<FamilyDrive>,
 }
 
 /// One drive without faults.
-pub(super) struct Drive {
+pub(super) struct FamilyDrive {
     pub name: String,
     pub scenario: Scenario,
 }
@@ -41,7 +41,7 @@ pub struct Skipped {
 pub(super) fn families(driver: &DriverSpec, plan: &Plan) -> anyhow::Result<(Vec<Family>, Vec<Skipped>)> {
     let road = |index: u64| {
         let seed = Seed::of_split(Split::HeldOut, plan.seed, index);
-        Drive { name: format!("road {index}"), scenario: generate_drive(seed, &plan.drive) }
+        FamilyDrive { name: format!("road {index}"), scenario: generate_drive(seed, &plan.drive) }
     };
     let mut families = vec![Family { name: HELD_OUT.to_owned(), drives: (0..plan.roads as u64).map(road).collect() }];
     let mut skipped = Vec::new();
@@ -63,7 +63,7 @@ pub(super) fn families(driver: &DriverSpec, plan: &Plan) -> anyhow::Result<(Vec<
             let reason = format!("its family has {} already", plan.roads);
             skipped.push(Skipped { file: path.display().to_string(), reason });
         } else {
-            families[place].drives.push(Drive { name: case.name(), scenario: case.scenario.into_scenario() });
+            families[place].drives.push(FamilyDrive { name: case.name(), scenario: case.scenario.into_scenario() });
         }
     }
     Ok((families, skipped))

@@ -23,14 +23,14 @@ mod kept;
 
 mod page;
 
-pub use attacks::checklist::{Check, Verdict};
+pub use attacks::checklist::{Check, CheckVerdict};
 pub use attacks::closed_loop::{ClosedLoop, DriveCurve, DrivePoint, ShortDrive};
 pub use attacks::curve::{Curve, Point};
 pub use attacks::examine::OpenLoop;
 pub use attacks::turned::Turned;
 pub use drives::Skipped;
 pub use faults::matrix::{Cell, CleanDrive, CleanFamily, KindResult, Matrix, SeverityResult};
-pub use faults::moments::{Moment, View};
+pub use faults::moments::{BreakingMoment, MomentView};
 pub use page::html::page;
 pub use page::summary::summary;
 pub use plan::Plan;

@@ -4,16 +4,16 @@ use crate::attack::end_to_end::EndToEnd;
 use crate::driver::LearnedDriver;
 use crate::host::interrupt::Interrupt;
 use crate::robustness::attacks::attacked::SingleLoss;
-use crate::robustness::attacks::checklist::Verdict;
+use crate::robustness::attacks::checklist::CheckVerdict;
 use crate::robustness::attacks::closed_loop::{self, ClosedLoop};
 use crate::robustness::attacks::curve::Trial;
 use crate::robustness::attacks::examine::{Example, OpenLoop, examine};
-use crate::robustness::attacks::sample::{self, Decision};
+use crate::robustness::attacks::sample::{self, SampledDecision};
 use crate::robustness::attacks::turned::{self, Turned};
 use crate::robustness::attacks::{certified, substitute};
 use crate::robustness::drives::{self, Skipped};
 use crate::robustness::faults::matrix::{self, Matrix};
-use crate::robustness::faults::moments::{self, Moment};
+use crate::robustness::faults::moments::{self, BreakingMoment};
 use crate::robustness::plan::Plan;
 use roadproof_perception::attack::to_numbers;
 use serde::Serialize;
@@ -45,7 +45,7 @@ pub struct Report {
     /// Faults.
     pub matrix: Matrix,
     /// The weakest faults that ended a drive; their frames are in the page.
-    pub moments: Vec<Moment>,
+    pub moments: Vec<BreakingMoment>,
     /// Attacks on whole drives.
     pub attacked_drives: ClosedLoop,
     /// Attacks on single decisions, with the check-list.
@@ -147,7 +147,7 @@ fn trial(driver: &LearnedDriver, plan: &Plan) -> Trial {
 
 fn attack_decisions(
     driver: &LearnedDriver,
-    decisions: &[Decision],
+    decisions: &[SampledDecision],
     trial: &Trial,
     interrupt: &Interrupt,
 ) -> anyhow::Result<Option<OpenLoop>> {
@@ -178,6 +178,6 @@ fn headline(matrix: &Matrix, drives: &ClosedLoop, decisions: &OpenLoop) -> Headl
         relative_at_severity_3: matrix.relative_at_severity_3,
         half_of_drives_broken_at_levels: drives.map(|point| point.eps_levels),
         half_of_decisions_turned_at_levels: decisions_turned.map(|point| point.eps_levels),
-        checks: (count(Verdict::Held), count(Verdict::Failed), count(Verdict::CannotBeJudged)),
+        checks: (count(CheckVerdict::Held), count(CheckVerdict::Failed), count(CheckVerdict::CannotBeJudged)),
     }
 }

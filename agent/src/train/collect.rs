@@ -4,10 +4,10 @@ use crate::drive::rollout::Rollout;
 use crate::driver::Drives;
 use crate::host::interrupt::Interrupt;
 use crate::host::pace::Allotment;
-use crate::host::progress::Stage;
+use crate::host::progress::LongWork;
 use crate::train::settings::Settings;
 use roadproof_env::scripted_controls_beside;
-use roadproof_perception::{CLASSES, Class as Seen, Dataset, GAP_MAX_M, PerceptLabel};
+use roadproof_perception::{CLASSES, Dataset, GAP_MAX_M, PerceptLabel, SegmentClass};
 use roadproof_sim::seed::Stream;
 use roadproof_sim::{Class, Controls, FleetError, Observations, Purpose, Scenario, Seed, Split, generate_drive};
 use std::time::Instant;
@@ -32,7 +32,7 @@ pub fn collect(settings: &Settings, time: Allotment, interrupt: &Interrupt) -> R
     let start = Instant::now();
     let validation_frames = settings.collect.validation_frames;
     let total = settings.collect.frames + validation_frames;
-    let mut stage = Stage::start("collect", total as u64, "frames").with_allotment(time);
+    let mut stage = LongWork::start("collect", total as u64, "frames").with_allotment(time);
     let mut gather = |split: Split, frames: usize, done: usize, share: f64| {
         let end = time.limit.map(|limit| start + limit.mul_f64(share));
         gather(settings, split, frames, end, interrupt, &mut |frames, megabytes| {
@@ -181,14 +181,14 @@ fn push(dataset: &mut Dataset, seen: &Observations, world: usize) {
 }
 
 /// What perception calls the simulator's classes.
-fn seen_class(class: u8) -> Seen {
+fn seen_class(class: u8) -> SegmentClass {
     match Class::from_index(class) {
-        Class::Sky => Seen::Sky,
-        Class::Terrain => Seen::Terrain,
-        Class::Road => Seen::Road,
-        Class::Marking => Seen::Marking,
-        Class::Vehicle => Seen::Vehicle,
-        Class::Kerb | Class::Building | Class::Tree | Class::Sign => Seen::Obstacle,
+        Class::Sky => SegmentClass::Sky,
+        Class::Terrain => SegmentClass::Terrain,
+        Class::Road => SegmentClass::Road,
+        Class::Marking => SegmentClass::Marking,
+        Class::Vehicle => SegmentClass::Vehicle,
+        Class::Kerb | Class::Building | Class::Tree | Class::Sign => SegmentClass::Obstacle,
     }
 }
 

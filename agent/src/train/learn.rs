@@ -3,8 +3,8 @@
 use crate::formats::tensorboard::{EventWriter, TensorboardError};
 use crate::host::interrupt::Interrupt;
 use crate::host::pace::{Allotment, Pace, seconds_of};
-use crate::host::progress::Stage;
-use crate::learn::environment::{Environment, EnvironmentSettings, Transition};
+use crate::host::progress::LongWork;
+use crate::learn::environment::{Environment, EnvironmentSettings, Experience};
 use crate::learn::{Pqn, PqnSettings};
 use crate::policy::QNetwork;
 use crate::train::checkpoint::{Checkpoint, CheckpointError};
@@ -63,7 +63,7 @@ pub fn learn(
     let first = from.as_ref().map_or(0, |(_, updates)| *updates);
     let mut learner = Pqn::new(pqn, settings.policy, settings.seed, from);
     let per_update = (pqn.worlds * pqn.rollout) as u64;
-    let mut stage = Stage::start("learn", pqn.updates as u64 * per_update, "decisions")
+    let mut stage = LongWork::start("learn", pqn.updates as u64 * per_update, "decisions")
         .with_done(first as u64 * per_update)
         .with_allotment(time);
     let mut pace = Pace::new(first, pqn.updates, time.limit);
@@ -148,7 +148,7 @@ struct Recent {
 impl Recent {
     const KEPT: usize = 200;
 
-    fn note(&mut self, transition: &Transition) {
+    fn note(&mut self, transition: &Experience) {
         self.ended.extend(transition.ended.iter().map(|ended| (ended.outcome, ended.score)));
         while self.ended.len() > Self::KEPT {
             self.ended.pop_front();

@@ -7,12 +7,12 @@ use crate::formats::tensorboard::{EventWriter, TensorboardError};
 use crate::harden::{Hardening, faulty_frame};
 use crate::host::interrupt::Interrupt;
 use crate::host::pace::{Allotment, Pace, seconds_of};
-use crate::host::progress::Stage;
+use crate::host::progress::LongWork;
 use crate::train::checkpoint::{Checkpoint, CheckpointError};
 use crate::train::collect::Collected;
 use crate::train::settings::{PerceiveSettings, Settings};
 use roadproof_perception::{
-    Dataset, Perception, PerceptionReport, SettingsError, TrainLoss, Trainer, loss_under_attack, report,
+    Dataset, Perception, PerceptionReport, ShapeError, TrainLoss, Trainer, loss_under_attack, report,
 };
 
 /// Perception that cannot be trained.
@@ -20,7 +20,7 @@ use roadproof_perception::{
 pub enum PerceiveError {
     /// The network's settings.
     #[error(transparent)]
-    Settings(#[from] SettingsError),
+    Settings(#[from] ShapeError),
     /// The event file.
     #[error(transparent)]
     Tensorboard(#[from] TensorboardError),
@@ -68,7 +68,7 @@ pub fn perceive(
         Some((perception, done)) => (Trainer::resume_from(&perception, training, settings.seed + done as u64)?, done),
         None => (Trainer::new(settings.perception, training, settings.seed)?, 0),
     };
-    let mut stage = Stage::start("perceive", steps as u64, "steps").with_done(first as u64).with_allotment(time);
+    let mut stage = LongWork::start("perceive", steps as u64, "steps").with_done(first as u64).with_allotment(time);
     let mut step = first;
     let mut smooth_loss = None;
     let mut pace = Pace::new(first, steps, time.limit);
@@ -127,8 +127,8 @@ pub fn perceive(
 /// A hardening is at its full size in them.
 ///
 /// # Errors
-/// [`SettingsError`].
-pub(crate) fn sample(settings: &Settings, data: &Dataset) -> Result<(Perception, f64), SettingsError> {
+/// [`ShapeError`].
+pub(crate) fn sample(settings: &Settings, data: &Dataset) -> Result<(Perception, f64), ShapeError> {
     let mut trainer = Trainer::new(settings.perception, settings.perceive.training, settings.seed)?;
     let mut hardening = settings.hardening();
     hardening.grow(1.0);

@@ -9,7 +9,7 @@ use crate::formats::pictures::png_bytes;
 use crate::formats::{gif, mp4};
 use crate::host::files::write_atomically;
 use crate::host::folder_lock::FolderLock;
-use crate::host::progress::Stage as Progress;
+use crate::host::progress::LongWork;
 use crate::watch::offscreen;
 use crate::watch::window::app::{self, Quality, Screen, Step, Target};
 use crate::watch::window::session::Session;
@@ -85,7 +85,7 @@ pub fn film(mut session: Session, settings: &FilmSettings, quality: Quality, pat
     let mut studio = Studio::new(session, settings.size, quality);
     let count = (seconds * f64::from(settings.fps)).ceil().max(2.0) as usize;
     let mut writer = Writer::create(&format, path, settings)?;
-    let mut progress = Progress::start("film", count as u64, "pictures");
+    let mut progress = LongWork::start("film", count as u64, "pictures");
     let mut ended_s = 0.0;
     let mut made = 0;
     while made < count && ended_s < AFTERWARDS_S {

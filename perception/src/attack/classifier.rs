@@ -5,7 +5,7 @@
 //! 2020, arXiv:2003.01690, section 4; it changes neither with the scale of the scores nor with a constant added to them, so that
 //! it suits Q-values.
 
-use crate::attack::{Objective, Outcome};
+use crate::attack::{Effect, Objective};
 
 /// Something that gives each frame a score for each class.
 pub trait Classifier: Sync {
@@ -122,7 +122,7 @@ pub struct ClassLoss<'a, C> {
 }
 
 impl<C: Classifier> ClassLoss<'_, C> {
-    fn outcome(&self, row: usize, logits: &[f32], slopes: &mut [f32]) -> Outcome {
+    fn outcome(&self, row: usize, logits: &[f32], slopes: &mut [f32]) -> Effect {
         slopes.fill(0.0);
         let label = self.batch.labels[row];
         let order = ranked(logits);
@@ -137,19 +137,19 @@ impl<C: Classifier> ClassLoss<'_, C> {
                 ratio(logits, (targets[row], label), &spread, slopes)
             }
         };
-        Outcome { loss, broken: margin > 0.0 }
+        Effect { loss, broken: margin > 0.0 }
     }
 }
 
 impl<C: Classifier> Objective for ClassLoss<'_, C> {
-    fn evaluate(&self, pixels: &[f32]) -> Vec<Outcome> {
+    fn evaluate(&self, pixels: &[f32]) -> Vec<Effect> {
         let logits = self.classifier.logits(&self.batch.frames, pixels);
         let mut slopes = vec![0.0; self.classifier.classes()];
         let rows = logits.chunks_exact(self.classifier.classes()).enumerate();
         rows.map(|(row, logits)| self.outcome(row, logits, &mut slopes)).collect()
     }
 
-    fn gradients(&self, pixels: &[f32], gradient: &mut [f32]) -> Vec<Outcome> {
+    fn gradients(&self, pixels: &[f32], gradient: &mut [f32]) -> Vec<Effect> {
         let slopes = |row: usize, logits: &[f32], slopes: &mut [f32]| {
             self.outcome(row, logits, slopes);
         };
@@ -287,8 +287,8 @@ pub(crate) mod tests {
             let loss = ClassLoss { classifier: &planes, batch: &batch, score };
             loss.outcome(0, &[0.0, 1.0, 5.0, 3.0, 2.0, -1.0], &mut [0.0; 6])
         };
-        assert_eq!(value(ClassScore::Dlr), Outcome { loss: -2.0 / 3.0, broken: false });
-        assert_eq!(value(ClassScore::TargetedDlr(&[4])), Outcome { loss: -3.0 / 3.5, broken: false });
+        assert_eq!(value(ClassScore::Dlr), Effect { loss: -2.0 / 3.0, broken: false });
+        assert_eq!(value(ClassScore::TargetedDlr(&[4])), Effect { loss: -3.0 / 3.5, broken: false });
         assert_eq!(value(ClassScore::Margin).loss, -2.0);
     }
 }

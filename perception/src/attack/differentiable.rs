@@ -1,6 +1,6 @@
 //! The network as a function of its pixels, with gradients down to them.
 
-use crate::attack::Outcome;
+use crate::attack::Effect;
 use crate::heads::output::OUTPUTS;
 use crate::network::Network;
 use crate::network::patches::PatchLayout;
@@ -67,7 +67,7 @@ impl Differentiable {
     ///
     /// # Shapes
     /// - `pixels`: `frames × height × width × 3`, 0 to 1
-    pub fn evaluate(&self, pixels: &[f32], loss: impl Fn(usize, &[f32]) -> Outcome) -> Vec<Outcome> {
+    pub fn evaluate(&self, pixels: &[f32], loss: impl Fn(usize, &[f32]) -> Effect) -> Vec<Effect> {
         let outputs = self.outputs(pixels);
         outputs.chunks_exact(OUTPUTS).enumerate().map(|(frame, outputs)| loss(frame, outputs)).collect()
     }
@@ -81,8 +81,8 @@ impl Differentiable {
         &self,
         pixels: &[f32],
         gradient: &mut [f32],
-        loss: impl Fn(usize, &[f32], &mut [f32]) -> Outcome + Sync,
-    ) -> Vec<Outcome> {
+        loss: impl Fn(usize, &[f32], &mut [f32]) -> Effect + Sync,
+    ) -> Vec<Effect> {
         self.block_gradients(pixels, gradient, |first, outputs, slopes| {
             let frames = outputs.chunks_exact(OUTPUTS).zip(slopes.chunks_exact_mut(OUTPUTS)).enumerate();
             frames.map(|(index, (outputs, slopes))| loss(first + index, outputs, slopes)).collect()
@@ -154,7 +154,7 @@ mod tests {
         let clean = to_numbers(dataset.frames(0, 11));
         let length = differentiable.frame_len();
         let seen = perception.see(dataset.frames(0, 11));
-        let offsets = differentiable.evaluate(&clean, |_, outputs| Outcome {
+        let offsets = differentiable.evaluate(&clean, |_, outputs| Effect {
             loss: crate::heads::percept(outputs).lane_offset_m,
             broken: false,
         });
@@ -164,7 +164,7 @@ mod tests {
         let weigh = |frame: usize, output: usize| ((frame * 7 + output * 5) % 11) as f32 - 5.0;
         let loss = |frame: usize, outputs: &[f32]| {
             let terms = outputs.iter().enumerate().map(|(index, output)| weigh(frame, index) * output);
-            Outcome { loss: terms.sum(), broken: false }
+            Effect { loss: terms.sum(), broken: false }
         };
         let mut gradient = vec![0.0; clean.len()];
         let outcomes = differentiable.gradients(&clean, &mut gradient, |frame, outputs, slopes| {

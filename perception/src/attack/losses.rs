@@ -1,6 +1,6 @@
 //! Losses of the network's own outputs: how wrong a percept is made.
 
-use crate::attack::{Differentiable, Objective, Outcome};
+use crate::attack::{Differentiable, Effect, Objective};
 use crate::heads::output::{OUTPUTS, Output};
 use crate::heads::{lead, percept};
 use crate::percept::PerceptLabel;
@@ -20,7 +20,7 @@ pub struct PerceptLoss<'a> {
 
 impl PerceptLoss<'_> {
     /// The loss of one frame, and its slopes over the outputs.
-    fn loss(&self, frame: usize, outputs: &[f32], slopes: &mut [f32]) -> Outcome {
+    fn loss(&self, frame: usize, outputs: &[f32], slopes: &mut [f32]) -> Effect {
         slopes.fill(0.0);
         let label = &self.labels[frame];
         let (found, truth) = match self.output {
@@ -28,33 +28,33 @@ impl PerceptLoss<'_> {
             Output::Heading => (percept(outputs).heading_rad, label.heading_rad),
             Output::Curvature => (percept(outputs).curvature_per_m, label.curvature_per_m),
             Output::Gap => {
-                let Some(gap_m) = label.lead_gap_m() else { return Outcome { loss: 0.0, broken: false } };
+                let Some(gap_m) = label.lead_gap_m() else { return Effect { loss: 0.0, broken: false } };
                 let found_m = lead::gap_m(outputs);
                 slopes[self.output.index()] = (found_m - gap_m).signum() * lead::gap_slope(outputs);
-                return Outcome { loss: (found_m - gap_m).abs(), broken: (found_m - gap_m).abs() > self.bound };
+                return Effect { loss: (found_m - gap_m).abs(), broken: (found_m - gap_m).abs() > self.bound };
             }
             Output::Lead => {
                 let sign = if label.lead_gap_m().is_some() { -1.0 } else { 1.0 };
                 slopes[self.output.index()] = sign;
                 let loss = sign * outputs[self.output.index()];
-                return Outcome { loss, broken: loss > 0.0 };
+                return Effect { loss, broken: loss > 0.0 };
             }
             // An expected error has no truth of its own.
             Output::LaneOffsetScale | Output::HeadingScale | Output::CurvatureScale | Output::GapScale => {
-                return Outcome { loss: 0.0, broken: false };
+                return Effect { loss: 0.0, broken: false };
             }
         };
         slopes[self.output.index()] = (found - truth).signum() * self.output.scale();
-        Outcome { loss: (found - truth).abs(), broken: (found - truth).abs() > self.bound }
+        Effect { loss: (found - truth).abs(), broken: (found - truth).abs() > self.bound }
     }
 }
 
 impl Objective for PerceptLoss<'_> {
-    fn evaluate(&self, pixels: &[f32]) -> Vec<Outcome> {
+    fn evaluate(&self, pixels: &[f32]) -> Vec<Effect> {
         self.network.evaluate(pixels, |frame, outputs| self.loss(frame, outputs, &mut [0.0; OUTPUTS]))
     }
 
-    fn gradients(&self, pixels: &[f32], gradient: &mut [f32]) -> Vec<Outcome> {
+    fn gradients(&self, pixels: &[f32], gradient: &mut [f32]) -> Vec<Effect> {
         self.network.gradients(pixels, gradient, |frame, outputs, slopes| self.loss(frame, outputs, slopes))
     }
 }
@@ -79,7 +79,7 @@ mod tests {
         let seeds: Vec<u64> = (0..12).collect();
         for output in Output::PERCEIVED {
             let loss = PerceptLoss { network: &network, labels: &labels, output, bound: 1e9 };
-            let sum = |outcomes: &[Outcome]| outcomes.iter().map(|outcome| outcome.loss).sum::<f32>();
+            let sum = |outcomes: &[Effect]| outcomes.iter().map(|outcome| outcome.loss).sum::<f32>();
             let before = sum(&loss.evaluate(&clean));
             let moved = sum(&pgd(&loss, &clean, &budget, &PgdSettings::default(), &seeds).outcomes);
             let noise = sum(&random_noise(&loss, &clean, &budget, 20, &seeds).outcomes);

@@ -44,25 +44,25 @@ pub trait Objective {
     ///
     /// # Shapes
     /// - `pixels`: `frames × height × width × 3`, 0 to 1
-    fn evaluate(&self, pixels: &[f32]) -> Vec<Outcome>;
+    fn evaluate(&self, pixels: &[f32]) -> Vec<Effect>;
 
     /// The same, with the gradient of each frame's loss over its own pixels.
     ///
     /// # Shapes
     /// - `pixels`, `gradient`: `frames × height × width × 3`
-    fn gradients(&self, pixels: &[f32], gradient: &mut [f32]) -> Vec<Outcome>;
+    fn gradients(&self, pixels: &[f32], gradient: &mut [f32]) -> Vec<Effect>;
 }
 
 /// What a frame does to an objective.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Outcome {
+pub struct Effect {
     /// What the attack raises.
     pub loss: f32,
     /// Whether the attack has reached what it is for.
     pub broken: bool,
 }
 
-impl Outcome {
+impl Effect {
     /// Whether this is better for the attack than another: broken before not broken, then the larger loss.
     #[must_use]
     pub fn beats(&self, other: &Self) -> bool {
@@ -76,7 +76,7 @@ pub struct Attacked {
     /// `frames × height × width × 3`, 0 to 1.
     pub pixels: Vec<f32>,
     /// What each does.
-    pub outcomes: Vec<Outcome>,
+    pub outcomes: Vec<Effect>,
 }
 
 impl Attacked {
@@ -128,7 +128,7 @@ impl Attacked {
     }
 
     /// Keeps of each frame the one that is better for the attack.
-    pub fn keep_better(&mut self, pixels: &[f32], outcomes: &[Outcome]) {
+    pub fn keep_better(&mut self, pixels: &[f32], outcomes: &[Effect]) {
         let length = self.pixels.len() / self.outcomes.len().max(1);
         let frames = self.pixels.chunks_exact_mut(length).zip(pixels.chunks_exact(length));
         for ((kept, new), (own, other)) in frames.zip(self.outcomes.iter_mut().zip(outcomes)) {
@@ -182,13 +182,13 @@ pub(crate) mod tests {
     }
 
     impl Objective for Linear {
-        fn evaluate(&self, pixels: &[f32]) -> Vec<Outcome> {
+        fn evaluate(&self, pixels: &[f32]) -> Vec<Effect> {
             let loss = |frame: &[f32]| frame.iter().zip(&self.weights).map(|(x, w)| x * w).sum::<f32>();
             let frames = pixels.chunks_exact(self.weights.len()).map(loss);
-            frames.map(|loss| Outcome { loss, broken: loss > self.threshold }).collect()
+            frames.map(|loss| Effect { loss, broken: loss > self.threshold }).collect()
         }
 
-        fn gradients(&self, pixels: &[f32], gradient: &mut [f32]) -> Vec<Outcome> {
+        fn gradients(&self, pixels: &[f32], gradient: &mut [f32]) -> Vec<Effect> {
             gradient.chunks_exact_mut(self.weights.len()).for_each(|frame| frame.copy_from_slice(&self.weights));
             self.evaluate(pixels)
         }

@@ -191,17 +191,17 @@ fn push_cells(class_map: &[u8], width: usize, cells: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::classes::Class;
+    use crate::classes::SegmentClass;
 
     #[test]
     fn cells_follow_the_class_map() {
         let mut dataset = Dataset::new(8, 4);
-        let mut class_map = vec![Class::Road as u8; 32];
+        let mut class_map = vec![SegmentClass::Road as u8; 32];
         for row in 0..4 {
-            class_map[row * 8 + 6] = Class::Marking as u8;
+            class_map[row * 8 + 6] = SegmentClass::Marking as u8;
         }
         dataset.push(&[7; 96], &class_map, PerceptLabel::default()).expect("the frame fits");
-        assert_eq!(dataset.cells(0), &[Class::Road as u8, Class::Marking as u8]);
+        assert_eq!(dataset.cells(0), &[SegmentClass::Road as u8, SegmentClass::Marking as u8]);
         assert_eq!(dataset.frame(0), &[7; 96]);
         assert_eq!(dataset.len(), 1);
     }

@@ -71,7 +71,7 @@ impl Default for PerceptionSettings {
 /// Why settings describe no network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say what the fields are")]
-pub enum SettingsError {
+pub enum ShapeError {
     /// A size of zero.
     #[error("{name} is 0")]
     Zero { name: &'static str },
@@ -87,8 +87,8 @@ impl PerceptionSettings {
     /// Checks that the sizes divide.
     ///
     /// # Errors
-    /// [`SettingsError`] for the first size that does not.
-    pub fn validate(&self) -> Result<(), SettingsError> {
+    /// [`ShapeError`] for the first size that does not.
+    pub fn validate(&self) -> Result<(), ShapeError> {
         let sizes = [
             ("width", self.width),
             ("height", self.height),
@@ -98,14 +98,14 @@ impl PerceptionSettings {
             ("hidden", self.hidden),
         ];
         if let Some((name, _)) = sizes.into_iter().find(|&(_, size)| size == 0) {
-            return Err(SettingsError::Zero { name });
+            return Err(ShapeError::Zero { name });
         }
         if !self.patch.is_multiple_of(CELL_PX) {
-            return Err(SettingsError::Patch { patch: self.patch });
+            return Err(ShapeError::Patch { patch: self.patch });
         }
         for (name, value) in [("width", self.width), ("height", self.height)] {
             if !value.is_multiple_of(MERGE) || !(value / MERGE).is_multiple_of(self.patch) {
-                return Err(SettingsError::Frame { name, value, patch: self.patch });
+                return Err(ShapeError::Frame { name, value, patch: self.patch });
             }
         }
         Ok(())

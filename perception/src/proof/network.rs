@@ -195,7 +195,7 @@ pub fn percept_bounds(outputs: &[Interval; OUTPUTS]) -> PerceptBounds {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::attack::{Budget, Differentiable, Norm, Objective, Outcome, PgdSettings, pgd, to_numbers};
+    use crate::attack::{Budget, Differentiable, Effect, Norm, Objective, PgdSettings, pgd, to_numbers};
     use crate::synthetic;
     use rand::{Rng, RngExt, SeedableRng};
     use rand_pcg::Pcg64Mcg;
@@ -213,15 +213,15 @@ mod tests {
     struct OneOutput<'a>(&'a Differentiable, usize, f32);
 
     impl Objective for OneOutput<'_> {
-        fn evaluate(&self, pixels: &[f32]) -> Vec<Outcome> {
-            self.0.evaluate(pixels, |_, outputs| Outcome { loss: self.2 * outputs[self.1], broken: false })
+        fn evaluate(&self, pixels: &[f32]) -> Vec<Effect> {
+            self.0.evaluate(pixels, |_, outputs| Effect { loss: self.2 * outputs[self.1], broken: false })
         }
 
-        fn gradients(&self, pixels: &[f32], gradient: &mut [f32]) -> Vec<Outcome> {
+        fn gradients(&self, pixels: &[f32], gradient: &mut [f32]) -> Vec<Effect> {
             self.0.gradients(pixels, gradient, |_, outputs, slopes| {
                 slopes.fill(0.0);
                 slopes[self.1] = self.2;
-                Outcome { loss: self.2 * outputs[self.1], broken: false }
+                Effect { loss: self.2 * outputs[self.1], broken: false }
             })
         }
     }

@@ -5,7 +5,7 @@
 //! into a network that holds against few steps only is for the caller to watch, with [`loss_under_attack`] on frames
 //! that are not trained on.
 
-use crate::attack::{Budget, Differentiable, Norm, Objective, Outcome, PgdSettings, pgd, to_numbers};
+use crate::attack::{Budget, Differentiable, Effect, Norm, Objective, PgdSettings, pgd, to_numbers};
 use crate::data::dataset::Dataset;
 use crate::heads::output::{OUTPUTS, Output};
 use crate::heads::percept_loss;
@@ -126,7 +126,7 @@ struct BatchLoss<'a> {
 }
 
 impl BatchLoss<'_> {
-    fn loss(&self, frame: usize, outputs: &[f32], slopes: &mut [f32]) -> Outcome {
+    fn loss(&self, frame: usize, outputs: &[f32], slopes: &mut [f32]) -> Effect {
         let loss = match self.reference {
             None => percept_loss(outputs, &self.labels[frame], 1.0, slopes),
             Some(reference) => {
@@ -135,16 +135,16 @@ impl BatchLoss<'_> {
                 distance(outputs, reference, 1.0, slopes)
             }
         };
-        Outcome { loss, broken: false }
+        Effect { loss, broken: false }
     }
 }
 
 impl Objective for BatchLoss<'_> {
-    fn evaluate(&self, pixels: &[f32]) -> Vec<Outcome> {
+    fn evaluate(&self, pixels: &[f32]) -> Vec<Effect> {
         self.network.evaluate(pixels, |frame, outputs| self.loss(frame, outputs, &mut [0.0; OUTPUTS]))
     }
 
-    fn gradients(&self, pixels: &[f32], gradient: &mut [f32]) -> Vec<Outcome> {
+    fn gradients(&self, pixels: &[f32], gradient: &mut [f32]) -> Vec<Effect> {
         self.network.gradients(pixels, gradient, |frame, outputs, slopes| self.loss(frame, outputs, slopes))
     }
 }

@@ -10,7 +10,7 @@ use crate::heads::output::{OUTPUTS, Output};
 use crate::heads::percept_loss;
 use crate::heads::segmentation::class_loss;
 use crate::network::patches::{PatchLayout, Photometry};
-use crate::network::{Network, PerceptionSettings, SettingsError};
+use crate::network::{Network, PerceptionSettings, ShapeError};
 use crate::percept::PerceptLabel;
 use crate::perception::{Perception, values};
 use crate::train::hard::{AdversarialLoss, HardBatch, distance, reference_slope};
@@ -104,6 +104,24 @@ pub struct TrainLoss {
 }
 
 /// A network in training. The same seed, settings and calls give the same weights.
+///
+/// # Example
+/// ```
+/// use roadproof_perception::{Dataset, PerceptLabel, PerceptionSettings, Trainer, TrainingSettings};
+///
+/// let settings = PerceptionSettings { width: 32, height: 16, ..PerceptionSettings::default() };
+/// let mut dataset = Dataset::new(settings.width, settings.height);
+/// for grey in [60, 120, 180] {
+///     let label = PerceptLabel { lane_offset_m: f32::from(grey) / 100.0 - 1.2, ..PerceptLabel::default() };
+///     dataset.push(&vec![grey; settings.frame_bytes()], &vec![2; settings.width * settings.height], label)?;
+/// }
+/// let training = TrainingSettings { batch: 8, ..TrainingSettings::default() };
+/// let mut trainer = Trainer::new(settings, training, 1)?;
+/// let first = trainer.train_batch(&dataset, 1e-2);
+/// let last = (0..60).map(|_| trainer.train_batch(&dataset, 1e-2)).last().expect("sixty steps");
+/// assert!(last.total < first.total);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Trainer {
     settings: PerceptionSettings,
     training: TrainingSettings,
@@ -140,8 +158,8 @@ impl Trainer {
     /// Starts from random weights.
     ///
     /// # Errors
-    /// [`SettingsError`] if the settings describe no network or an empty batch.
-    pub fn new(settings: PerceptionSettings, training: TrainingSettings, seed: u64) -> Result<Self, SettingsError> {
+    /// [`ShapeError`] if the settings describe no network or an empty batch.
+    pub fn new(settings: PerceptionSettings, training: TrainingSettings, seed: u64) -> Result<Self, ShapeError> {
         settings.validate()?;
         let network = Network::new(&settings, seed, &Device::flex().autodiff());
         Self::with_network(settings, training, seed, network)
@@ -150,8 +168,8 @@ impl Trainer {
     /// Continues from trained weights, with a fresh optimizer.
     ///
     /// # Errors
-    /// [`SettingsError`] if the batch is empty.
-    pub fn resume_from(perception: &Perception, training: TrainingSettings, seed: u64) -> Result<Self, SettingsError> {
+    /// [`ShapeError`] if the batch is empty.
+    pub fn resume_from(perception: &Perception, training: TrainingSettings, seed: u64) -> Result<Self, ShapeError> {
         let network = perception.network().clone().train();
         Self::with_network(*perception.settings(), training, seed, network)
     }
@@ -161,9 +179,9 @@ impl Trainer {
         training: TrainingSettings,
         seed: u64,
         network: Network,
-    ) -> Result<Self, SettingsError> {
+    ) -> Result<Self, ShapeError> {
         if training.batch == 0 {
-            return Err(SettingsError::Zero { name: "batch" });
+            return Err(ShapeError::Zero { name: "batch" });
         }
         Ok(Self {
             settings,

@@ -4,7 +4,7 @@
 //! speed limit that the map gives for that place; everything else stays true.
 
 use crate::fault::kind::Severity;
-use crate::fault::memory::Memory;
+use crate::fault::memory::FrameMemory;
 use crate::outcome::measures::Measures;
 use crate::road::Road;
 use crate::vehicle::Controls;
@@ -26,7 +26,7 @@ pub(in crate::fault) fn delay(
 }
 
 /// Reads a speed that trembles by 2 to 25 per cent, each decision anew.
-pub(in crate::fault) fn speed_noise(sensed: &mut Measures, severity: Severity, memory: &mut Memory) {
+pub(in crate::fault) fn speed_noise(sensed: &mut Measures, severity: Severity, memory: &mut FrameMemory) {
     let sigma = severity.of([0.02, 0.05, 0.1, 0.15, 0.25]);
     sensed.ego.speed_mps *= (1.0 + sigma * memory.moving.normal()).max(0.0);
 }
@@ -45,14 +45,14 @@ fn move_place(sensed: &mut Measures, road: &Road, across_m: f32, along_m: f32) {
 }
 
 /// Takes the car to be elsewhere by 5 to 50 cm across the road, each decision anew.
-pub(in crate::fault) fn place_noise(sensed: &mut Measures, road: &Road, severity: Severity, memory: &mut Memory) {
+pub(in crate::fault) fn place_noise(sensed: &mut Measures, road: &Road, severity: Severity, memory: &mut FrameMemory) {
     let sigma_m = severity.of([0.05, 0.1, 0.2, 0.3, 0.5]);
     let (across_m, along_m) = (sigma_m * memory.moving.normal(), 10.0 * sigma_m * memory.moving.normal());
     move_place(sensed, road, across_m, along_m);
 }
 
 /// Takes the car to be elsewhere by 10 to 80 cm across the road, the same all the drive.
-pub(in crate::fault) fn place_bias(sensed: &mut Measures, road: &Road, severity: Severity, memory: &Memory) {
+pub(in crate::fault) fn place_bias(sensed: &mut Measures, road: &Road, severity: Severity, memory: &FrameMemory) {
     let by_m = severity.of([0.1, 0.2, 0.35, 0.5, 0.8]);
     let mut stream = memory.fixed();
     let mut side = || if stream.chance(0.5) { by_m } else { -by_m };

@@ -26,7 +26,7 @@ impl Shot<'_> {
 
 /// What one fault of one drive remembers.
 #[derive(Clone, Debug)]
-pub(in crate::fault) struct Memory {
+pub(in crate::fault) struct FrameMemory {
     /// Where what stays for the whole drive is drawn from.
     fixed: Seed,
     /// What each frame draws anew.
@@ -41,7 +41,7 @@ pub(in crate::fault) struct Memory {
     pub left: usize,
 }
 
-impl Memory {
+impl FrameMemory {
     /// The memory of a fresh drive; `index` is the fault's place in the scenario.
     pub fn new(seed: Seed, index: usize) -> Self {
         let fixed = seed.child(index as u64);

@@ -6,12 +6,12 @@ use crate::fault::car;
 use crate::fault::filter::{self, Scratch, Size};
 use crate::fault::frame::corrupt;
 use crate::fault::kind::FaultKind;
-use crate::fault::memory::{Memory, Shot};
+use crate::fault::memory::{FrameMemory, Shot};
 use crate::fault::perturbation::{Fault, Perturbation};
 use crate::outcome::measures::Measures;
 use crate::road::Road;
 use crate::seed::{Purpose, Seed, Stream};
-use crate::trigger::Moment;
+use crate::trigger::TriggerInputs;
 use crate::vehicle::Controls;
 use bevy::prelude::Component;
 use std::collections::VecDeque;
@@ -35,7 +35,7 @@ pub(crate) struct FaultState {
 /// What one fault remembers.
 #[derive(Clone, Debug)]
 struct Own {
-    memory: Memory,
+    memory: FrameMemory,
     /// The decision in which its trigger fired.
     since: Option<u32>,
     waiting: VecDeque<Controls>,
@@ -60,10 +60,10 @@ impl FaultState {
     /// Finds out which triggers have fired. Comes first in each decision.
     pub fn watch(&mut self, measures: &Measures) {
         for index in self.own.len()..self.perturbations.len() {
-            let memory = Memory::new(self.seed, index);
+            let memory = FrameMemory::new(self.seed, index);
             self.own.push(Own { memory, since: None, waiting: VecDeque::new() });
         }
-        let moment = Moment {
+        let moment = TriggerInputs {
             clock: self.clock,
             decision: measures.step,
             ego_s_m: measures.ego.s_m,

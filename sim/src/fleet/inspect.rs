@@ -11,7 +11,7 @@ use crate::scenario::Scenario;
 use crate::scene::Scene;
 use crate::trace::state_digest;
 use crate::traffic::Traffic;
-use crate::world::schedule::Stage;
+use crate::world::schedule::Fixed;
 use std::sync::Arc;
 
 impl Fleet {
@@ -26,19 +26,19 @@ impl Fleet {
     /// The scenario of a world, with the perturbations that it began with.
     #[must_use]
     pub fn scenario(&self, world: usize) -> Arc<Scenario> {
-        self.stage(world).scenario.clone()
+        self.fixed(world).scenario.clone()
     }
 
     /// The road of a world.
     #[must_use]
     pub fn road(&self, world: usize) -> Arc<Road> {
-        self.stage(world).road.clone()
+        self.fixed(world).road.clone()
     }
 
     /// What a world looks like.
     #[must_use]
     pub fn scene(&self, world: usize) -> Arc<Scene> {
-        self.stage(world).scene.clone()
+        self.fixed(world).scene.clone()
     }
 
     /// The other cars of a world.
@@ -67,14 +67,14 @@ impl Fleet {
     pub fn clean_frame(&self, world: usize) -> Vec<u8> {
         let (shard, slot) = self.place(world);
         let shard = &self.shards[shard];
-        let stage = shard.stage(slot);
-        let camera = &stage.scenario.camera;
+        let fixed = shard.fixed(slot);
+        let camera = &fixed.scenario.camera;
         let pixels = camera.pixels();
         let (mut rgb, mut depth_m) = (vec![0; 3 * pixels], vec![0.0; pixels]);
         let (mut class, mut instance) = (vec![0; pixels], vec![0; pixels]);
         let mut frame = Frame { rgb: &mut rgb, depth_m: &mut depth_m, class: &mut class, instance: &mut instance };
         let mut canvas = self.canvases.take();
-        let shown = shown(stage, shard.component(slot), shard.component(slot));
+        let shown = shown(fixed, shard.component(slot), shard.component(slot));
         draw_frame(&mut canvas, camera, &shown, &mut frame);
         self.canvases.put_back(Some(canvas));
         rgb
@@ -87,9 +87,9 @@ impl Fleet {
         self.shards[shard].set_perturbations(slot, perturbations);
     }
 
-    fn stage(&self, world: usize) -> &Stage {
+    fn fixed(&self, world: usize) -> &Fixed {
         let (shard, slot) = self.place(world);
-        self.shards[shard].stage(slot)
+        self.shards[shard].fixed(slot)
     }
 }
 

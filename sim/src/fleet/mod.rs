@@ -50,6 +50,19 @@ pub enum FleetError {
 }
 
 /// Many worlds in a few shards, spread over threads.
+///
+/// # Example
+/// ```
+/// use roadproof_sim::{Controls, DriveStyle, Fleet, Seed, generate_drive};
+///
+/// let scenarios: Vec<_> = (0..3).map(|seed| generate_drive(Seed(seed), &DriveStyle::default())).collect();
+/// let mut fleet = Fleet::new(scenarios, 2)?;
+/// let mut seen = fleet.observe();
+/// fleet.step(&[Controls::default(); 3], &mut seen);
+/// assert_eq!(seen.measures[2].step, 1);
+/// assert_eq!(seen.frame(2).len(), 160 * 48 * 3);
+/// # Ok::<(), roadproof_sim::FleetError>(())
+/// ```
 pub struct Fleet {
     shards: Vec<Shard>,
     crew: Crew,

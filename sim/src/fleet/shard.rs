@@ -10,7 +10,7 @@ use crate::physics::Physics;
 use crate::scenario::{Build, CheckError};
 use crate::traffic::Traffic;
 use crate::vehicle::Controls;
-use crate::world::schedule::{Asked, Decide, Scoring, Stage, WorldBundle, empty_world};
+use crate::world::schedule::{Asked, Decide, Fixed, Scoring, WorldBundle, empty_world};
 use bevy::prelude::{Component, Entity, EntityRef, QueryState, World};
 use bevy_rapier3d::prelude::RapierRigidBodySet;
 use std::sync::Mutex;
@@ -40,7 +40,7 @@ pub(super) struct Shard {
 
 /// What of a world is shown, and its faults, which have a say in that.
 type Shows =
-    (&'static Stage, &'static Traffic, &'static Measures, &'static Verdict, &'static Scoring, &'static mut FaultState);
+    (&'static Fixed, &'static Traffic, &'static Measures, &'static Verdict, &'static Scoring, &'static mut FaultState);
 
 /// What makes a component's `expect` true.
 const WHOLE_BUNDLE: &str = "every world has all of its bundle";
@@ -82,17 +82,17 @@ impl Shard {
     /// Shows one world in place `into` of the view, with its frame if there is a canvas to draw it on.
     pub fn show(&mut self, slot: usize, into: usize, view: ShardView<'_>, canvas: Option<&mut Canvas>) {
         let entity = self.entity(slot);
-        let (stage, traffic, measures, verdict, scoring, mut faults) =
+        let (fixed, traffic, measures, verdict, scoring, mut faults) =
             self.shows.get_mut(&mut self.world, entity).expect(WHOLE_BUNDLE);
         faults.watch(measures);
         view.measures[into] = *measures;
-        view.sensed[into] = faults.sense(measures, &stage.road);
+        view.sensed[into] = faults.sense(measures, &fixed.road);
         view.verdicts[into] = *verdict;
         view.scores[into] = scoring.0.score(measures, verdict);
-        view.decision_s[into] = stage.clock().decision_s();
-        view.vehicles[into] = stage.scenario.ego.vehicle;
+        view.decision_s[into] = fixed.clock().decision_s();
+        view.vehicles[into] = fixed.scenario.ego.vehicle;
         let Some(canvas) = canvas else { return };
-        let camera = &stage.scenario.camera;
+        let camera = &fixed.scenario.camera;
         let pixels = camera.pixels();
         let at = pixels * into;
         let mut frame = Frame {
@@ -101,11 +101,11 @@ impl Shard {
             class: &mut view.class[at..][..pixels],
             instance: &mut view.instance[at..][..pixels],
         };
-        let shown = shown(stage, traffic, measures);
+        let shown = shown(fixed, traffic, measures);
         draw_frame(canvas, camera, &shown, &mut frame);
         faults.apply(measures.step, camera, frame.rgb, frame.depth_m);
         // Last, as it was recorded: on the frame that all else had gone into.
-        if let Some(recording) = stage.scenario.recorded.as_ref().and_then(Recorded::recording) {
+        if let Some(recording) = fixed.scenario.recorded.as_ref().and_then(Recorded::recording) {
             recording.apply(measures.step, frame.rgb);
         }
     }
@@ -125,7 +125,7 @@ impl Shard {
         physics.disturb(&mut bodies, sideways_mps, yaw_rate_rad_per_s);
     }
 
-    pub fn stage(&self, slot: usize) -> &Stage {
+    pub fn fixed(&self, slot: usize) -> &Fixed {
         self.component(slot)
     }
 
@@ -144,12 +144,12 @@ impl Shard {
 }
 
 /// What the camera of a world has before it.
-pub(super) fn shown<'a>(stage: &'a Stage, traffic: &'a Traffic, measures: &'a Measures) -> Shown<'a> {
+pub(super) fn shown<'a>(fixed: &'a Fixed, traffic: &'a Traffic, measures: &'a Measures) -> Shown<'a> {
     Shown {
-        road: &stage.road,
-        scene: &stage.scene,
+        road: &fixed.road,
+        scene: &fixed.scene,
         traffic,
         ego: &measures.ego,
-        centre_of_mass_m: stage.scenario.ego.vehicle.centre_of_mass_m,
+        centre_of_mass_m: fixed.scenario.ego.vehicle.centre_of_mass_m,
     }
 }

@@ -31,6 +31,23 @@ use serde::{Deserialize, Deserializer, Serialize};
 pub const FORMAT: u32 = 1;
 
 /// One drive: the world it happens in, who else is there, what the sensors suffer, and what must come of it.
+///
+/// # Example
+/// ```
+/// use roadproof_sim::{Build, Scenario, parse};
+///
+/// let text = r#"Scenario(format: 1, title: "Behind a slower car", duration_s: 12.0,
+///     road: Straight(length_m: 300.0),
+///     ego: (speed_mps: 12.0),
+///     actors: [(name: "lead", start: (lane: 0, s_m: 60.0, speed_mps: 8.0))],
+///     expect: (outcome: TimeUp, min_gap_m: 2.0))"#;
+/// let scenario: Scenario = parse(text, "behind.ron".as_ref())?.into_scenario();
+/// assert_eq!((scenario.decision_hz, scenario.actors[0].name.as_str()), (10.0, "lead"));
+///
+/// let mistake = parse(&text.replace("12.0,", "-1.0,"), "behind.ron".as_ref()).expect_err("no drive lasts so long");
+/// assert!(mistake.to_string().starts_with("behind.ron:1:"), "{mistake}");
+/// # Ok::<(), roadproof_sim::ReadError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {

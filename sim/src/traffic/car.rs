@@ -7,7 +7,7 @@ use super::script::{Order, ScriptStep};
 use crate::clock::Clock;
 use crate::math::rotation_along;
 use crate::road::{LaneId, Road};
-use crate::trigger::Moment;
+use crate::trigger::TriggerInputs;
 use crate::vehicle::EgoState;
 use bevy_rapier3d::rapier::prelude::Pose;
 
@@ -171,7 +171,7 @@ impl Car {
     pub(super) fn run_script(&mut self, road: &Road, ego: &EgoState, clock: Clock, decision: u32) -> Option<f32> {
         let ego_ahead_m = Some(ego.s_m - self.s_m);
         let distance_before_m = std::mem::replace(&mut self.ego_ahead_m, ego_ahead_m);
-        let moment = Moment { clock, decision, ego_s_m: ego.s_m, distance_m: ego_ahead_m, distance_before_m };
+        let moment = TriggerInputs { clock, decision, ego_s_m: ego.s_m, distance_m: ego_ahead_m, distance_before_m };
         let (speed_mps, now_s) = (self.speed_mps, clock.time_s(decision));
         let mut script = std::mem::take(&mut self.script);
         let mut forced: Option<f32> = None;

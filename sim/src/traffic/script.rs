@@ -2,7 +2,7 @@
 
 use super::actor::Manoeuvre;
 use crate::road::LaneId;
-use crate::trigger::Moment;
+use crate::trigger::TriggerInputs;
 
 /// What a manoeuvre asks of its car in a decision.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +33,7 @@ impl ScriptStep {
     }
 
     /// Begins, goes on and ends by the clock; what it asks of a car with this speed.
-    pub fn order(&mut self, moment: &Moment, speed_mps: f32) -> Option<Order> {
+    pub fn order(&mut self, moment: &TriggerInputs, speed_mps: f32) -> Option<Order> {
         if self.done || (self.began.is_none() && !self.manoeuvre.trigger().fires(moment)) {
             return None;
         }

@@ -79,7 +79,7 @@ pub(crate) fn empty_world() -> World {
 
 /// What does not change during a drive.
 #[derive(Component, Clone)]
-pub(crate) struct Stage {
+pub(crate) struct Fixed {
     pub scenario: Arc<Scenario>,
     pub road: Arc<Road>,
     pub scene: Arc<Scene>,
@@ -96,7 +96,7 @@ pub(crate) struct Scoring(pub Scorer);
 /// One world's components.
 #[derive(Bundle)]
 pub(crate) struct WorldBundle {
-    stage: Stage,
+    fixed: Fixed,
     context: ContextBundle,
     physics: Physics,
     traffic: Traffic,
@@ -107,7 +107,7 @@ pub(crate) struct WorldBundle {
     scoring: Scoring,
 }
 
-impl Stage {
+impl Fixed {
     pub fn clock(&self) -> Clock {
         Clock::new(self.scenario.decision_hz)
     }
@@ -137,9 +137,9 @@ impl WorldBundle {
         let ego_size_m = (ego.vehicle.length_m, ego.vehicle.width_m);
         let measures = Measures::at_start(state, ego.lane, &road, &traffic, ego_size_m);
         let faults = FaultState::new(scenario.perturbations.clone(), scenario.seed, Clock::new(scenario.decision_hz));
-        let stage = Stage { scenario, road, scene };
+        let fixed = Fixed { scenario, road, scene };
         Self {
-            stage,
+            fixed,
             context,
             physics,
             traffic,
@@ -158,39 +158,39 @@ fn command(mut worlds: Query<(&Measures, &Verdict, &mut FaultState, &mut Asked)>
     }
 }
 
-fn decide_traffic(mut worlds: Query<(&Stage, &Measures, &Verdict, &mut Traffic)>) {
-    for (stage, measures, _, mut traffic) in worlds.iter_mut().filter(|world| world.2.outcome.is_none()) {
-        traffic.decide(&stage.road, &measures.ego, stage.ego_size_m(), stage.clock(), measures.step);
+fn decide_traffic(mut worlds: Query<(&Fixed, &Measures, &Verdict, &mut Traffic)>) {
+    for (fixed, measures, _, mut traffic) in worlds.iter_mut().filter(|world| world.2.outcome.is_none()) {
+        traffic.decide(&fixed.road, &measures.ego, fixed.ego_size_m(), fixed.clock(), measures.step);
     }
 }
 
-fn step_physics(mut worlds: Query<(&Stage, &Asked, &Verdict, Context, &mut Physics, &mut Traffic)>) {
-    for (stage, asked, _, mut context, mut physics, mut traffic) in
+fn step_physics(mut worlds: Query<(&Fixed, &Asked, &Verdict, Context, &mut Physics, &mut Traffic)>) {
+    for (fixed, asked, _, mut context, mut physics, mut traffic) in
         worlds.iter_mut().filter(|world| world.2.outcome.is_none())
     {
-        let substeps = stage.scenario.substeps;
-        let dt_s = stage.clock().decision_s() / f32::from(substeps);
-        physics.step(&mut context, asked.0, &stage.road, &mut traffic, dt_s, substeps);
+        let substeps = fixed.scenario.substeps;
+        let dt_s = fixed.clock().decision_s() / f32::from(substeps);
+        physics.step(&mut context, asked.0, &fixed.road, &mut traffic, dt_s, substeps);
     }
 }
 
 fn measure(
-    mut worlds: Query<(&Stage, &Verdict, &RapierRigidBodySet, &Physics, &Traffic, &mut Measures, &mut Scoring)>,
+    mut worlds: Query<(&Fixed, &Verdict, &RapierRigidBodySet, &Physics, &Traffic, &mut Measures, &mut Scoring)>,
 ) {
-    for (stage, verdict, bodies, physics, traffic, mut measures, mut scoring) in &mut worlds {
+    for (fixed, verdict, bodies, physics, traffic, mut measures, mut scoring) in &mut worlds {
         if verdict.outcome.is_none() {
-            let decision_s = stage.clock().decision_s();
-            let ego = physics.ego_state(bodies, &stage.road, &measures.ego, decision_s);
-            let next = measures.next(ego, &stage.road, traffic, stage.ego_size_m(), decision_s, physics.contact());
+            let decision_s = fixed.clock().decision_s();
+            let ego = physics.ego_state(bodies, &fixed.road, &measures.ego, decision_s);
+            let next = measures.next(ego, &fixed.road, traffic, fixed.ego_size_m(), decision_s, physics.contact());
             scoring.0.note(&next);
             *measures = next;
         }
     }
 }
 
-fn judge(mut worlds: Query<(&Stage, &Measures, &mut Verdict)>) {
-    for (stage, measures, mut verdict) in &mut worlds {
-        verdict.judge(measures, &stage.road, stage.clock(), stage.scenario.duration_s);
+fn judge(mut worlds: Query<(&Fixed, &Measures, &mut Verdict)>) {
+    for (fixed, measures, mut verdict) in &mut worlds {
+        verdict.judge(measures, &fixed.road, fixed.clock(), fixed.scenario.duration_s);
     }
 }
 

@@ -90,11 +90,11 @@ impl<'a> SingleLoss<'a> {
 }
 
 impl Objective for SingleLoss<'_> {
-    fn evaluate(&self, pixels: &[f32]) -> Vec<attack::Outcome> {
+    fn evaluate(&self, pixels: &[f32]) -> Vec<attack::Effect> {
         self.within(|loss| loss.evaluate(pixels))
     }
 
-    fn gradients(&self, pixels: &[f32], gradient: &mut [f32]) -> Vec<attack::Outcome> {
+    fn gradients(&self, pixels: &[f32], gradient: &mut [f32]) -> Vec<attack::Effect> {
         self.within(|loss| loss.gradients(pixels, gradient))
     }
 }

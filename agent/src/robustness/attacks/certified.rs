@@ -2,7 +2,7 @@
 
 use crate::driver::LearnedDriver;
 use crate::proof::certificate::Certifier;
-use crate::robustness::attacks::sample::Decision;
+use crate::robustness::attacks::sample::SampledDecision;
 use rayon::prelude::*;
 
 /// Budgets that are certified, in grey levels. Bounds of networks that were not trained for them are so loose that most of these
@@ -15,11 +15,14 @@ const EPS_LEVELS: [f32; 8] = [0.0, 1e-5, 1e-4, 1e-3, 0.01, 0.1, 1.0, 2.0];
 /// # Source
 /// Zhang et al. 2020, "Robust Deep Reinforcement Learning against Adversarial Perturbations on State Observations",
 /// arXiv:2003.08938; Oikarinen et al. 2021, arXiv:2008.01976.
-pub(in crate::robustness) fn certified_shares(driver: &LearnedDriver, decisions: &[Decision]) -> Vec<(f32, f32)> {
+pub(in crate::robustness) fn certified_shares(
+    driver: &LearnedDriver,
+    decisions: &[SampledDecision],
+) -> Vec<(f32, f32)> {
     let certifier = Certifier::new(driver);
     let share = |eps_levels: f32| {
         let certified = decisions.par_iter().filter(|decision| {
-            let Decision { situation, previous, .. } = decision;
+            let SampledDecision { situation, previous, .. } = decision;
             let action = decision.action(driver, &situation.frame);
             certifier.certified(situation, Some(previous), action, eps_levels / 255.0)
         });

@@ -14,7 +14,7 @@ pub(in crate::robustness) const CORNERS: usize = 50;
 
 /// What a check says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub enum Verdict {
+pub enum CheckVerdict {
     /// As it should be.
     Held,
     /// The attacks are not to be trusted.
@@ -23,7 +23,7 @@ pub enum Verdict {
     CannotBeJudged,
 }
 
-impl Verdict {
+impl CheckVerdict {
     /// For people.
     #[must_use]
     pub fn in_words(self) -> &'static str {
@@ -41,7 +41,7 @@ pub struct Check {
     /// What should be so.
     pub name: &'static str,
     /// Whether it is.
-    pub verdict: Verdict,
+    pub verdict: CheckVerdict,
     /// The figures behind it.
     pub figures: String,
     /// What was allowed, or why it cannot be judged.
@@ -54,12 +54,12 @@ fn tolerance(frames: usize) -> f32 {
 }
 
 fn check(name: &'static str, held: bool, figures: String, tolerance: String) -> Check {
-    let verdict = if held { Verdict::Held } else { Verdict::Failed };
+    let verdict = if held { CheckVerdict::Held } else { CheckVerdict::Failed };
     Check { name, verdict, figures, tolerance }
 }
 
 fn unjudged(name: &'static str, figures: String, why: &str) -> Check {
-    Check { name, verdict: Verdict::CannotBeJudged, figures, tolerance: why.to_owned() }
+    Check { name, verdict: CheckVerdict::CannotBeJudged, figures, tolerance: why.to_owned() }
 }
 
 /// Success in per cent for each budget.

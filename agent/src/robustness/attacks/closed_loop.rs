@@ -6,7 +6,7 @@
 
 use crate::driver::LearnedDriver;
 use crate::host::interrupt::Interrupt;
-use crate::host::progress::Stage;
+use crate::host::progress::LongWork;
 use crate::robustness::attacks::attacked::{DRIVE_ATTACKS, Driven, drive_attacked, effort};
 use crate::robustness::drives::Family;
 use crate::robustness::kept::{is_broken, mean, ratio};
@@ -100,7 +100,7 @@ pub(in crate::robustness) fn measure(
     let scenarios: Vec<Scenario> = drives.iter().map(|(_, _, scenario)| scenario.clone()).collect();
     let clean = drive_attacked(driver, &scenarios, None, plan.seed)?;
     let budgets = &plan.drive_eps_levels;
-    let mut stage = Stage::start("attack drives", (DRIVE_ATTACKS.len() * budgets.len()) as u64, "attacks");
+    let mut stage = LongWork::start("attack drives", (DRIVE_ATTACKS.len() * budgets.len()) as u64, "attacks");
     let mut done = 0;
     let mut curves = Vec::new();
     for attack in DRIVE_ATTACKS {

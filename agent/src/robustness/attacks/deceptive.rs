@@ -1,10 +1,10 @@
 //! Objectives that deceive attacks, each in one way: what the check-list is for must fail on them.
 
 use crate::host::interrupt::Interrupt;
-use crate::robustness::attacks::checklist::{Check, Verdict};
+use crate::robustness::attacks::checklist::{Check, CheckVerdict};
 use crate::robustness::attacks::curve::Trial;
 use crate::robustness::attacks::examine::{Example, OpenLoop, examine};
-use roadproof_perception::attack::{Objective, Outcome};
+use roadproof_perception::attack::{Effect, Objective};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Values of a frame of 6 × 4 pixels.
@@ -46,7 +46,7 @@ impl Deceptive {
         pixels.iter().map(|value| value * 255.0 - f32::from(GREY))
     }
 
-    fn loss(&self, pixels: &[f32]) -> Outcome {
+    fn loss(&self, pixels: &[f32]) -> Effect {
         let mut loss: f32 = self.changes(pixels).zip(&self.weights).map(|(change, weight)| change * weight).sum();
         if self.trick == Trick::Trembles {
             loss += 1e-3 * self.calls.fetch_add(1, Ordering::Relaxed) as f32;
@@ -57,7 +57,7 @@ impl Deceptive {
             Trick::OnlyNear => farthest < 3.0,
             _ => true,
         };
-        Outcome { loss, broken: counts && loss > self.threshold }
+        Effect { loss, broken: counts && loss > self.threshold }
     }
 
     fn slopes(&self, pixels: &[f32]) -> Vec<f32> {
@@ -81,11 +81,11 @@ impl Deceptive {
 }
 
 impl Objective for Deceptive {
-    fn evaluate(&self, pixels: &[f32]) -> Vec<Outcome> {
+    fn evaluate(&self, pixels: &[f32]) -> Vec<Effect> {
         pixels.chunks_exact(VALUES).map(|frame| self.loss(frame)).collect()
     }
 
-    fn gradients(&self, pixels: &[f32], gradient: &mut [f32]) -> Vec<Outcome> {
+    fn gradients(&self, pixels: &[f32], gradient: &mut [f32]) -> Vec<Effect> {
         for (frame, gradient) in pixels.chunks_exact(VALUES).zip(gradient.chunks_exact_mut(VALUES)) {
             gradient.copy_from_slice(&self.slopes(frame));
         }
@@ -125,7 +125,7 @@ fn check_list(trick: Trick) -> OpenLoop {
 }
 
 /// The verdict on the check whose name has this in it.
-fn verdict(examined: &OpenLoop, part: &str) -> Verdict {
+fn verdict(examined: &OpenLoop, part: &str) -> CheckVerdict {
     let found: Vec<&Check> = examined.checks.iter().filter(|check| check.name.contains(part)).collect();
     assert_eq!(found.len(), 1, "{part:?}");
     found[0].verdict
@@ -134,10 +134,13 @@ fn verdict(examined: &OpenLoop, part: &str) -> Verdict {
 #[test]
 fn an_honest_objective_passes_every_check() {
     let examined = check_list(Trick::None);
-    let not_held: Vec<&Check> = examined.checks.iter().filter(|check| check.verdict != Verdict::Held).collect();
+    let not_held: Vec<&Check> = examined.checks.iter().filter(|check| check.verdict != CheckVerdict::Held).collect();
     // On a sum of weighted values one step is as good as many: that check has nothing to say, and says so.
-    let judged: Vec<(&str, Verdict)> = not_held.iter().map(|check| (check.name, check.verdict)).collect();
-    assert!(judged.iter().all(|found| *found == ("many steps beat one", Verdict::CannotBeJudged)), "{not_held:#?}");
+    let judged: Vec<(&str, CheckVerdict)> = not_held.iter().map(|check| (check.name, check.verdict)).collect();
+    assert!(
+        judged.iter().all(|found| *found == ("many steps beat one", CheckVerdict::CannotBeJudged)),
+        "{not_held:#?}"
+    );
     let success: Vec<f32> = examined.strongest.points.iter().map(|point| point.success).collect();
     assert_eq!(success, [0.1, 0.2, 0.5, 1.0], "thresholds are known");
 }
@@ -155,7 +158,7 @@ fn every_deception_is_found_out_by_the_check_made_for_it() {
     ] {
         let examined = check_list(trick);
         for part in parts {
-            assert_eq!(verdict(&examined, part), Verdict::Failed, "{trick:?}, {part:?}: {:#?}", examined.checks);
+            assert_eq!(verdict(&examined, part), CheckVerdict::Failed, "{trick:?}, {part:?}: {:#?}", examined.checks);
         }
     }
 }
@@ -170,7 +173,7 @@ fn what_cannot_be_judged_is_not_said_to_hold() {
     let trial = Trial { size: (6, 4), eps_levels: vec![0.5, 4.0], steps: 10, tries: 40, noise_tries: 40, seed: 3 };
     let examined = examine(&easy, &trial, "nothing", &Interrupt::never()).expect("nobody interrupts");
     for part in ["twice the steps", "grows", "another network"] {
-        assert_eq!(verdict(&examined, part), Verdict::CannotBeJudged, "{part}");
+        assert_eq!(verdict(&examined, part), CheckVerdict::CannotBeJudged, "{part}");
     }
     assert!(examine(&easy, &trial, "nothing", &Interrupt::after(3)).is_none());
 }

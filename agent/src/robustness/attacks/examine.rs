@@ -2,7 +2,7 @@
 
 use crate::attack::method::LossMethod;
 use crate::host::interrupt::Interrupt;
-use crate::host::progress::Stage;
+use crate::host::progress::LongWork;
 use crate::robustness::attacks::attacked::{budget, effort, strongest};
 use crate::robustness::attacks::checklist::{self, CORNERS, Check};
 use crate::robustness::attacks::curve::{Curve, Point, Trial, seed_of};
@@ -10,7 +10,7 @@ use crate::robustness::kept::mean;
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use rayon::prelude::*;
-use roadproof_perception::attack::{Objective, Outcome, to_bytes, to_numbers};
+use roadproof_perception::attack::{Effect, Objective, to_bytes, to_numbers};
 use serde::Serialize;
 
 /// A frame, what an attack on it raises, and the same through another network.
@@ -65,7 +65,7 @@ fn on_each<O: Objective + Sync + Send, T: Send>(
     examples.par_iter().with_max_len(1).enumerate().map(seeded).collect()
 }
 
-fn point(eps_levels: f32, outcomes: &[Outcome]) -> Point {
+fn point(eps_levels: f32, outcomes: &[Effect]) -> Point {
     Point {
         eps_levels,
         success: mean(outcomes.iter().map(|outcome| f32::from(u8::from(outcome.broken)))),
@@ -114,18 +114,18 @@ struct Raised<'a, O> {
 }
 
 impl<O: Objective> Raised<'_, O> {
-    fn judge(&self, outcomes: Vec<Outcome>) -> Vec<Outcome> {
-        let judge = |outcome: Outcome| Outcome { loss: outcome.loss, broken: outcome.loss > self.threshold };
+    fn judge(&self, outcomes: Vec<Effect>) -> Vec<Effect> {
+        let judge = |outcome: Effect| Effect { loss: outcome.loss, broken: outcome.loss > self.threshold };
         outcomes.into_iter().map(judge).collect()
     }
 }
 
 impl<O: Objective> Objective for Raised<'_, O> {
-    fn evaluate(&self, pixels: &[f32]) -> Vec<Outcome> {
+    fn evaluate(&self, pixels: &[f32]) -> Vec<Effect> {
         self.judge(self.inner.evaluate(pixels))
     }
 
-    fn gradients(&self, pixels: &[f32], gradient: &mut [f32]) -> Vec<Outcome> {
+    fn gradients(&self, pixels: &[f32], gradient: &mut [f32]) -> Vec<Effect> {
         self.judge(self.inner.gradients(pixels, gradient))
     }
 }
@@ -193,7 +193,7 @@ pub(in crate::robustness) fn examine<O: Objective + Sync + Send>(
     interrupt: &Interrupt,
 ) -> Option<OpenLoop> {
     let runs = LossMethod::ALL.len() * trial.eps_levels.len();
-    let mut stage = Stage::start("attack decisions", (runs + 5) as u64, "experiments");
+    let mut stage = LongWork::start("attack decisions", (runs + 5) as u64, "experiments");
     let mut done = 0;
     let mut step = || {
         done += 1;
@@ -257,7 +257,7 @@ pub(in crate::robustness) fn examine<O: Objective + Sync + Send>(
         checklist::success_is_per_example(examples.len(), &curves, &strongest),
     ];
     stage.set((runs + 5) as u64, "");
-    let held = checks.iter().filter(|check| check.verdict == checklist::Verdict::Held).count();
+    let held = checks.iter().filter(|check| check.verdict == checklist::CheckVerdict::Held).count();
     stage.finish(format_args!("{held} of {} checks held", checks.len()));
     Some(OpenLoop { frames: examples.len(), curves, strongest, transferred, checks })
 }
@@ -265,7 +265,7 @@ pub(in crate::robustness) fn examine<O: Objective + Sync + Send>(
 /// Frames made against the substitute, and what they do to the driver; `None` without substitutes.
 fn transfer<O: Objective + Sync + Send>(examples: &[Example<O>], trial: &Trial) -> Option<Curve> {
     let at = |eps_levels: f32| -> Option<Point> {
-        let outcomes: Option<Vec<Outcome>> = on_each(examples, trial, |example, trial| {
+        let outcomes: Option<Vec<Effect>> = on_each(examples, trial, |example, trial| {
             let substitute = example.substitute.as_ref()?;
             let delivered = example.attacked(substitute, LossMethod::Apgd, eps_levels, trial.steps, trial);
             Some(example.objective.evaluate(&delivered)[0])

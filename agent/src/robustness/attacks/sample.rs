@@ -11,7 +11,7 @@ use roadproof_sim::{DriveStyle, FleetError, Seed, Split, generate_drive};
 
 /// A decision that is about to be taken.
 #[derive(Clone, Debug)]
-pub(in crate::robustness) struct Decision {
+pub(in crate::robustness) struct SampledDecision {
     /// The road, by its number among the held-out ones.
     pub road: usize,
     pub time_s: f32,
@@ -35,7 +35,7 @@ pub(in crate::robustness) fn collect(
     style: &DriveStyle,
     seed: u64,
     count: usize,
-) -> Result<Vec<Decision>, FleetError> {
+) -> Result<Vec<SampledDecision>, FleetError> {
     let roads = count.div_ceil(OF_A_ROAD);
     let drive = |road| generate_drive(Seed::of_split(Split::HeldOut, seed, road as u64), style);
     let scenarios: Vec<_> = (0..roads).map(drive).collect();
@@ -48,7 +48,7 @@ pub(in crate::robustness) fn collect(
         let running = rollout.running();
         rollout.step_after(|_, driver, seen| {
             for road in running.into_iter().filter(|_| taken) {
-                decisions.push(Decision {
+                decisions.push(SampledDecision {
                     road,
                     time_s: seen.measures[road].time_s,
                     previous: before.frame(road).to_vec(),
@@ -63,7 +63,7 @@ pub(in crate::robustness) fn collect(
     Ok(decisions)
 }
 
-impl Decision {
+impl SampledDecision {
     /// What the driver does on this frame.
     pub fn action(&self, driver: &LearnedDriver, rgb: &[u8]) -> Action {
         self.action_of(driver, &driver.perception().see(rgb)[0])

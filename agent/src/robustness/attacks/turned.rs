@@ -5,7 +5,7 @@ use crate::attack::method::LossMethod;
 use crate::driver::LearnedDriver;
 use crate::robustness::attacks::attacked::{SingleLoss, budget, effort, strongest};
 use crate::robustness::attacks::curve::{Curve, Trial, seed_of};
-use crate::robustness::attacks::sample::Decision;
+use crate::robustness::attacks::sample::SampledDecision;
 use roadproof_env::action::{ACCELERATION_MPS2, Action, STEER_RAD};
 use roadproof_perception::attack::{to_bytes, to_numbers};
 use serde::Serialize;
@@ -37,7 +37,7 @@ pub struct Turned {
 /// budgets that a camera cannot show are passed over.
 pub(in crate::robustness) fn turned(
     driver: &LearnedDriver,
-    decisions: &[Decision],
+    decisions: &[SampledDecision],
     curves: &[Curve],
     trial: &Trial,
     count: usize,
@@ -105,7 +105,7 @@ mod tests {
     fn another_frame_turns_every_decision_of_the_hardened_driver_but_one() {
         let driver = LearnedDriver::hardened().expect("it is built in");
         let decisions = collect(&driver, &Default::default(), 0, 48).expect("roads that can be built");
-        let turned = |decision: &Decision| {
+        let turned = |decision: &SampledDecision| {
             let clean = decision.action(&driver, &decision.situation.frame);
             decisions.iter().filter(|other| decision.action(&driver, &other.situation.frame) != clean).count()
         };

@@ -5,10 +5,10 @@
 //! here with the driving score for m.
 
 use crate::attack::found::KEPT;
-use crate::drive::rollout::{Ended, drive_many};
+use crate::drive::rollout::{DriveEnd, drive_many};
 use crate::driver::LearnedDriver;
 use crate::host::interrupt::Interrupt;
-use crate::host::progress::Stage;
+use crate::host::progress::LongWork;
 use crate::host::threads::all_cores;
 use crate::robustness::drives::{Family, with_fault};
 use crate::robustness::kept::{is_broken, mean, ratio};
@@ -131,7 +131,7 @@ pub(in crate::robustness) fn measure(
             Some(fault) => with_fault(clean, faults[fault].0, faults[fault].1),
         }
     };
-    let mut stage = Stage::start("faults", count as u64, "drives");
+    let mut stage = LongWork::start("faults", count as u64, "drives");
     let ended = drive_many(driver, count, scenario, all_cores(), interrupt, |done| stage.set(done as u64, ""))?;
     let Some(ended) = ended else { return Ok(None) };
     let matrix = add_up(families, &faults, &ended);
@@ -139,7 +139,7 @@ pub(in crate::robustness) fn measure(
     Ok(Some(matrix))
 }
 
-fn add_up(families: &[Family], faults: &[(FaultKind, Severity)], ended: &[Ended]) -> Matrix {
+fn add_up(families: &[Family], faults: &[(FaultKind, Severity)], ended: &[DriveEnd]) -> Matrix {
     let width: usize = families.iter().map(|family| family.drives.len()).sum();
     let mut first = 0;
     let mut clean = Vec::new();
@@ -171,9 +171,9 @@ fn add_up(families: &[Family], faults: &[(FaultKind, Severity)], ended: &[Ended]
     Matrix { clean, mrr, relative_at_severity_3, cells, kinds, severities }
 }
 
-fn cell(family: &str, kind: FaultKind, severity: Severity, clean: &[Ended], faulty: &[Ended]) -> Cell {
+fn cell(family: &str, kind: FaultKind, severity: Severity, clean: &[DriveEnd], faulty: &[DriveEnd]) -> Cell {
     let scores: Vec<f32> = faulty.iter().map(|ended| ended.score.driving_score).collect();
-    let pair = |ended: &Ended| (ended.outcome, ended.score.driving_score);
+    let pair = |ended: &DriveEnd| (ended.outcome, ended.score.driving_score);
     let broken = clean.iter().zip(faulty).filter(|(clean, faulty)| is_broken(pair(clean), pair(faulty))).count();
     let mut outcomes = BTreeMap::new();
     for ended in faulty {
@@ -254,17 +254,20 @@ impl Matrix {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::robustness::drives::Drive;
+    use crate::robustness::drives::FamilyDrive;
     use roadproof_sim::{DriveStyle, Score, Seed, generate_drive};
 
-    fn ended(outcome: Outcome, driving_score: f32) -> Ended {
-        Ended { outcome, score: Score { driving_score, route_completion: driving_score / 100.0, ..Score::default() } }
+    fn ended(outcome: Outcome, driving_score: f32) -> DriveEnd {
+        DriveEnd {
+            outcome,
+            score: Score { driving_score, route_completion: driving_score / 100.0, ..Score::default() },
+        }
     }
 
     /// Two families of two drives and one, two kinds, two severities: every figure by hand.
     #[test]
     fn a_small_matrix_adds_up_as_by_hand() {
-        let drive = |name: &str| Drive {
+        let drive = |name: &str| FamilyDrive {
             name: name.to_owned(),
             scenario: generate_drive(Seed(name.len() as u64), &DriveStyle::default()),
         };
@@ -283,7 +286,7 @@ mod tests {
             [(Arrived, 100.0), (Arrived, 80.0), (Arrived, 30.0)],
             [(Collision, 10.0), (Collision, 20.0), (Collision, 30.0)],
         ];
-        let ended: Vec<Ended> = rows.iter().flatten().map(|&(outcome, score)| ended(outcome, score)).collect();
+        let ended: Vec<DriveEnd> = rows.iter().flatten().map(|&(outcome, score)| ended(outcome, score)).collect();
         let matrix = add_up(&families, &faults, &ended);
         let near = |found: f32, by_hand: f32| assert!((found - by_hand).abs() < 1e-5, "{found}, by hand {by_hand}");
         near(matrix.clean_score(), 80.0);

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 /// A drive that a fault ended.
 #[derive(Clone, Debug, Serialize)]
-pub struct Moment {
+pub struct BreakingMoment {
     /// The family.
     pub family: String,
     /// The drive.
@@ -29,12 +29,12 @@ pub struct Moment {
     /// Its driving score without the fault.
     pub clean_score: f32,
     /// What the driver saw before the end.
-    pub views: Vec<View>,
+    pub views: Vec<MomentView>,
 }
 
 /// What the driver saw at one decision.
 #[derive(Clone, Debug, Serialize)]
-pub struct View {
+pub struct MomentView {
     /// Decisions before the end; one is the last that was taken.
     pub decisions_before: usize,
     /// The frame without the fault; none where the world without it has gone another way.
@@ -94,7 +94,7 @@ pub(in crate::robustness) fn collect(
     families: &[Family],
     matrix: &Matrix,
     plan: &Plan,
-) -> Result<Vec<Moment>, FleetError> {
+) -> Result<Vec<BreakingMoment>, FleetError> {
     let shown = candidates(matrix).into_iter().take(plan.moments);
     shown.map(|candidate| moment(driver, families, matrix, &candidate)).collect()
 }
@@ -104,7 +104,7 @@ fn moment(
     families: &[Family],
     matrix: &Matrix,
     candidate: &Candidate,
-) -> Result<Moment, FleetError> {
+) -> Result<BreakingMoment, FleetError> {
     let Candidate { family, drive, kind, severity, .. } = *candidate;
     let clean = &families[family].drives[drive];
     let scenario = with_fault(&clean.scenario, kind, severity);
@@ -119,12 +119,16 @@ fn moment(
             // fault has not kept the controls from the car.
             let digest = |episode: &Episode| episode.trace().rows.get(step.wrapping_sub(1)).map(|row| row.state_digest);
             let same = digest(&twin) == digest(&faulty);
-            views.push(View { decisions_before, clean: same.then(|| twin.rgb().to_vec()), faulty: frame.clone() });
+            views.push(MomentView {
+                decisions_before,
+                clean: same.then(|| twin.rgb().to_vec()),
+                faulty: frame.clone(),
+            });
         }
         twin.step(controls);
     }
     let outcome = faulty.verdict().outcome.unwrap_or(Outcome::TimeUp);
-    Ok(Moment {
+    Ok(BreakingMoment {
         family: families[family].name.clone(),
         drive: clean.name.clone(),
         kind,

@@ -1,6 +1,6 @@
 //! The sections of the page, one function each.
 
-use crate::robustness::attacks::checklist::Verdict;
+use crate::robustness::attacks::checklist::CheckVerdict;
 use crate::robustness::attacks::closed_loop::DrivePoint;
 use crate::robustness::faults::matrix::{ALL, Cell};
 use crate::robustness::page::chart::{Chart, Series, heat};
@@ -300,9 +300,9 @@ pub(in crate::robustness) fn checks(report: &Report) -> String {
         .to_owned();
     for check in &report.attacked_decisions.checks {
         let class = match check.verdict {
-            Verdict::Held => "held",
-            Verdict::Failed => "failed",
-            Verdict::CannotBeJudged => "unjudged",
+            CheckVerdict::Held => "held",
+            CheckVerdict::Failed => "failed",
+            CheckVerdict::CannotBeJudged => "unjudged",
         };
         let _ = write!(
             html,

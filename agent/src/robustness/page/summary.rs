@@ -1,6 +1,6 @@
 //! The report in a few lines, for a terminal.
 
-use crate::robustness::attacks::checklist::Verdict;
+use crate::robustness::attacks::checklist::CheckVerdict;
 use crate::robustness::report::Report;
 
 /// Headline figures, kinds of faults from the worst on, attacks and the check-list.
@@ -40,7 +40,7 @@ pub fn summary(report: &Report) -> String {
     for check in &attacked_decisions.checks {
         lines.push(format!("{:<16} {}: {}", check.verdict.in_words(), check.name, check.figures));
     }
-    if attacked_decisions.checks.iter().any(|check| check.verdict == Verdict::Failed) {
+    if attacked_decisions.checks.iter().any(|check| check.verdict == CheckVerdict::Failed) {
         lines.push("A check failed: attacks on this driver may be weaker than they could be.".to_owned());
     }
     lines.join("\n")

@@ -40,6 +40,23 @@ struct Step {
 }
 
 /// A drive that is watched.
+///
+/// # Example
+/// ```
+/// use roadproof_agent::driver::Driver;
+/// use roadproof_agent::watch::drive::{Hands, WatchedDrive};
+/// use roadproof_sim::{Build, Controls, parse};
+///
+/// let text = r#"Scenario(format: 1, title: "t", duration_s: 0.5, road: Straight(length_m: 300.0))"#;
+/// let scenario = parse(text, "t.ron".as_ref())?.into_scenario();
+/// let mut drive = WatchedDrive::new(scenario, Driver::named("shipped", None)?, Hands::Driver)?;
+/// while !drive.over() {
+///     drive.step(Controls::default());
+/// }
+/// assert_eq!(drive.moments().len(), 6);
+/// assert!(drive.moments()[3].thought.is_some(), "what the driver made of the fourth frame");
+/// # Ok::<(), anyhow::Error>(())
+/// ```
 pub struct WatchedDrive {
     scenario: Scenario,
     episode: Episode,

@@ -4,7 +4,7 @@ use crate::drive::evaluate::{DriverResult, EvaluateSettings, ended_roads};
 use crate::drive::rollout::Rollout;
 use crate::driver::Driver;
 use crate::host::interrupt::Interrupt;
-use crate::host::progress::Stage;
+use crate::host::progress::LongWork;
 use crate::host::threads::all_cores;
 use crate::watch::second_camera::{MOST_WORLDS, SecondCamera, Shows};
 use roadproof_sim::{DriveStyle, generate_drive};
@@ -35,7 +35,7 @@ pub fn evaluate(
     let count = settings.roads;
     let seeds = settings.road_seeds();
     let name = driver.name();
-    let mut stage = Stage::start(&format!("evaluate {name} on bevy's frames"), count as u64, "roads");
+    let mut stage = LongWork::start(&format!("evaluate {name} on bevy's frames"), count as u64, "roads");
     let (mut roads, mut frames, mut drawing) = (Vec::new(), 0, Duration::ZERO);
     for seeds in seeds.chunks(MOST_WORLDS) {
         let scenarios: Vec<_> = seeds.iter().map(|seed| generate_drive(*seed, style)).collect();

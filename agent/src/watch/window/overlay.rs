@@ -6,7 +6,7 @@ use crate::watch::drive::Moment;
 use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::prelude::{Drawable, Point, Primitive, RgbColor, Size};
 use embedded_graphics::primitives::{Line, PrimitiveStyle, Rectangle};
-use roadproof_perception::{CELL_PX, Class as Seen};
+use roadproof_perception::{CELL_PX, SegmentClass as Seen};
 use roadproof_sim::math::sin_cos;
 use roadproof_sim::{CameraSettings, Class};
 

@@ -5,7 +5,7 @@
 //! Croce and Hein 2020, "Reliable Evaluation of Adversarial Robustness with an Ensemble of Diverse Parameter-free Attacks",
 //! arXiv:2003.01690, algorithm 1, sections 3 and 4; constants as in the authors' code.
 
-use crate::attack::{Attacked, Batch, Budget, ClassLoss, ClassScore, Classifier, Objective, Outcome};
+use crate::attack::{Attacked, Batch, Budget, ClassLoss, ClassScore, Classifier, Effect, Objective};
 use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
 
@@ -132,7 +132,7 @@ fn again(seeds: &[u64], number: usize) -> Vec<u64> {
 }
 
 impl Walk {
-    fn begin(frame: &[f32], slope: &[f32], outcome: &Outcome, budget: &Budget) -> Self {
+    fn begin(frame: &[f32], slope: &[f32], outcome: &Effect, budget: &Budget) -> Self {
         Self {
             step: 2.0 * budget.eps,
             previous: frame.to_vec(),
@@ -160,7 +160,7 @@ impl Walk {
     }
 
     /// Takes note of what a step has led to.
-    fn note(&mut self, frame: &[f32], slope: &[f32], outcome: &Outcome) {
+    fn note(&mut self, frame: &[f32], slope: &[f32], outcome: &Effect) {
         self.raised += usize::from(outcome.loss > self.last_loss);
         self.last_loss = outcome.loss;
         if outcome.loss > self.best_loss {

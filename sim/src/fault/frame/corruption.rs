@@ -9,36 +9,36 @@ use crate::fault::filter::noise::{self, Photons, to_byte};
 use crate::fault::filter::pattern;
 use crate::fault::filter::{self, Size, Warp, convolve, convolve_bytes, gaussian_blur, gaussian_blur_values};
 use crate::fault::kind::Severity;
-use crate::fault::memory::{Memory, Shot};
+use crate::fault::memory::{FrameMemory, Shot};
 
-pub(in crate::fault) fn gaussian_noise(shot: &mut Shot<'_>, severity: Severity, memory: &mut Memory) {
+pub(in crate::fault) fn gaussian_noise(shot: &mut Shot<'_>, severity: Severity, memory: &mut FrameMemory) {
     noise::gaussian(&mut memory.moving, 255.0 * severity.of([0.08, 0.12, 0.18, 0.26, 0.38]), shot.rgb);
 }
 
-pub(in crate::fault) fn shot_noise(shot: &mut Shot<'_>, severity: Severity, memory: &mut Memory) {
+pub(in crate::fault) fn shot_noise(shot: &mut Shot<'_>, severity: Severity, memory: &mut FrameMemory) {
     Photons::shot(severity).apply(&mut memory.moving, shot.rgb);
 }
 
-pub(in crate::fault) fn impulse_noise(shot: &mut Shot<'_>, severity: Severity, memory: &mut Memory) {
+pub(in crate::fault) fn impulse_noise(shot: &mut Shot<'_>, severity: Severity, memory: &mut FrameMemory) {
     noise::impulse(&mut memory.moving, severity.of([0.03, 0.06, 0.09, 0.17, 0.27]), shot.rgb);
 }
 
-pub(in crate::fault) fn speckle_noise(shot: &mut Shot<'_>, severity: Severity, memory: &mut Memory) {
+pub(in crate::fault) fn speckle_noise(shot: &mut Shot<'_>, severity: Severity, memory: &mut FrameMemory) {
     noise::speckle(&mut memory.moving, severity.of([0.15, 0.2, 0.35, 0.45, 0.6]), shot.rgb);
 }
 
-pub(in crate::fault) fn blur(shot: &mut Shot<'_>, severity: Severity, memory: &mut Memory) {
+pub(in crate::fault) fn blur(shot: &mut Shot<'_>, severity: Severity, memory: &mut FrameMemory) {
     let sigma_px = severity.of([1.0, 2.0, 3.0, 4.0, 6.0]) * shot.size.scale();
     gaussian_blur(shot.size, sigma_px, shot.rgb, &mut memory.scratch);
 }
 
-pub(in crate::fault) fn defocus(shot: &mut Shot<'_>, severity: Severity, memory: &mut Memory) {
+pub(in crate::fault) fn defocus(shot: &mut Shot<'_>, severity: Severity, memory: &mut FrameMemory) {
     let radius_px = severity.of([3.0, 4.0, 6.0, 8.0, 10.0]) * shot.size.scale();
     let taps = memory.taps(|_| filter::disk(radius_px));
     convolve_bytes(shot.size, &taps, shot.rgb, &mut memory.scratch);
 }
 
-pub(in crate::fault) fn glass(shot: &mut Shot<'_>, severity: Severity, memory: &mut Memory) {
+pub(in crate::fault) fn glass(shot: &mut Shot<'_>, severity: Severity, memory: &mut FrameMemory) {
     let (sigma_px, reach, passes) = severity.of([(0.7, 1, 2), (0.9, 2, 1), (1.0, 2, 3), (1.1, 3, 2), (1.5, 4, 2)]);
     let scale = shot.size.scale();
     let reach = ((reach as f32 * scale).round() as usize).max(1);
@@ -47,7 +47,7 @@ pub(in crate::fault) fn glass(shot: &mut Shot<'_>, severity: Severity, memory: &
     gaussian_blur(shot.size, sigma_px * scale, shot.rgb, &mut memory.scratch);
 }
 
-pub(in crate::fault) fn motion(shot: &mut Shot<'_>, severity: Severity, memory: &mut Memory) {
+pub(in crate::fault) fn motion(shot: &mut Shot<'_>, severity: Severity, memory: &mut FrameMemory) {
     let (radius, sigma) = severity.of([(10.0, 3.0), (15.0, 5.0), (15.0, 8.0), (15.0, 12.0), (20.0, 15.0)]);
     let scale = shot.size.scale();
     let taps = memory.taps(|stream| {
@@ -57,7 +57,7 @@ pub(in crate::fault) fn motion(shot: &mut Shot<'_>, severity: Severity, memory: 
     convolve_bytes(shot.size, &taps, shot.rgb, &mut memory.scratch);
 }
 
-pub(in crate::fault) fn zoom(shot: &mut Shot<'_>, severity: Severity, memory: &mut Memory) {
+pub(in crate::fault) fn zoom(shot: &mut Shot<'_>, severity: Severity, memory: &mut FrameMemory) {
     // So many zooms, the first of them none at all, in steps of so much.
     let (zooms, step) = severity.of([(12, 0.01), (16, 0.01), (11, 0.02), (13, 0.02), (11, 0.03_f32)]);
     let size = shot.size;
@@ -82,7 +82,7 @@ pub(in crate::fault) fn magnified(size: Size, factor: f32) -> Warp {
     Warp::new(size, |x, y| (x0 + (x - x0) / factor, y0 + (y - y0) / factor))
 }
 
-pub(in crate::fault) fn fog(shot: &mut Shot<'_>, severity: Severity, memory: &mut Memory) {
+pub(in crate::fault) fn fog(shot: &mut Shot<'_>, severity: Severity, memory: &mut FrameMemory) {
     let (amount, decay) = severity.of([(1.5, 2.0), (2.0, 2.0), (2.5, 1.7), (2.5, 1.5), (3.0, 1.4)]);
     let size = shot.size;
     let cloud = memory.field(size, |stream, _| pattern::cloud(size, decay, stream));
@@ -94,7 +94,7 @@ pub(in crate::fault) fn fog(shot: &mut Shot<'_>, severity: Severity, memory: &mu
     }
 }
 
-pub(in crate::fault) fn frost(shot: &mut Shot<'_>, severity: Severity, memory: &mut Memory) {
+pub(in crate::fault) fn frost(shot: &mut Shot<'_>, severity: Severity, memory: &mut FrameMemory) {
     let (keep, add) = severity.of([(1.0, 0.4), (0.8, 0.6), (0.7, 0.7), (0.65, 0.7), (0.6, 0.75)]);
     let size = shot.size;
     let ice = memory.field(size, |stream, scratch| {
@@ -115,7 +115,7 @@ pub(in crate::fault) fn frost(shot: &mut Shot<'_>, severity: Severity, memory: &
     }
 }
 
-pub(in crate::fault) fn snow(shot: &mut Shot<'_>, severity: Severity, memory: &mut Memory) {
+pub(in crate::fault) fn snow(shot: &mut Shot<'_>, severity: Severity, memory: &mut FrameMemory) {
     let (mean, sigma, zoom, threshold, radius, stroke, keep) = severity.of([
         (0.1, 0.3, 3.0, 0.5, 10.0, 4.0, 0.8),
         (0.2, 0.3, 2.0, 0.5, 12.0, 4.0, 0.7),
@@ -143,7 +143,7 @@ pub(in crate::fault) fn snow(shot: &mut Shot<'_>, severity: Severity, memory: &m
 }
 
 /// Noise enlarged so many times, by straight lines between its values.
-fn flakes(size: Size, zoom: f32, value: impl Fn(f32) -> f32, memory: &mut Memory) -> Vec<f32> {
+fn flakes(size: Size, zoom: f32, value: impl Fn(f32) -> f32, memory: &mut FrameMemory) -> Vec<f32> {
     let small = Size {
         width: ((size.width as f32 / zoom).ceil() as usize).max(2),
         height: ((size.height as f32 / zoom).ceil() as usize).max(2),
@@ -168,7 +168,7 @@ fn ratio(small: usize, large: usize) -> f32 {
     (small - 1) as f32 / (large - 1).max(1) as f32
 }
 
-pub(in crate::fault) fn spatter(shot: &mut Shot<'_>, severity: Severity, memory: &mut Memory) {
+pub(in crate::fault) fn spatter(shot: &mut Shot<'_>, severity: Severity, memory: &mut FrameMemory) {
     let (mean, sigma, blur, threshold, amount, mud) = severity.of([
         (0.65, 0.3, 4.0, 0.69, 0.6, false),
         (0.65, 0.3, 3.0, 0.68, 0.6, false),
@@ -304,7 +304,7 @@ fn boxes(count: usize, wanted: usize) -> Vec<(usize, usize, f32)> {
     parts.collect()
 }
 
-pub(in crate::fault) fn elastic(shot: &mut Shot<'_>, severity: Severity, memory: &mut Memory) {
+pub(in crate::fault) fn elastic(shot: &mut Shot<'_>, severity: Severity, memory: &mut FrameMemory) {
     // Amplitude and width of the waves, and how far corners of the picture move, as shares of a side of 244.
     let (amplitude, width, corners) = severity.of([
         (2.0, 0.7, 0.1),

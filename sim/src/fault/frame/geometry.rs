@@ -2,7 +2,7 @@
 
 use crate::fault::filter::{ALL, Warp};
 use crate::fault::kind::Severity;
-use crate::fault::memory::{Memory, Shot};
+use crate::fault::memory::{FrameMemory, Shot};
 use crate::math::{self, Vec3};
 
 /// Where things are in a frame without depth.
@@ -11,7 +11,7 @@ const UNKNOWN_DEPTH_M: f32 = 10.0;
 const LEAST_DEPTH_M: f32 = 0.5;
 
 /// Turns the camera about all three axes, each by up to the severity's angle, half a degree to five.
-pub(in crate::fault) fn rotation(shot: &mut Shot<'_>, severity: Severity, memory: &mut Memory) {
+pub(in crate::fault) fn rotation(shot: &mut Shot<'_>, severity: Severity, memory: &mut FrameMemory) {
     let most_rad = severity.of([0.5, 1.0, 2.0, 3.0, 5.0_f32]).to_radians();
     let (size, focal_px) = (shot.size, shot.focal_px);
     let warps = memory.warps(size, |stream| {
@@ -40,7 +40,7 @@ pub(in crate::fault) fn rotation(shot: &mut Shot<'_>, severity: Severity, memory
 ///
 /// A frame without depth moves as if all of it were 10 m away. A camera of few pixels would not show that it was moved: it moves
 /// so far that what is nearest does by at least as many pixels as the severity says.
-pub(in crate::fault) fn shift(shot: &mut Shot<'_>, severity: Severity, memory: &mut Memory) {
+pub(in crate::fault) fn shift(shot: &mut Shot<'_>, severity: Severity, memory: &mut FrameMemory) {
     let by_m: f32 = severity.of([0.05, 0.1, 0.2, 0.3, 0.5]);
     let nearest_m = shot.depth_m.iter().copied().reduce(f32::min).unwrap_or(UNKNOWN_DEPTH_M).max(LEAST_DEPTH_M);
     let by_m = by_m.max(f32::from(severity.get()) * nearest_m / shot.focal_px);
@@ -63,7 +63,7 @@ pub(in crate::fault) fn shift(shot: &mut Shot<'_>, severity: Severity, memory: &
 }
 
 /// A focal length one to ten per cent off, and a middle half as much of the frame's sides off.
-pub(in crate::fault) fn intrinsics(shot: &mut Shot<'_>, severity: Severity, memory: &mut Memory) {
+pub(in crate::fault) fn intrinsics(shot: &mut Shot<'_>, severity: Severity, memory: &mut FrameMemory) {
     let by = severity.of([0.01, 0.02, 0.04, 0.06, 0.1]);
     let size = shot.size;
     let warps = memory.warps(size, |stream| {

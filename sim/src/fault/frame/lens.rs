@@ -5,10 +5,10 @@ use crate::fault::filter::pattern;
 use crate::fault::filter::{ALL, Warp, gaussian_blur};
 use crate::fault::frame::corruption::magnified;
 use crate::fault::kind::Severity;
-use crate::fault::memory::{Memory, Shot};
+use crate::fault::memory::{FrameMemory, Shot};
 
 /// Soft dark spots of dust and grease.
-pub(in crate::fault) fn dirt(shot: &mut Shot<'_>, severity: Severity, memory: &mut Memory) {
+pub(in crate::fault) fn dirt(shot: &mut Shot<'_>, severity: Severity, memory: &mut FrameMemory) {
     let (share, dark) = severity.of([(0.04, 0.5), (0.08, 0.55), (0.15, 0.6), (0.25, 0.7), (0.4, 0.8)]);
     let size = shot.size;
     let mask = memory.field(size, |stream, _| pattern::spots(size, share, (0.02, 0.12), 0.9, stream));
@@ -16,7 +16,7 @@ pub(in crate::fault) fn dirt(shot: &mut Shot<'_>, severity: Severity, memory: &m
 }
 
 /// Opaque spots of mud.
-pub(in crate::fault) fn mud(shot: &mut Shot<'_>, severity: Severity, memory: &mut Memory) {
+pub(in crate::fault) fn mud(shot: &mut Shot<'_>, severity: Severity, memory: &mut FrameMemory) {
     let share = severity.of([0.03, 0.07, 0.13, 0.22, 0.35]);
     let size = shot.size;
     let mask = memory.field(size, |stream, _| pattern::spots(size, share, (0.02, 0.09), 0.2, stream));
@@ -34,7 +34,7 @@ fn blend(rgb: &mut [u8], mask: &[f32], most: f32, colour: [f32; 3]) {
 }
 
 /// Drops that each show the scene small and upside down.
-pub(in crate::fault) fn drops(shot: &mut Shot<'_>, severity: Severity, memory: &mut Memory) {
+pub(in crate::fault) fn drops(shot: &mut Shot<'_>, severity: Severity, memory: &mut FrameMemory) {
     let share = severity.of([0.03, 0.07, 0.13, 0.22, 0.35]);
     let size = shot.size;
     let warps = memory.warps(size, |stream| {
@@ -60,7 +60,7 @@ pub(in crate::fault) fn drops(shot: &mut Shot<'_>, severity: Severity, memory: &
 }
 
 /// Ice that has grown from the edges inwards.
-pub(in crate::fault) fn ice(shot: &mut Shot<'_>, severity: Severity, memory: &mut Memory) {
+pub(in crate::fault) fn ice(shot: &mut Shot<'_>, severity: Severity, memory: &mut FrameMemory) {
     let reach = severity.of([0.15, 0.25, 0.35, 0.5, 0.7]);
     let size = shot.size;
     let mask = memory.field(size, |stream, _| {
@@ -78,7 +78,7 @@ pub(in crate::fault) fn ice(shot: &mut Shot<'_>, severity: Severity, memory: &mu
 }
 
 /// A mist on the lens: a blurred, pale picture.
-pub(in crate::fault) fn condensation(shot: &mut Shot<'_>, severity: Severity, memory: &mut Memory) {
+pub(in crate::fault) fn condensation(shot: &mut Shot<'_>, severity: Severity, memory: &mut FrameMemory) {
     let (sigma, pale) = severity.of([(1.5, 0.15), (2.5, 0.3), (4.0, 0.45), (6.0, 0.6), (8.0, 0.75)]);
     let size = shot.size;
     gaussian_blur(size, sigma * size.scale(), shot.rgb, &mut memory.scratch);
@@ -90,7 +90,7 @@ pub(in crate::fault) fn condensation(shot: &mut Shot<'_>, severity: Severity, me
 }
 
 /// Lines of broken glass, dark with a bright edge.
-pub(in crate::fault) fn crack(shot: &mut Shot<'_>, severity: Severity, memory: &mut Memory) {
+pub(in crate::fault) fn crack(shot: &mut Shot<'_>, severity: Severity, memory: &mut FrameMemory) {
     let rays = severity.of([3, 5, 8, 12, 18]);
     let size = shot.size;
     let lines = memory.field(size, |stream, _| {
@@ -111,7 +111,7 @@ pub(in crate::fault) fn crack(shot: &mut Shot<'_>, severity: Severity, memory: &
 }
 
 /// Red drawn out and blue drawn in, more so away from the middle.
-pub(in crate::fault) fn chromatic(shot: &mut Shot<'_>, severity: Severity, memory: &mut Memory) {
+pub(in crate::fault) fn chromatic(shot: &mut Shot<'_>, severity: Severity, memory: &mut FrameMemory) {
     let by = severity.of([0.005, 0.01, 0.02, 0.03, 0.05]);
     let size = shot.size;
     let warps = memory.warps(size, |_| vec![magnified(size, 1.0 + by), magnified(size, 1.0 - by)]);
@@ -120,7 +120,7 @@ pub(in crate::fault) fn chromatic(shot: &mut Shot<'_>, severity: Severity, memor
 }
 
 /// Corners up to nine tenths darker than the middle.
-pub(in crate::fault) fn vignetting(shot: &mut Shot<'_>, severity: Severity, memory: &mut Memory) {
+pub(in crate::fault) fn vignetting(shot: &mut Shot<'_>, severity: Severity, memory: &mut FrameMemory) {
     let dark = severity.of([0.25, 0.4, 0.55, 0.75, 0.9]);
     let size = shot.size;
     let keep = memory.field(size, |_, _| {

@@ -18,7 +18,7 @@ use crate::camera::CameraSettings;
 use crate::clock::Clock;
 use crate::fault::filter::Size;
 use crate::fault::kind::{FaultKind, Severity};
-use crate::fault::memory::{Memory, Shot};
+use crate::fault::memory::{FrameMemory, Shot};
 use crate::seed::Seed;
 use sensor::Defect;
 
@@ -27,14 +27,14 @@ use sensor::Defect;
 pub struct FrameFault {
     kind: FaultKind,
     severity: Severity,
-    memory: Memory,
+    memory: FrameMemory,
 }
 
 impl FrameFault {
     /// A fault whose random numbers come from `seed`.
     #[must_use]
     pub fn new(kind: FaultKind, severity: Severity, seed: Seed) -> Self {
-        Self { kind, severity, memory: Memory::new(seed, 0) }
+        Self { kind, severity, memory: FrameMemory::new(seed, 0) }
     }
 
     /// Changes the next frame.
@@ -55,7 +55,7 @@ impl FrameFault {
 }
 
 /// Lets a kind of fault have its way with a frame; those beside the picture leave it as it is.
-pub(in crate::fault) fn corrupt(shot: &mut Shot<'_>, kind: FaultKind, severity: Severity, memory: &mut Memory) {
+pub(in crate::fault) fn corrupt(shot: &mut Shot<'_>, kind: FaultKind, severity: Severity, memory: &mut FrameMemory) {
     match kind {
         FaultKind::GaussianNoise => corruption::gaussian_noise(shot, severity, memory),
         FaultKind::ShotNoise => corruption::shot_noise(shot, severity, memory),

@@ -3,7 +3,7 @@
 use crate::fault::filter::Size;
 use crate::fault::filter::noise::{self, Photons, to_byte};
 use crate::fault::kind::Severity;
-use crate::fault::memory::{Memory, Shot};
+use crate::fault::memory::{FrameMemory, Shot};
 use crate::math;
 
 /// The rows read last are missing.
@@ -24,7 +24,7 @@ pub(in crate::fault) enum Defect {
 /// # Source
 /// Secci and Ceccarelli 2020, "On failures of RGB cameras and their effects in autonomous driving applications", break 1 to
 /// 1000 pixels of 800 × 600, up to 0.2 %; the highest severities go on from there.
-pub(in crate::fault) fn defects(shot: &mut Shot<'_>, severity: Severity, memory: &Memory, defect: Defect) {
+pub(in crate::fault) fn defects(shot: &mut Shot<'_>, severity: Severity, memory: &FrameMemory, defect: Defect) {
     let share = severity.of([0.0005, 0.002, 0.005, 0.01, 0.03]);
     let count = ((share * shot.size.pixels() as f32).round() as usize).max(1);
     let mut stream = memory.fixed();
@@ -43,7 +43,7 @@ pub(in crate::fault) fn defects(shot: &mut Shot<'_>, severity: Severity, memory:
 }
 
 /// Columns that are black for the whole drive (Secci and Ceccarelli 2020 break 3, 5 and 10 of 800).
-pub(in crate::fault) fn dead_lines(shot: &mut Shot<'_>, severity: Severity, memory: &Memory) {
+pub(in crate::fault) fn dead_lines(shot: &mut Shot<'_>, severity: Severity, memory: &FrameMemory) {
     let Size { width, height } = shot.size;
     let count = ((severity.of([0.005, 0.0125, 0.03, 0.06, 0.12]) * width as f32).round() as usize).max(1);
     let mut stream = memory.fixed();
@@ -85,7 +85,7 @@ pub(in crate::fault) fn exposure(shot: &mut Shot<'_>, severity: Severity) {
 ///
 /// # Source
 /// Kar et al. 2022, "3D Common Corruptions and Data Augmentation".
-pub(in crate::fault) fn low_light(shot: &mut Shot<'_>, severity: Severity, memory: &mut Memory) {
+pub(in crate::fault) fn low_light(shot: &mut Shot<'_>, severity: Severity, memory: &mut FrameMemory) {
     let keep = severity.of([0.6, 0.5, 0.4, 0.3, 0.2]);
     let (least, most) = shot.rgb.iter().fold((255, 0), |(least, most), value| (least.min(*value), most.max(*value)));
     let per_range = 1.0 / f32::from((most - least).max(1));
@@ -98,13 +98,13 @@ pub(in crate::fault) fn low_light(shot: &mut Shot<'_>, severity: Severity, memor
 }
 
 /// Noise of a high ISO setting (Kar et al. 2022).
-pub(in crate::fault) fn iso_noise(shot: &mut Shot<'_>, severity: Severity, memory: &mut Memory) {
+pub(in crate::fault) fn iso_noise(shot: &mut Shot<'_>, severity: Severity, memory: &mut FrameMemory) {
     Photons::high_iso().apply(&mut memory.moving, shot.rgb);
     noise::gaussian(&mut memory.moving, 255.0 * 0.7 * severity.of([0.08, 0.12, 0.18, 0.26, 0.38]), shot.rgb);
 }
 
 /// Rows that are read while the camera swings from side to side.
-pub(in crate::fault) fn rolling_shutter(shot: &mut Shot<'_>, severity: Severity, memory: &mut Memory) {
+pub(in crate::fault) fn rolling_shutter(shot: &mut Shot<'_>, severity: Severity, memory: &mut FrameMemory) {
     let share: f32 = severity.of([0.01, 0.02, 0.035, 0.055, 0.08]);
     // Where the frame is narrow, so far that its widest rounds to a pixel.
     let swing_px = (share * shot.size.width as f32).max(0.75);

@@ -2,7 +2,7 @@
 
 use crate::fault::filter::noise::to_byte;
 use crate::fault::kind::Severity;
-use crate::fault::memory::{Memory, Shot};
+use crate::fault::memory::{FrameMemory, Shot};
 use crate::math;
 
 /// A low sun: a bright disk, a halo, and a veil over the whole frame.
@@ -10,7 +10,7 @@ use crate::math;
 /// # Source
 /// Dong et al. 2023, "Benchmarking Robustness of 3D Object Detection": the sun stands in the middle half of the frame's width
 /// and between 30 and 45 % of its height; radii of 30 to 70 pixels of a height of 900, with a halo six times as wide.
-pub(in crate::fault) fn flare(shot: &mut Shot<'_>, severity: Severity, memory: &mut Memory) {
+pub(in crate::fault) fn flare(shot: &mut Shot<'_>, severity: Severity, memory: &mut FrameMemory) {
     let size = shot.size;
     let radius = severity.of([30.0, 40.0, 50.0, 60.0, 70.0]) / 900.0 * size.height as f32;
     let light = memory.field(size, |stream, _| {
@@ -50,7 +50,7 @@ pub(in crate::fault) fn depth_fog(shot: &mut Shot<'_>, severity: Severity) {
 }
 
 /// Streaks that differ from frame to frame, before a scene that is greyer and darker.
-pub(in crate::fault) fn rain(shot: &mut Shot<'_>, severity: Severity, memory: &mut Memory) {
+pub(in crate::fault) fn rain(shot: &mut Shot<'_>, severity: Severity, memory: &mut FrameMemory) {
     let (per_pixel, length, grey) = severity.of([
         (0.002, 0.06, 0.1),
         (0.004, 0.08, 0.18),
