@@ -403,9 +403,9 @@ mod tests {
         // It stands for five seconds, drives 20 m in ten, and stands again.
         let queue_m = |time_s: f32| 9.0 + 2.0 * (time_s - 5.0).clamp(0.0, 10.0);
         let drive = driven(60.0, |time_s, way_m| queue_m(time_s) - way_m);
-        let gaps = drive.iter().enumerate().map(|(index, (way_m, _))| queue_m(0.1 * index as f32) - way_m);
+        let mut gaps = drive.iter().enumerate().map(|(index, (way_m, _))| queue_m(0.1 * index as f32) - way_m);
         assert!(gaps.clone().all(|gap_m| gap_m > 2.5), "{:?}", gaps.clone().fold(f32::INFINITY, f32::min));
-        assert!(gaps.last().is_some_and(|gap_m| gap_m < 9.0));
+        assert!(gaps.next_back().is_some_and(|gap_m| gap_m < 9.0));
     }
 
     /// Bounds through a second look and through doubt, for percepts of another gap than is shown.

@@ -11,8 +11,8 @@
 
 use roadproof_sim::clock::Clock;
 
-/// So long one stands before a car before one looks again: longer than a pause of stop-and-go traffic in which everybody pulls up and
-/// moves off, and a tenth of the time after which a car that stands on a free road is in the way.
+/// So long one stands before a car before one looks again: whoever stands behind others takes about as long to see them off, and it is
+/// a tenth of the 20 s after which standing without a reason ends a drive.
 const PATIENCE_S: f32 = 2.0;
 /// Slower than this is as good as standing: a slow walk.
 const STANDING_MPS: f32 = 1.0;
@@ -31,8 +31,8 @@ const ERROR_SHARE: f32 = 0.5;
 const DOUBT_S: f32 = 30.0;
 /// A car that is doubted counts where it would be hit sooner than this; rewards count a time to collision from there on.
 const SOON_S: f32 = 3.0;
-/// And where it is closer than this at the speed driven: half of half the speedometer's number in metres, below which German law
-/// (BKatV, table 2 of the annex) fines whoever follows another car.
+/// And where it is closer than this at the speed driven: half of half the speedometer's number in metres, below which whoever follows
+/// is fined in Germany (Bußgeldkatalog-Verordnung, annex, table 2).
 const CLOSE_S: f32 = 0.9;
 
 /// What is ahead, as the filter has it.
