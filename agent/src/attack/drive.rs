@@ -365,6 +365,20 @@ mod tests {
         assert!(clean.attacked == 0 && attacked.attacked == attacked.decisions && attacked.changes.is_empty());
     }
 
+    /// Before it took a second look, the driver stood from the eleventh second on, with an eighth of the way behind it.
+    #[test]
+    fn a_car_that_is_not_there_does_not_hold_the_hardened_driver_up_for_good() {
+        let text = include_str!("../../../scenarios/lane_keeping/hills.ron");
+        let scenario = roadproof_sim::parse(text, "hills.ron".as_ref()).unwrap().into_scenario();
+        let scenario = Scenario { duration_s: 25.0, ..scenario };
+        let apgd = attack(Method::Loss(LossMethod::Apgd), 1.0);
+        let attack = DriveAttack { goal: Goal::Ghost, steps: 10, keep_changes: false, ..apgd };
+        let mut driver = LearnedDriver::hardened().unwrap();
+        let attacked = drive(&mut driver, scenario, Some(&attack), &mut to_the_end).unwrap();
+        let way = attacked.score.route_completion;
+        assert!(way > 0.3, "{way} of the way, and then {:?}", attacked.outcome);
+    }
+
     #[test]
     fn the_most_important_decisions_are_attacked_and_no_more_than_the_share() {
         let importance: Vec<f32> = (0..400).map(|decision| ((decision * 37) % 101) as f32).collect();

@@ -3,6 +3,7 @@
 //! One frame shows how far a car is, not how fast; ten noisy gaps a second do, weighted by how sure perception was.
 
 use crate::memory::correction::{Estimate, MOST_SURPRISE};
+use crate::memory::second_look::{Ahead, SecondLook};
 use roadproof_perception::Percept;
 use roadproof_perception::proof::interval::Interval;
 use roadproof_perception::proof::network::PerceptBounds;
@@ -61,6 +62,9 @@ impl<N: Number> Measured<N> {
 pub struct LeadTracker {
     lead: Option<Lead>,
     belief: Option<Belief>,
+    second_look: Option<SecondLook>,
+    /// The car ahead is followed on, but is not to count in this decision.
+    doubted: bool,
 }
 
 /// Log odds that something is ahead, from all frames so far.
@@ -103,21 +107,30 @@ impl Belief {
 }
 
 impl LeadTracker {
-    /// A filter that weighs what many frames say, so that one that hides the car ahead, or shows one, does not decide.
+    /// A filter that weighs what many frames say, so that one that hides the car ahead, or shows one, does not decide; and that takes
+    /// a second look at a car that it stands before.
     #[must_use]
     pub fn believing() -> Self {
-        Self { lead: None, belief: Some(Belief::default()) }
+        let (belief, second_look) = (Some(Belief::default()), Some(SecondLook::default()));
+        Self { lead: None, belief, second_look, doubted: false }
     }
 
     /// The car ahead, if one is believed to be there.
     #[must_use]
     pub fn lead(&self) -> Option<Lead> {
-        self.lead
+        self.lead.filter(|_| !self.doubted)
     }
 
     /// Goes on by `dt_s` and takes in a percept, if there is one.
     pub fn observe(&mut self, percept: Option<&Percept>, ego_speed_mps: f32, dt_s: f32) {
         self.predict(ego_speed_mps, dt_s);
+        self.take_in(percept, ego_speed_mps, dt_s);
+        if let Some(look) = &mut self.second_look {
+            look.go_on(self.lead.map(Lead::ahead), ego_speed_mps, dt_s);
+        }
+    }
+
+    fn take_in(&mut self, percept: Option<&Percept>, ego_speed_mps: f32, dt_s: f32) {
         let Some(percept) = percept else { return self.go_blind(dt_s) };
         let seen = percept.lead_probability >= 0.5;
         let believed = match &mut self.belief {
@@ -143,12 +156,15 @@ impl LeadTracker {
     }
 
     fn predict(&mut self, ego_speed_mps: f32, dt_s: f32) {
-        let Some(lead) = &mut self.lead else { return };
-        lead.predict(ego_speed_mps, dt_s);
-        if self.belief.is_some() {
-            // However long nothing is seen: nobody drives through the car ahead.
-            lead.gap_m = lead.gap_m.max(0.0);
+        if let Some(lead) = &mut self.lead {
+            lead.predict(ego_speed_mps, dt_s);
+            if self.belief.is_some() {
+                // However long nothing is seen: nobody drives through the car ahead.
+                lead.gap_m = lead.gap_m.max(0.0);
+            }
         }
+        let ahead = self.lead.map(Lead::ahead);
+        self.doubted = self.second_look.is_some_and(|look| !look.counts(ahead, ego_speed_mps));
     }
 
     /// A filter that believes lets no single percept move it by more than a few standard deviations.
@@ -182,9 +198,12 @@ impl LeadTracker {
         let mut next = *self;
         let Some(percept) = percept else {
             next.observe(None, ego_speed_mps, dt_s);
-            return vec![next.lead.map(Lead::exactly)];
+            return vec![next.lead().map(Lead::exactly)];
         };
         next.predict(ego_speed_mps, dt_s);
+        if next.doubted {
+            return vec![None];
+        }
         let predicted = next.lead;
         let mut cases = Vec::new();
         for seen in [true, false] {
@@ -240,6 +259,10 @@ impl Lead<Interval> {
 }
 
 impl Lead {
+    fn ahead(self) -> Ahead {
+        Ahead { gap_m: self.gap_m, speed_mps: self.speed_mps }
+    }
+
     fn predict(&mut self, ego_speed_mps: f32, dt_s: f32) {
         self.gap_m += (self.speed_mps - ego_speed_mps) * dt_s;
         self.unseen_s += dt_s;
@@ -276,6 +299,8 @@ impl<N: Estimate> Lead<N> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use roadproof_perception::OUTPUTS;
+    use roadproof_perception::proof::network::percept_bounds;
 
     #[test]
     fn finds_the_speed_of_a_lead_from_noisy_gaps() {
@@ -326,6 +351,94 @@ mod tests {
         let gaps: Vec<_> = (0..15).map(|_| blind(&mut tracker, 20.0)).collect();
         assert_eq!(gaps[14], Some(0.0), "a gap that was used up stays so: {gaps:?}");
         assert!((0..15).map(|_| blind(&mut tracker, 20.0)).any(|gap| gap.is_none()), "and the car is forgotten");
+    }
+
+    /// A driver who stands before whatever it is told of and else speeds up, and what it passes through: its way (m) and whether
+    /// it is told of a car, decision by decision. `gap_m` is what is shown, by the time (s) and the way so far.
+    fn driven(seconds: f32, gap_m: impl Fn(f32, f32) -> f32) -> Vec<(f32, bool)> {
+        let mut tracker = LeadTracker::believing();
+        let (mut way_m, mut speed_mps) = (0.0_f32, 0.0_f32);
+        let decision = |index: usize| {
+            let percept = Percept {
+                gap_m: gap_m(0.1 * index as f32, way_m).clamp(0.0, 60.0),
+                lead_probability: 0.99,
+                gap_scale_m: 1.0,
+                ..Percept::default()
+            };
+            tracker.observe(Some(&percept), speed_mps, 0.1);
+            let told = tracker.lead().is_some();
+            speed_mps = (speed_mps + if told { -0.25 } else { 0.2 }).clamp(0.0, 8.0);
+            way_m += 0.1 * speed_mps;
+            (way_m, told)
+        };
+        (0..(10.0 * seconds) as usize).map(decision).collect()
+    }
+
+    #[test]
+    fn a_ghost_that_comes_no_nearer_is_not_stood_before_for_ever() {
+        let error_m = |time_s: f32| 1.5 * (7.0 * time_s).sin();
+        let way_m = |gap_m: &dyn Fn(f32, f32) -> f32| driven(40.0, gap_m).last().expect("decisions").0;
+        let stubborn = way_m(&|time_s, _| 12.0 + error_m(time_s));
+        assert!(stubborn > 150.0, "{stubborn} m");
+        // One that behaves like a car as long as it can be shown, down to nine metres, has to be looked at once more.
+        let cunning = way_m(&|time_s, way_m| (13.0 - way_m).max(9.0) + error_m(time_s));
+        assert!(cunning > 100.0, "{cunning} m");
+    }
+
+    #[test]
+    fn a_car_that_stands_is_stood_before_however_long_and_whatever_perception_errs() {
+        for share in [0.8, 0.9, 1.0, 1.1, 1.2] {
+            for start_m in [5.0, 8.0, 12.0, 20.0] {
+                let error_m = |time_s: f32| 0.8 * (5.0 * time_s).sin();
+                let drive = driven(120.0, |time_s, way_m| share * (start_m - way_m) + error_m(time_s));
+                let (way_m, told) = drive[drive.len() - 1];
+                assert!(told && start_m - way_m > 2.0, "{} m before a car {start_m} m away, {share}", start_m - way_m);
+                assert!(drive[drive.len() - 600..].iter().all(|(_, told)| *told), "in the end it is left in peace");
+            }
+        }
+    }
+
+    #[test]
+    fn a_queue_that_moves_off_is_followed() {
+        // It stands for five seconds, drives 20 m in ten, and stands again.
+        let queue_m = |time_s: f32| 9.0 + 2.0 * (time_s - 5.0).clamp(0.0, 10.0);
+        let drive = driven(60.0, |time_s, way_m| queue_m(time_s) - way_m);
+        let mut gaps = drive.iter().enumerate().map(|(index, (way_m, _))| queue_m(0.1 * index as f32) - way_m);
+        assert!(gaps.clone().all(|gap_m| gap_m > 2.5), "{:?}", gaps.clone().fold(f32::INFINITY, f32::min));
+        assert!(gaps.next_back().is_some_and(|gap_m| gap_m < 9.0));
+    }
+
+    /// Bounds through a second look and through doubt, for percepts of another gap than is shown.
+    #[test]
+    fn bounds_hold_who_looks_again_and_who_doubts() {
+        let mut tracker = LeadTracker::believing();
+        let percept =
+            |gap_m, lead_probability| Percept { gap_m, lead_probability, gap_scale_m: 1.0, ..Percept::default() };
+        let bounds = PerceptBounds {
+            lead_gap_m: Interval { low: 11.0, high: 13.0 },
+            lead_probability: Interval { low: 0.3, high: 0.99 },
+            gap_scale_m: Interval { low: 0.9, high: 1.1 },
+            ..percept_bounds(&[Interval::exactly(0.0); OUTPUTS])
+        };
+        let (mut speed_mps, mut doubted) = (0.0_f32, 0);
+        for _ in 0..120 {
+            let cases = tracker.bounds(Some(&bounds), speed_mps, 0.1);
+            for (gap_m, probability) in [(11.0, 0.99), (13.0, 0.99), (12.0, 0.6), (12.0, 0.4)] {
+                let mut next = tracker;
+                next.observe(Some(&percept(gap_m, probability)), speed_mps, 0.1);
+                let holds = |case: &Option<Lead<Interval>>| match (case, next.lead()) {
+                    (Some(case), Some(lead)) => {
+                        case.gap_m.contains(lead.gap_m) && case.speed_mps.contains(lead.speed_mps)
+                    }
+                    (case, lead) => case.is_none() && lead.is_none(),
+                };
+                assert!(cases.iter().any(holds), "{next:?}\n{cases:?}");
+            }
+            tracker.observe(Some(&percept(12.0, 0.99)), speed_mps, 0.1);
+            doubted += usize::from(tracker.lead().is_none());
+            speed_mps = (speed_mps + if tracker.lead().is_some() { -0.25 } else { 0.2 }).max(0.0);
+        }
+        assert!(doubted > 40, "{doubted} of 120");
     }
 
     #[test]

@@ -5,6 +5,7 @@ pub mod feature;
 pub mod lane_filter;
 pub mod lead_filter;
 mod odometry;
+mod second_look;
 pub mod situation;
 
 use crate::memory::feature::{HISTORY, Known, LANE_FEATURES};
@@ -27,7 +28,8 @@ const STANDING_MPS: f32 = 0.5;
 pub struct MemorySettings {
     /// The lane is tracked by a filter that goes on without the camera.
     pub track_lane: bool,
-    /// The car ahead is believed in or not by what many frames say, rather than by each.
+    /// The car ahead is believed in or not by what many frames say, rather than by each, and is looked at again by who has stood
+    /// before it for a while.
     pub believe_lead: bool,
     /// A frame that is the last one to the bit, while the car moves, is taken for none.
     pub refuse_stale: bool,
