@@ -30,4 +30,5 @@ mod files_and_pipes;
 mod side_by_side;
 
 mod architecture;
+mod shared_builds;
 mod watching;
