@@ -10,17 +10,67 @@ use super::car::Car;
 /// Bodies that overlap by less touch, and do not meet anew in each step.
 const SKIN_M: f32 = 0.01;
 
+/// The box, along and across the road, that a car's body passes over in a physics step.
+#[derive(Clone, Copy, Debug)]
+struct Passed {
+    car: usize,
+    along_m: (f32, f32),
+    across_m: (f32, f32),
+}
+
+impl Passed {
+    fn by(number: usize, cars: &[Car]) -> Self {
+        let car = &cars[number];
+        let passed = |before_m: f32, after_m: f32, size_m: f32| {
+            (before_m.min(after_m) - 0.5 * size_m, before_m.max(after_m) + 0.5 * size_m)
+        };
+        Self {
+            car: number,
+            along_m: passed(car.step_start.s_m, car.s_m, car.length_m),
+            across_m: passed(car.step_start.d_m, car.d_m, car.width_m),
+        }
+    }
+}
+
+/// Cars by where the way begins that they pass over in a step. They hardly change places from one step to the next, so that sorting
+/// them costs little, and only those whose ways cross are looked at twice: of many cars each meets few.
+#[derive(Clone, Debug, Default)]
+pub(super) struct AlongTheRoad {
+    passed: Vec<Passed>,
+}
+
+impl AlongTheRoad {
+    /// Pairs of cars that may have met in this step, by the later and then the earlier in the file.
+    fn crossing(&mut self, cars: &[Car]) -> Vec<(usize, usize)> {
+        if self.passed.len() != cars.len() {
+            self.passed = (0..cars.len()).map(|number| Passed::by(number, cars)).collect();
+        }
+        self.passed.iter_mut().for_each(|passed| *passed = Passed::by(passed.car, cars));
+        self.passed.sort_unstable_by(|a, b| a.along_m.0.total_cmp(&b.along_m.0));
+        let mut pairs = Vec::new();
+        for (place, a) in self.passed.iter().enumerate() {
+            let beside = self.passed[place + 1..].iter().take_while(|b| b.along_m.0 <= a.along_m.1);
+            let crossing = beside.filter(|b| a.across_m.0 <= b.across_m.1 && b.across_m.0 <= a.across_m.1);
+            pairs.extend(crossing.map(|b| (a.car.max(b.car), a.car.min(b.car))));
+        }
+        pairs.sort_unstable();
+        pairs
+    }
+}
+
 /// Sets back those who met in this physics step to where they touched.
-pub(super) fn keep_apart(cars: &mut [Car]) {
-    // Setting one back may bring it in the way of the next. Each round sets somebody further back, at most to where the step
-    // began, and there nobody overlaps.
+pub(super) fn keep_apart(cars: &mut [Car], along_the_road: &mut AlongTheRoad) {
+    let pairs = along_the_road.crossing(cars);
+    if pairs.is_empty() {
+        return;
+    }
+    // Setting one back may bring it in the way of the next, but leaves it on the way that it passed over. Each round sets somebody
+    // further back, at most to where the step began, and there nobody overlaps.
     for _ in 0..=2 * cars.len() {
         let mut met = false;
-        for second in 1..cars.len() {
+        for &(second, first) in &pairs {
             let (before, from_second) = cars.split_at_mut(second);
-            for first in before {
-                met |= meet(first, &mut from_second[0]);
-            }
+            met |= meet(&mut before[first], &mut from_second[0]);
         }
         if !met {
             return;
@@ -123,6 +173,29 @@ mod tests {
     }
 
     #[test]
+    fn only_cars_whose_ways_cross_are_looked_at() {
+        let mut cars = world(
+            "(name: \"a\", start: (lane: 0, s_m: 80.0, speed_mps: 10.0)), \
+             (name: \"b\", start: (lane: 1, s_m: 60.0, speed_mps: 10.0)), \
+             (name: \"c\", start: (lane: 0, s_m: 60.0, speed_mps: 10.0))",
+        )
+        .1
+        .cars;
+        let mut along_the_road = AlongTheRoad::default();
+        let mut after = |moved_m: [f32; 3]| {
+            for (car, moved_m) in cars.iter_mut().zip(moved_m) {
+                car.step_start = StepStart::of(car);
+                car.s_m += moved_m;
+            }
+            along_the_road.crossing(&cars)
+        };
+        assert_eq!(after([1.0, 1.0, 1.0]), []);
+        assert_eq!(after([-7.0, 1.0, 9.0]), [(2, 0)], "one behind the other");
+        assert_eq!(after([-30.0, 0.0, 30.0]), [(2, 0)], "through each other");
+        assert_eq!(after([1.0, 1.0, 1.0]), [], "and past");
+    }
+
+    #[test]
     fn a_crash_keeps_the_momentum() {
         let mut cars = world(
             "(name: \"a\", kind: Truck, start: (lane: 0, s_m: 50.0, speed_mps: 20.0)), \
@@ -137,7 +210,7 @@ mod tests {
             car.step_start = StepStart::of(car);
             car.s_m += 0.2 * car.along_mps();
         }
-        keep_apart(&mut cars);
+        keep_apart(&mut cars, &mut AlongTheRoad::default());
         assert!(cars.iter().all(|car| car.crashed) && cars[1].speed_mps < 0.0, "the oncoming car is pushed back");
         assert!((momentum(&cars) - before).abs() < 1e-3 * before.abs(), "{before} to {}", momentum(&cars));
         assert!((cars[1].s_m - cars[0].s_m - 6.45).abs() < 0.01);

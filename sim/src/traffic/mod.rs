@@ -24,13 +24,14 @@ use crate::vehicle::EgoState;
 use bevy::prelude::Component;
 use bevy_rapier3d::rapier::prelude::Pose;
 use car::{SLIDING_MPS2, StepStart};
-use meeting::keep_apart;
+use meeting::{AlongTheRoad, keep_apart};
 use neighbour::Neighbour;
 
 /// All other cars of one world, in file order.
 #[derive(Component, Clone, Debug, Default)]
 pub struct Traffic {
     cars: Vec<Car>,
+    along_the_road: AlongTheRoad,
 }
 
 impl Traffic {
@@ -42,7 +43,7 @@ impl Traffic {
             let drawn = draw_paint(&mut stream);
             Car::new(actor, actor.colour.map_or(drawn, |(r, g, b)| [r, g, b]), road)
         });
-        Self { cars: cars.collect() }
+        Self { cars: cars.collect(), along_the_road: AlongTheRoad::default() }
     }
 
     /// The cars, in file order.
@@ -92,7 +93,7 @@ impl Traffic {
                 car.d_m += car.sideways_mps * dt_s;
             }
         }
-        keep_apart(&mut self.cars);
+        keep_apart(&mut self.cars, &mut self.along_the_road);
     }
 
     /// Puts a car that physics does not move where it has driven to.
