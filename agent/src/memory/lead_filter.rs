@@ -8,6 +8,7 @@ use roadproof_perception::Percept;
 use roadproof_perception::proof::interval::Interval;
 use roadproof_perception::proof::network::PerceptBounds;
 use roadproof_perception::proof::number::Number;
+use roadproof_sim::clock::Clock;
 
 /// Spread of a lead's acceleration that the filter allows for.
 const ACCELERATION_SIGMA_MPS2: f32 = 2.5;
@@ -28,7 +29,8 @@ pub struct Lead<N = f32> {
     /// Its speed.
     pub speed_mps: N,
     variance: [[N; 2]; 2],
-    unseen_s: f32,
+    /// Decisions since it was seen.
+    unseen: u32,
 }
 
 /// What a frame in which something is seen says of it.
@@ -147,7 +149,7 @@ impl LeadTracker {
             _ => {}
         }
         let gone = match self.belief {
-            None => self.lead.is_some_and(|lead| lead.unseen_s > FORGET_S),
+            None => self.lead.is_some_and(|lead| lead.unseen_for(FORGET_S, dt_s)),
             Some(_) => !believed,
         };
         if gone {
@@ -176,7 +178,7 @@ impl LeadTracker {
     fn go_blind(&mut self, dt_s: f32) {
         let Some(belief) = &mut self.belief else { return };
         belief.fade(dt_s);
-        if self.lead.is_some_and(|lead| lead.unseen_s > FORGET_BLIND_S) {
+        if self.lead.is_some_and(|lead| lead.unseen_for(FORGET_BLIND_S, dt_s)) {
             self.lead = None;
         }
     }
@@ -233,7 +235,7 @@ impl LeadTracker {
         }
         let Some(belief) = self.belief else {
             // A lead that is not seen is believed in as long as it is not forgotten.
-            let remembered = predicted.is_some_and(|lead| lead.unseen_s <= FORGET_S);
+            let remembered = predicted.is_some_and(|lead| !lead.unseen_for(FORGET_S, dt_s));
             return vec![seen || remembered];
         };
         let end = |probability: f64| {
@@ -253,19 +255,24 @@ impl Lead<Interval> {
             gap_m: Interval::exactly(lead.gap_m),
             speed_mps: Interval::exactly(lead.speed_mps),
             variance: lead.variance.map(|line| line.map(Interval::exactly)),
-            unseen_s: lead.unseen_s,
+            unseen: lead.unseen,
         }
     }
 }
 
 impl Lead {
+    /// Whether it has not been seen for longer than this, in whole decisions: their times do not add up to it exactly.
+    fn unseen_for(self, seconds: f32, dt_s: f32) -> bool {
+        self.unseen > Clock::new(1.0 / dt_s).decisions_in(seconds)
+    }
+
     fn ahead(self) -> Ahead {
         Ahead { gap_m: self.gap_m, speed_mps: self.speed_mps }
     }
 
     fn predict(&mut self, ego_speed_mps: f32, dt_s: f32) {
         self.gap_m += (self.speed_mps - ego_speed_mps) * dt_s;
-        self.unseen_s += dt_s;
+        self.unseen += 1;
         let [[gap, cross], [_, speed]] = self.variance;
         let noise = ACCELERATION_SIGMA_MPS2 * ACCELERATION_SIGMA_MPS2;
         let (t2, t3, t4) = (dt_s * dt_s, dt_s * dt_s * dt_s, dt_s * dt_s * dt_s * dt_s);
@@ -279,7 +286,7 @@ impl<N: Estimate> Lead<N> {
     fn first(measured: &Measured<N>, ego_speed_mps: f32) -> Self {
         let variance = [[measured.noise(), N::from(0.0)], [N::from(0.0), N::from(25.0)]];
         // Whoever is ahead is as likely slower as it is as fast.
-        Self { gap_m: measured.gap_m, speed_mps: N::from(0.7 * ego_speed_mps), variance, unseen_s: 0.0 }
+        Self { gap_m: measured.gap_m, speed_mps: N::from(0.7 * ego_speed_mps), variance, unseen: 0 }
     }
 
     fn correct(&mut self, measured: &Measured<N>, most_surprise: f32) {
@@ -292,7 +299,7 @@ impl<N: Estimate> Lead<N> {
         let left = N::from(1.0) - gain_gap;
         let (new_gap, new_cross) = (left * gap, left * cross);
         self.variance = [[new_gap, new_cross], [new_cross, speed - gain_speed * cross]];
-        self.unseen_s = 0.0;
+        self.unseen = 0;
     }
 }
 
@@ -351,6 +358,21 @@ mod tests {
         let gaps: Vec<_> = (0..15).map(|_| blind(&mut tracker, 20.0)).collect();
         assert_eq!(gaps[14], Some(0.0), "a gap that was used up stays so: {gaps:?}");
         assert!((0..15).map(|_| blind(&mut tracker, 20.0)).any(|gap| gap.is_none()), "and the car is forgotten");
+    }
+
+    /// Half a second is as many decisions as it should be: added up in single precision, twenty of a fortieth are more than it.
+    #[test]
+    fn a_lead_is_remembered_as_long_at_any_length_of_a_decision() {
+        for decision_hz in [5.0, 10.0, 20.0, 30.0, 40.0, 60.0] {
+            let mut tracker = LeadTracker::default();
+            let percept = Percept { gap_m: 20.0, lead_probability: 0.9, gap_scale_m: 1.0, ..Percept::default() };
+            tracker.observe(Some(&percept), 10.0, 1.0 / decision_hz);
+            let remembered = (0..100).take_while(|_| {
+                tracker.observe(Some(&Percept::default()), 10.0, 1.0 / decision_hz);
+                tracker.lead().is_some()
+            });
+            assert_eq!(remembered.count(), Clock::new(decision_hz).decisions_in(FORGET_S) as usize, "{decision_hz} Hz");
+        }
     }
 
     /// A driver who stands before whatever it is told of and else speeds up, and what it passes through: its way (m) and whether
