@@ -239,6 +239,11 @@ fn no_import_circle_in_the_task() {
     has_no_circle("agent/env/src");
 }
 
+#[test]
+fn no_import_circle_in_the_agent() {
+    has_no_circle("agent/src");
+}
+
 /// Expects that no file of a room names any of these, which are paths from a crate's root or the names of crates.
 fn never(source: &str, room: &str, names: &[&str]) {
     let sources = Sources::read(source);

@@ -12,7 +12,7 @@ use crate::host::folder_lock::FolderLock;
 use crate::host::progress::LongWork;
 use crate::watch::offscreen;
 use crate::watch::window::app::{self, Quality, Screen, Step, Target};
-use crate::watch::window::session::Session;
+use crate::watch::window::session::{Session, Watched};
 use anyhow::Context;
 use bevy::prelude::App;
 use std::path::{Path, PathBuf};
@@ -130,7 +130,7 @@ impl Studio {
     /// What is watched.
     #[must_use]
     pub fn session(&self) -> &Session {
-        &self.app.world().resource::<app::Watched>().0
+        &self.app.world().resource::<Watched>().0
     }
 
     /// The app, for whoever gives it input.
@@ -265,7 +265,7 @@ mod tests {
         let mut studio = studio();
         let mut pictures = Vec::new();
         for camera in CameraMode::ALL {
-            let mut watched = studio.app().world_mut().resource_mut::<app::Watched>();
+            let mut watched = studio.app().world_mut().resource_mut::<Watched>();
             watched.0.give(Order::Camera(camera));
             studio.picture(0.0).expect("a picture");
             pictures.push(studio.picture(0.0).expect("a picture"));

@@ -8,7 +8,7 @@ use crate::watch::window::display::Graphics;
 use crate::watch::window::orders::{CameraMode, key_orders};
 use crate::watch::window::panel::{self, Pictures};
 use crate::watch::window::physics_lines::PhysicsLinesPlugin;
-use crate::watch::window::session::Session;
+use crate::watch::window::session::{Session, Watched};
 use bevy::asset::RenderAssetUsages;
 use bevy::camera::visibility::RenderLayers;
 use bevy::camera::{CameraOutputMode, RenderTarget, Viewport};
@@ -24,10 +24,6 @@ use bevy_egui::egui::{self, UiBuilder};
 use bevy_egui::{
     EguiContexts, EguiGlobalSettings, EguiPlugin, EguiPrimaryContextPass, EguiTextureHandle, PrimaryEguiContext,
 };
-
-/// What is watched, as a resource.
-#[derive(Resource)]
-pub struct Watched(pub Session);
 
 /// Time that passes with every picture; `None` follows the clock.
 #[derive(Resource, Default)]

@@ -24,6 +24,9 @@ pub const WIDTH: f32 = 330.0;
 const SCALE: usize = 4;
 /// How far plots look back.
 const PLOT_S: f32 = 10.0;
+/// Width of a plot's name and of its latest value, in points: curves stay between the two.
+const PLOT_NAME_WIDTH: f32 = 66.0;
+const PLOT_VALUE_WIDTH: f32 = 36.0;
 
 const DIM: Color32 = Color32::from_gray(120);
 const INK: Color32 = Color32::from_gray(225);
@@ -228,10 +231,18 @@ fn plots(ui: &mut Ui, session: &Session) {
     plot(ui, "reward", count, &[(&reward, INK)], Some(0.0));
 }
 
+/// One plot: its name on the left, its latest value on the right, and the curves in what is left between them.
 fn plot(ui: &mut Ui, name: &str, count: usize, curves: &[(&Vec<Option<f32>>, Color32)], with: Option<f32>) {
-    let (rect, _) = ui.allocate_exact_size(Vec2::new(ui.available_width(), 34.0), Sense::hover());
-    let painter = ui.painter_at(rect);
-    painter.rect_filled(rect, 2.0, Color32::from_gray(24));
+    let (row, _) = ui.allocate_exact_size(Vec2::new(ui.available_width(), 34.0), Sense::hover());
+    let area = plot_area(row);
+    ui.painter().rect_filled(area, 2.0, Color32::from_gray(24));
+    let label = |at: Pos2, align: Align2, words: String, colour: Color32| {
+        ui.painter().text(at, align, words, FontId::proportional(9.0), colour);
+    };
+    label(row.left_center(), Align2::LEFT_CENTER, name.to_owned(), DIM);
+    if let Some(latest) = curves.last().and_then(|(curve, _)| curve.last().copied().flatten()) {
+        label(row.right_center(), Align2::RIGHT_CENTER, format!("{latest:.2}"), INK);
+    }
     let values = || curves.iter().flat_map(|(curve, _)| curve.iter().flatten().copied()).chain(with);
     let (least, most) = values().fold((f32::MAX, f32::MIN), |(least, most), value| (least.min(value), most.max(value)));
     if least > most {
@@ -239,9 +250,10 @@ fn plot(ui: &mut Ui, name: &str, count: usize, curves: &[(&Vec<Option<f32>>, Col
     }
     let (middle, half) = (0.5 * (least + most), (0.55 * (most - least)).max(0.05));
     let at = |index: usize, length: usize, value: f32| {
-        let x = rect.right() - rect.width() * (length - 1 - index) as f32 / count.max(1) as f32;
-        Pos2::new(x, rect.center().y - 0.5 * rect.height() * (value - middle) / half)
+        let x = area.right() - area.width() * (length - 1 - index) as f32 / count.max(1) as f32;
+        Pos2::new(x, area.center().y - 0.5 * area.height() * (value - middle) / half)
     };
+    let painter = ui.painter_at(area);
     for (curve, colour) in curves {
         let points: Vec<Option<Pos2>> =
             curve.iter().enumerate().map(|(index, value)| value.map(|value| at(index, curve.len(), value))).collect();
@@ -251,12 +263,11 @@ fn plot(ui: &mut Ui, name: &str, count: usize, curves: &[(&Vec<Option<f32>>, Col
             }
         }
     }
-    painter.text(rect.left_top() + Vec2::new(3.0, 1.0), Align2::LEFT_TOP, name, FontId::proportional(9.0), DIM);
-    let latest = curves.last().and_then(|(curve, _)| curve.last().copied().flatten());
-    if let Some(latest) = latest {
-        let corner = rect.right_top() + Vec2::new(-3.0, 1.0);
-        painter.text(corner, Align2::RIGHT_TOP, format!("{latest:.2}"), FontId::proportional(9.0), INK);
-    }
+}
+
+/// Where a plot's curves are drawn: beside its words, which they would cross out.
+fn plot_area(row: Rect) -> Rect {
+    Rect::from_min_max(row.min + Vec2::new(PLOT_NAME_WIDTH, 0.0), row.max - Vec2::new(PLOT_VALUE_WIDTH, 0.0))
 }
 
 /// Terms of the reward that are not zero.

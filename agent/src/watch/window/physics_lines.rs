@@ -5,7 +5,7 @@
 //! kept. Between two decisions the lines stand where the first of them left everything; further back there are none.
 
 use crate::watch::stage::place;
-use crate::watch::window::app::Watched;
+use crate::watch::window::session::Watched;
 use bevy::prelude::*;
 use bevy::transform::TransformSystems;
 use bevy_rapier3d::rapier::prelude::Pose;

@@ -7,6 +7,7 @@ use crate::watch::drive::{Hands, Moment, Pose, WatchedDrive};
 use crate::watch::stage::Tableau;
 use crate::watch::window::orders::{CameraMode, Order};
 use anyhow::Context;
+use bevy::prelude::Resource;
 use roadproof_env::reward::RewardSettings;
 use roadproof_sim::fault::{FaultKind, Severity};
 use roadproof_sim::math::{Quat, Vec3};
@@ -63,6 +64,10 @@ const PACES: [f64; 7] = [0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0];
 const REAL_TIME: usize = 3;
 /// At most so many decisions in one go by the clock, so that a slow machine shows a slow drive rather than nothing.
 const MOST_DECISIONS: f64 = 10.0;
+
+/// What is watched, as a resource: the window's app and the lines of physics both read it.
+#[derive(Resource)]
+pub struct Watched(pub Session);
 
 /// What is watched.
 pub struct Session {
