@@ -2,7 +2,8 @@
 //! driver, other faults, or one's own hands on the wheel. Whoever shows or writes down drives begins here.
 //!
 //! To go on from an earlier moment the drive is driven again from the start with the recorded controls: cheap, exact,
-//! and the driver's memory comes back with it.
+//! and the driver's memory comes back with it. It steps by itself rather than by [`crate::drive::rollout`], which asks its driver
+//! and carries that out at once: here the driver thinks before it is known who decides, and is exchanged in the middle.
 
 pub mod mcap;
 mod moment;

@@ -1,9 +1,10 @@
 //! How well the two renderers agree on what is where: silhouettes of classes, and depth.
 
-use crate::driver::{Driver, Drives};
+use crate::drive::rollout::Rollout;
+use crate::driver::Driver;
 use crate::watch::second_camera::{MOST_WORLDS, SecondCamera, Shows};
 use roadproof_sim::Class;
-use roadproof_sim::{CameraSettings, Fleet, Scenario};
+use roadproof_sim::{CameraSettings, Scenario};
 
 /// Side of the pictures that are compared.
 pub const SIDE_PX: u16 = 256;
@@ -38,24 +39,22 @@ pub fn measure(scenarios: &[Scenario], every: usize, poses_each: usize) -> anyho
     let mut overlaps: Vec<Vec<f32>> = vec![Vec::new(); Class::ALL.len()];
     let mut depths = Vec::new();
     for group in scenarios.chunks(MOST_WORLDS) {
-        let mut fleet = Fleet::new(group.to_vec(), 2)?;
-        let mut seen = fleet.observe();
-        let mut second = SecondCamera::new(&fleet, Shows::Labels);
         let mut driver = Driver::Scripted;
-        let mut running = vec![true; fleet.len()];
+        let mut rollout = Rollout::start(group.to_vec(), &mut driver, 2)?;
+        let mut second = SecondCamera::new(rollout.fleet(), Shows::Labels);
         for _ in 0..poses_each {
-            let (class, depth_m) = second.labels(&fleet, &seen.measures)?;
-            let pixels = fleet.camera().pixels();
-            for world in (0..fleet.len()).filter(|&world| running[world]) {
+            for _ in 0..every {
+                // The driver looks at no frames; the comparison does.
+                rollout.step_after(|fleet, _, _| fleet.set_camera(true));
+            }
+            let (running, seen) = (rollout.running(), rollout.seen());
+            let (class, depth_m) = second.labels(rollout.fleet(), &seen.measures)?;
+            let pixels = rollout.fleet().camera().pixels();
+            for world in running {
                 let span = world * pixels..(world + 1) * pixels;
                 compare(seen.class_frame(world), &class[span.clone()], &mut overlaps);
                 depths.push(depth_difference(seen.depth_frame(world), &depth_m[span]));
             }
-            for _ in 0..every {
-                let controls = driver.act(&seen);
-                fleet.step(&controls, &mut seen);
-            }
-            running = seen.verdicts.iter().map(|verdict| verdict.outcome.is_none()).collect();
         }
     }
     let mean = |values: &[f32]| values.iter().sum::<f32>() / values.len() as f32;
