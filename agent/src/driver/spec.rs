@@ -72,7 +72,11 @@ impl Default for DriverSpec {
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 pub enum Misfit {
     /// A network sees nothing meaningful through another camera.
-    #[error("the scenario's camera is {scenario:?}, the driver was trained with {driver:?}")]
+    #[error(
+        "the scenario's camera has {}, the driver was trained with {}",
+        beside(scenario, driver),
+        beside(driver, scenario)
+    )]
     Camera {
         /// The scenario's.
         scenario: CameraSettings,
@@ -87,6 +91,22 @@ pub enum Misfit {
         /// The driver's.
         driver: f32,
     },
+}
+
+/// What a camera has that the other has not, as a scenario file says it.
+fn beside(camera: &CameraSettings, other: &CameraSettings) -> String {
+    let fields = |camera: &CameraSettings| {
+        let CameraSettings { width_px, height_px, fov_deg, pitch_deg, mount_m } = camera;
+        [
+            format!("width_px: {width_px}"),
+            format!("height_px: {height_px}"),
+            format!("fov_deg: {fov_deg:?}"),
+            format!("pitch_deg: {pitch_deg:?}"),
+            format!("mount_m: {mount_m:?}"),
+        ]
+    };
+    let pairs = fields(camera).into_iter().zip(fields(other));
+    pairs.filter(|(own, other)| own != other).map(|(own, _)| own).collect::<Vec<_>>().join(", ")
 }
 
 /// A specification of which no driver can be made.
@@ -228,7 +248,8 @@ mod tests {
         assert_eq!(spec.fits(&scenario("")), Ok(()));
         assert_eq!(spec.fits(&scenario("ego: (vehicle: (mass_kg: 2400.0))")), Ok(()));
         let other = spec.fits(&scenario("camera: (pitch_deg: 5.0)")).expect_err("another camera");
-        assert!(matches!(other, Misfit::Camera { .. }) && other.to_string().contains("pitch_deg: 5.0"), "{other}");
+        let message = "the scenario's camera has pitch_deg: 5.0, the driver was trained with pitch_deg: 4.0";
+        assert_eq!(other.to_string(), message);
         let slow = spec.fits(&scenario("decision_hz: 5.0, substeps: 8")).expect_err("another rate");
         assert_eq!(slow.to_string(), "the scenario has decision_hz = 5, the driver was trained with 10");
     }

@@ -284,6 +284,17 @@ mod tests {
     }
 
     #[test]
+    fn a_car_that_cannot_be_is_refused() {
+        let vehicle = |fields: &str| complaint(&format!("ego: (vehicle: ({fields}))"));
+        assert_eq!(vehicle("mass_kg: 2600.0, wheelbase_m: 3.0"), "");
+        let heavy = vehicle("mass_kg: 90000.0");
+        assert!(heavy.contains(":1:") && heavy.ends_with("mass_kg = 90000, allowed is 100 to 50000"), "{heavy}");
+        assert!(vehicle("top_speed_mps: 0.5").ends_with("top_speed_mps = 0.5, allowed is 1 to 60"));
+        let long = vehicle("wheelbase_m: 4.5");
+        assert!(long.ends_with("wheelbase_m = 4.5, allowed is at most the car's length_m = 4.3"), "{long}");
+    }
+
+    #[test]
     fn a_physics_step_lasts_a_tenth_of_a_second_at_most() {
         assert_eq!(complaint("decision_hz: 1.0, substeps: 10"), "");
         assert_eq!(complaint("decision_hz: 10.0, substeps: 1"), "");

@@ -1,7 +1,6 @@
 //! The ego car: its data, and rapier's ray-cast vehicle that turns controls into forces.
 
 use crate::math::Vec3;
-use crate::range;
 use crate::road::LaneId;
 use bevy_rapier3d::rapier::control::{DynamicRayCastVehicleController, WheelTuning};
 use bevy_rapier3d::rapier::prelude::{QueryPipelineMut, RigidBodyHandle};
@@ -27,42 +26,79 @@ impl Controls {
     }
 }
 
+/// What is allowed.
+mod range {
+    roadproof_range::bounded! {
+        mass_kg: f32 = 100.0 to 50000.0;
+        length_m: f32 = 1.0 to 20.0;
+        width_m: f32 = 0.5 to 3.0;
+        height_m: f32 = 0.5 to 5.0;
+        wheelbase_m: f32 = 0.5 to 20.0;
+        track_m: f32 = 0.3 to 3.0;
+        centre_of_mass_m: f32 = 0.1 to 5.0;
+        wheel_radius_m: f32 = 0.1 to 1.0;
+        tyre_friction: f32 = 0.05 to 2.0;
+        suspension_hz: f32 = 1.0 to 4.0;
+        suspension_damping_ratio: f32 = 0.1 to 1.5;
+        max_steer_rad: f32 = 0.05 to 1.2;
+        steer_rate_rad_per_s: f32 = 0.05 to 10.0;
+        drive_force_n: f32 = 0.0 to 200000.0;
+        brake_force_n: f32 = 0.0 to 400000.0;
+        top_speed_mps: f32 = 1.0 to 60.0;
+    }
+}
+
 /// The car as data. The defaults are a compact passenger car.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct VehicleSettings {
     /// Mass.
+    #[serde(deserialize_with = "range::mass_kg")]
     pub mass_kg: f32,
     /// Length of the body.
+    #[serde(deserialize_with = "range::length_m")]
     pub length_m: f32,
     /// Width of the body.
+    #[serde(deserialize_with = "range::width_m")]
     pub width_m: f32,
     /// Height of the body.
+    #[serde(deserialize_with = "range::height_m")]
     pub height_m: f32,
     /// Distance between the axles.
+    #[serde(deserialize_with = "range::wheelbase_m")]
     pub wheelbase_m: f32,
     /// Distance between the wheels of an axle.
+    #[serde(deserialize_with = "range::track_m")]
     pub track_m: f32,
     /// Height of the centre of mass at rest.
+    #[serde(deserialize_with = "range::centre_of_mass_m")]
     pub centre_of_mass_m: f32,
     /// Radius of a wheel.
+    #[serde(deserialize_with = "range::wheel_radius_m")]
     pub wheel_radius_m: f32,
     /// Friction coefficient of the tyres.
+    #[serde(deserialize_with = "range::tyre_friction")]
     pub tyre_friction: f32,
     /// Undamped frequency of the body on its springs.
+    #[serde(deserialize_with = "range::suspension_hz")]
     pub suspension_hz: f32,
     /// Damping as a share of the critical one.
+    #[serde(deserialize_with = "range::suspension_damping_ratio")]
     pub suspension_damping_ratio: f32,
     /// Greatest steering angle of the front wheels.
+    #[serde(deserialize_with = "range::max_steer_rad")]
     pub max_steer_rad: f32,
     /// How fast the front wheels turn.
+    #[serde(deserialize_with = "range::steer_rate_rad_per_s")]
     pub steer_rate_rad_per_s: f32,
     /// Drive force of all wheels together at full throttle, shared out by their loads.
+    #[serde(deserialize_with = "range::drive_force_n")]
     pub drive_force_n: f32,
     /// Brake force of all wheels together at full brake, shared out by their loads.
+    #[serde(deserialize_with = "range::brake_force_n")]
     pub brake_force_n: f32,
     /// Speed at which the drive force ends.
-    #[serde(deserialize_with = "range::speed_limit_mps")]
+    #[serde(deserialize_with = "range::top_speed_mps")]
     pub top_speed_mps: f32,
 }
 
@@ -97,30 +133,20 @@ const REST_LENGTH_M: f32 = 0.3;
 const SIDE_FRICTION_SHARE: f32 = 0.5;
 
 impl VehicleSettings {
-    /// Checks that the car can be built.
+    /// Checks that the parts of the car go together; what each may be stands at its field.
     ///
     /// # Errors
     /// A sentence with the field, its value and what is allowed.
     pub fn check(&self) -> Result<(), String> {
-        let fields = [
-            ("mass_kg", self.mass_kg, 100.0, 50_000.0),
-            ("length_m", self.length_m, 1.0, 20.0),
-            ("width_m", self.width_m, 0.5, 3.0),
-            ("height_m", self.height_m, 0.5, 5.0),
-            ("wheelbase_m", self.wheelbase_m, 0.5, self.length_m),
-            ("track_m", self.track_m, 0.3, self.width_m),
-            ("centre_of_mass_m", self.centre_of_mass_m, 0.1, self.height_m),
-            ("wheel_radius_m", self.wheel_radius_m, 0.1, 1.0),
-            ("tyre_friction", self.tyre_friction, 0.05, 2.0),
-            ("suspension_hz", self.suspension_hz, 1.0, 4.0),
-            ("suspension_damping_ratio", self.suspension_damping_ratio, 0.1, 1.5),
-            ("max_steer_rad", self.max_steer_rad, 0.05, 1.2),
-            ("steer_rate_rad_per_s", self.steer_rate_rad_per_s, 0.05, 10.0),
-            ("drive_force_n", self.drive_force_n, 0.0, 200_000.0),
-            ("brake_force_n", self.brake_force_n, 0.0, 400_000.0),
+        let within = [
+            ("wheelbase_m", self.wheelbase_m, "length_m", self.length_m),
+            ("track_m", self.track_m, "width_m", self.width_m),
+            ("centre_of_mass_m", self.centre_of_mass_m, "height_m", self.height_m),
         ];
-        match fields.iter().find(|(_, value, low, high)| !(*low..=*high).contains(value)) {
-            Some((field, value, low, high)) => Err(format!("{field} = {value}, allowed is {low} to {high}")),
+        match within.iter().find(|(_, inner, _, outer)| inner > outer) {
+            Some((inner, value, outer, most)) => {
+                Err(format!("{inner} = {value}, allowed is at most the car's {outer} = {most}"))
+            }
             None => Ok(()),
         }
     }
