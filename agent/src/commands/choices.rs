@@ -127,9 +127,9 @@ impl From<NormName> for Norm {
 /// Which roads to drive.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum SplitName {
-    /// SplitName that nothing else drives.
+    /// Roads that nothing else drives.
     HeldOut,
-    /// SplitName of the family that perception is checked on.
+    /// Roads of the family that perception is checked on.
     Validation,
 }
 
