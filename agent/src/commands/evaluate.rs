@@ -81,7 +81,7 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
     if let Some(result) = evaluate(&mut driver, &roads, &style, threads, &interrupt)? {
         results.push(result);
         if arguments.camera == Camera::Bevy
-            && let Some((second, cost)) = second_view(&mut driver, &roads, &style, &interrupt)?
+            && let Some((second, cost)) = second_view(&mut driver, &roads, &style, threads, &interrupt)?
         {
             results.push(second);
             words = Some(cost);
@@ -123,9 +123,11 @@ fn second_view(
     driver: &mut Driver,
     settings: &EvaluateSettings,
     style: &DriveStyle,
+    threads: usize,
     interrupt: &interrupt::Interrupt,
 ) -> anyhow::Result<Option<(crate::drive::evaluate::DriverResult, String)>> {
-    let Some(view) = crate::watch::second_camera::evaluate::evaluate(driver, settings, style, interrupt)? else {
+    let Some(view) = crate::watch::second_camera::evaluate::evaluate(driver, settings, style, threads, interrupt)?
+    else {
         return Ok(None);
     };
     let per_s = view.frames as f64 / view.drawing.as_secs_f64();
@@ -140,6 +142,7 @@ fn second_view(
     _: &mut Driver,
     _: &EvaluateSettings,
     _: &DriveStyle,
+    _: usize,
     _: &interrupt::Interrupt,
 ) -> anyhow::Result<Option<(crate::drive::evaluate::DriverResult, String)>> {
     Ok(None)

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 /// What is to be broken, and where what broke it goes.
 #[derive(Args, Debug)]
 pub(super) struct Subject {
-    /// The scenario; its camera must be the driver's.
+    /// The scenario; its camera and decision rate must be the driver's.
     pub scenario: PathBuf,
     /// Where what broke the drive is kept.
     #[arg(long, value_name = "FOLDER", default_value = "scenarios/found")]

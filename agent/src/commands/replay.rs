@@ -30,7 +30,7 @@ A file with a .trace beside it replays the recorded actions and must meet every 
 other driver than scripted the trace is left aside. Files without a trace are driven in closed loop. What an attack found
 has a trace of the driver who broke, and bounds for those who hold: without --driver the trace alone is held to.
 
-Files whose camera is not the driver's are skipped. A file that cannot be used is named, the others are driven, and the exit
+Files whose camera or decision rate is not the driver's are skipped. A file that cannot be used is named, the others are driven, and the exit
 code is 2.")]
 pub(super) struct Arguments {
     /// Scenario files or folders.

@@ -3,6 +3,8 @@
 use crate::driver::DriverSpec;
 use crate::host::run_folder::SETTINGS_FILE;
 use crate::train::settings::Settings;
+use anyhow::Context;
+use roadproof_sim::{Seed, generate_drive};
 use std::path::Path;
 
 /// Settings of `train` for the shipped driver, and of `train --harden` for the hardened one.
@@ -13,7 +15,7 @@ const HARDENED: &str = include_str!("../../../assets/weights/hardened/settings.r
 /// that came without its run, with its own camera. `blind` has those of `blind_run`, or of the shipped driver.
 ///
 /// # Errors
-/// A folder whose settings cannot be used.
+/// A folder whose settings cannot be used, or are not for its driver.
 pub(super) fn trained_under(name: &str, blind_run: Option<&Path>) -> anyhow::Result<Settings> {
     let shipped = |text, path: &str| Ok(Settings::parse(text, Path::new(path))?);
     let folder = match (name, blind_run) {
@@ -23,8 +25,12 @@ pub(super) fn trained_under(name: &str, blind_run: Option<&Path>) -> anyhow::Res
         ("blind", Some(run)) => run,
         (folder, _) => Path::new(folder),
     };
-    let settings = folder.join(SETTINGS_FILE);
-    if settings.exists() { Ok(Settings::read(&settings)?) } else { Ok(Settings::of_driver(&DriverSpec::read(folder)?)) }
+    let (path, driver) = (folder.join(SETTINGS_FILE), DriverSpec::read(folder)?);
+    let settings = if path.exists() { Settings::read(&path)? } else { Settings::of_driver(&driver) };
+    // Roads are drawn as the settings say, and driven as the driver is: they must be for each other.
+    let road = generate_drive(Seed(settings.seed), &settings.drive);
+    driver.fits(&road).with_context(|| format!("the settings are not for the driver beside them: {path:?}"))?;
+    Ok(settings)
 }
 
 #[cfg(test)]
@@ -51,5 +57,18 @@ mod tests {
         let settings = trained_under(&folder.path().to_string_lossy(), None).expect("settings");
         assert_eq!((settings.drive.camera.height_px, settings.policy.hidden), (96, 7));
         assert_eq!(settings.learn, Settings::default().learn);
+    }
+
+    #[test]
+    fn settings_for_another_driver_are_refused() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("a file");
+        let refused = || trained_under(&folder.path().to_string_lossy(), None).expect_err("must be refused");
+        write(crate::driver::SPEC_FILE, "(decision_hz: 20.0)");
+        assert!(format!("{:#}", refused()).contains("decision_hz = 10, the driver was trained with 20"));
+        write(crate::driver::SPEC_FILE, "()");
+        write(SETTINGS_FILE, "(drive: (camera: (pitch_deg: 5.0)))");
+        let refused = format!("{:#}", refused());
+        assert!(refused.contains("settings.ron") && refused.contains("pitch_deg: 5.0"), "{refused}");
     }
 }

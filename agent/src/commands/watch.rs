@@ -227,7 +227,7 @@ mod windowed {
         let (scenarios, recorded) = match &arguments.replay {
             Some(trace) => {
                 let (choice, controls) = recording(trace, scenario.as_deref())?;
-                // Whoever thinks along must know the camera; nobody asked for the shipped one.
+                // Whoever thinks along must fit the scenario; nobody asked for the shipped one.
                 let fits = Driver::named(&driver, None)?.fits(&choice.scenario).is_ok();
                 if nobody_asked && !fits {
                     "scripted".clone_into(&mut driver);

@@ -8,7 +8,7 @@ mod spec;
 
 pub use learned::{Eyes, LearnedDriver, LoadError, PERCEPTION_FILE, POLICY_FILE, Thought};
 pub use random::RandomDriver;
-pub use spec::{DriverSpec, Misfit, SPEC_FILE, SpecError};
+pub use spec::{DriverSpec, Misfit, SPEC_FILE, SpecError, Unmatched};
 
 use roadproof_env::scripted_controls;
 use roadproof_sim::{Controls, Observations, Seed};

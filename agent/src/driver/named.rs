@@ -25,7 +25,10 @@ impl Driver {
             folder => {
                 let path = Path::new(folder);
                 let names = Self::NAMES.join(", ");
-                anyhow::ensure!(path.exists(), "no driver {folder:?}: allowed are {names}, or the folder of a run");
+                anyhow::ensure!(
+                    path.exists(),
+                    "no driver {folder:?}: allowed are {names}, or the folder of a run or driver"
+                );
                 LearnedDriver::load(path)
             }
         };

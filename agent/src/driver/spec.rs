@@ -11,7 +11,7 @@ use roadproof_sim::scenario::{CheckError, check_camera};
 use roadproof_sim::vehicle::VehicleSettings;
 use roadproof_sim::{CameraSettings, DriveStyle, Scenario, Seed, generate_drive};
 use serde::{Deserialize, Serialize};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// File of a driver's specification, beside its weights.
 pub const SPEC_FILE: &str = "driver.ron";
@@ -118,6 +118,19 @@ pub enum SpecError {
     /// The file.
     #[error(transparent)]
     File(#[from] RonError),
+    /// What the file says goes not together.
+    #[error("{path}: {cause}", path = path.display())]
+    Parts {
+        /// What does not.
+        cause: Unmatched,
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// Parts of which no driver can be made.
+#[derive(Debug, thiserror::Error)]
+pub enum Unmatched {
     /// A camera that no drive can have.
     #[error(transparent)]
     Camera(#[from] CheckError),
@@ -174,11 +187,11 @@ impl DriverSpec {
     pub fn read(folder: &Path) -> Result<Self, SpecError> {
         let own = folder.join(SPEC_FILE);
         if own.exists() {
-            return ron_file::read::<Self>(&own)?.checked();
+            return ron_file::read::<Self>(&own)?.checked_in(&own);
         }
-        let run = RunFolder::open(folder)?;
-        let RunSettings { drive, perception, memory, policy } = ron_file::read(&run.path(SETTINGS_FILE))?;
-        Self { camera: drive.camera, perception, memory, policy, ..Self::default() }.checked()
+        let settings = RunFolder::open(folder)?.path(SETTINGS_FILE);
+        let RunSettings { drive, perception, memory, policy } = ron_file::read(&settings)?;
+        Self { camera: drive.camera, perception, memory, policy, ..Self::default() }.checked_in(&settings)
     }
 
     /// Parses a specification; `path` is only named in errors.
@@ -186,7 +199,11 @@ impl DriverSpec {
     /// # Errors
     /// [`SpecError`].
     pub fn parse(text: &str, path: &Path) -> Result<Self, SpecError> {
-        ron_file::parse::<Self>(text, path)?.checked()
+        ron_file::parse::<Self>(text, path)?.checked_in(path)
+    }
+
+    fn checked_in(self, path: &Path) -> Result<Self, SpecError> {
+        self.checked().map_err(|cause| SpecError::Parts { cause, path: path.to_owned() })
     }
 
     /// The specification as text that [`DriverSpec::parse`] reads back.
@@ -198,15 +215,15 @@ impl DriverSpec {
     /// The same, if its parts go together; perception takes the size of its frames from the camera where it says none.
     ///
     /// # Errors
-    /// [`SpecError`] for the first that does not.
-    pub fn checked(mut self) -> Result<Self, SpecError> {
+    /// [`Unmatched`] for the first that does not.
+    pub fn checked(mut self) -> Result<Self, Unmatched> {
         check_camera(&self.camera)?;
-        self.vehicle.check().map_err(SpecError::Vehicle)?;
+        self.vehicle.check().map_err(Unmatched::Vehicle)?;
         let camera = (usize::from(self.camera.width_px), usize::from(self.camera.height_px));
         self.perception = self.perception.for_frames(camera.0, camera.1);
         let found = (self.perception.width, self.perception.height);
         if found != camera {
-            return Err(SpecError::Frame { found, camera });
+            return Err(Unmatched::Frame { found, camera });
         }
         self.perception.validate()?;
         Ok(self)
@@ -266,9 +283,12 @@ mod tests {
         assert_eq!((square.perception.width, square.perception.height), (96, 96));
         assert!(!square.to_ron().contains("width: 96"), "one fact in one place");
         let refused = parse("(perception: (width: 80, height: 48))").expect_err("must be refused");
-        assert_eq!(refused, "perception.width x perception.height = 80 x 48, allowed is the camera's 160 x 48");
+        assert_eq!(
+            refused,
+            "driver.ron: perception.width x perception.height = 80 x 48, allowed is the camera's 160 x 48"
+        );
         let refused = parse("(camera: (width_px: 100))").expect_err("must be refused");
-        assert!(refused.contains("width is 100 pixels"), "{refused}");
+        assert!(refused.starts_with("driver.ron: ") && refused.contains("width is 100 pixels"), "{refused}");
         assert!(parse("(kamera: ())").expect_err("must be refused").starts_with("driver.ron:1:"));
     }
 

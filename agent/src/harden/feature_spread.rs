@@ -1,4 +1,4 @@
-//! How far the policy's input can be off because of what the camera shows: the box for which `robust_q` makes choices hold.
+//! How far the policy's input can be off because of what the camera shows: the box for which the regulariser makes choices hold.
 //!
 //! Sound bounds of perception are far wider than anything an attack reaches, unless perception was trained for narrow ones; a
 //! policy that must hold over them learns nothing. So it is what attacks reach on frames of the moment. That is no bound, and

@@ -56,7 +56,7 @@ pub enum RunFolderError {
         path: PathBuf,
     },
     /// The folder is there but holds no settings.
-    #[error("no {SETTINGS_FILE} in it, so this is not the folder of a run: {path:?}")]
+    #[error("neither driver.ron nor {SETTINGS_FILE} in it, so this is not the folder of a run or a driver: {path:?}")]
     NotARun {
         /// The folder as it was given.
         path: PathBuf,

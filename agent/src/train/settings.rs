@@ -2,7 +2,7 @@
 //! `train` writes the resolved settings into the run folder.
 
 use crate::drive::evaluate::EvaluateSettings;
-use crate::driver::{DriverSpec, SpecError};
+use crate::driver::{DriverSpec, Unmatched};
 use crate::formats::ron_file::{self, RonError};
 use crate::harden::{HardenSettings, Hardening};
 use crate::host::threads::all_cores;
@@ -42,7 +42,7 @@ pub struct Settings {
     /// fit, but for the evaluation at the end, which is never cut. Only a run whose work fits anyway is repeatable to the bit.
     #[serde(deserialize_with = "range::minutes")]
     pub minutes: Option<f64>,
-    /// Threads that simulate; zero takes as many as there are cores. Results do not depend on it.
+    /// Threads that simulate in training and evaluation; zero takes as many as there are cores. Results do not depend on it.
     pub threads: usize,
     /// Roads, traffic and camera of generated drives.
     pub drive: DriveStyle,
@@ -174,7 +174,7 @@ pub enum SettingsError {
     },
     /// No driver can be made as they say.
     #[error(transparent)]
-    Driver(#[from] SpecError),
+    Driver(#[from] Unmatched),
     /// More data than fits into memory.
     #[error(
         "collect.frames + collect.validation_frames = {frames}, at {frame_bytes} bytes each allowed is at most {max}"

@@ -5,7 +5,6 @@ use crate::drive::rollout::Rollout;
 use crate::driver::Driver;
 use crate::host::interrupt::Interrupt;
 use crate::host::progress::LongWork;
-use crate::host::threads::all_cores;
 use crate::watch::second_camera::{MOST_WORLDS, SecondCamera, Shows};
 use roadproof_sim::{DriveStyle, generate_drive};
 use std::time::{Duration, Instant};
@@ -30,6 +29,7 @@ pub fn evaluate(
     driver: &mut Driver,
     settings: &EvaluateSettings,
     style: &DriveStyle,
+    threads: usize,
     interrupt: &Interrupt,
 ) -> anyhow::Result<Option<SecondView>> {
     let count = settings.roads;
@@ -39,7 +39,7 @@ pub fn evaluate(
     let (mut roads, mut frames, mut drawing) = (Vec::new(), 0, Duration::ZERO);
     for seeds in seeds.chunks(MOST_WORLDS) {
         let scenarios: Vec<_> = seeds.iter().map(|seed| generate_drive(*seed, style)).collect();
-        let mut rollout = Rollout::start(scenarios, driver, all_cores())?;
+        let mut rollout = Rollout::start(scenarios, driver, threads)?;
         let mut second = SecondCamera::new(rollout.fleet(), Shows::Colours);
         loop {
             let running = rollout.running();

@@ -103,7 +103,7 @@ impl Session {
     /// Watches a driver in the first of some scenarios, or a recording of it.
     ///
     /// # Errors
-    /// A driver that cannot be loaded or does not fit the camera.
+    /// A driver that cannot be loaded or does not fit the scenario.
     pub fn new(driver: &str, scenarios: Vec<Choice>, recorded: Option<Vec<Controls>>) -> anyhow::Result<Self> {
         let mut drivers: Vec<String> = Driver::NAMES.iter().map(|name| (*name).to_owned()).collect();
         if !drivers.iter().any(|name| name == driver) {
@@ -380,7 +380,7 @@ impl Session {
         Ok(())
     }
 
-    /// So many places further on in the list, past scenarios whose camera is not the driver's.
+    /// So many places further on in the list, past those that the driver does not fit.
     fn go_to_scenario(&mut self, step: usize) -> anyhow::Result<()> {
         let count = self.scenarios.len();
         let mut at = self.scenario;
