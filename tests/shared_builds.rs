@@ -15,7 +15,7 @@ const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 fn features(edges: &str, selection: &[&str]) -> Features {
     let output = Command::new(env!("CARGO"))
-        .args(["tree", "--offline", "--target", TARGET, "--edges", edges, "--prefix", "none", "--format", "{p}|{f}"])
+        .args(["tree", "--locked", "--target", TARGET, "--edges", edges, "--prefix", "none", "--format", "{p}|{f}"])
         .args(selection)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
