@@ -2,6 +2,8 @@
 
 pub mod evaluate;
 
+pub mod interval;
+
 pub mod replay;
 
 pub mod bench;
