@@ -2,6 +2,14 @@
 //!
 //! Autoreset is same-step (Gymnasium's `SAME_STEP`): a drive that ends is replaced at once. Its last observation is shown to whoever
 //! steps before it is gone, because the value of a truncated drive is bootstrapped from it; a terminated one has no next.
+//!
+//! A drive is truncated where its time is up and where it arrives, terminated where it fails. Arriving is no end that a driver could
+//! see coming: nothing that he senses tells how far the road still goes. Were its value nought, every decision would carry a chance
+//! of losing what is ahead that grows with the speed, and so a pull towards driving slower.
+//!
+//! # Source
+//! Pardo et al. 2018, "Time Limits in Reinforcement Learning", arXiv:1712.00378: ends that are no part of what is observed are
+//! bootstrapped through.
 
 use crate::action::Action;
 use crate::reward::RewardSettings;
@@ -36,7 +44,7 @@ pub struct VectorEnv {
 pub struct Transition {
     /// Reward of each world.
     pub reward: Vec<f32>,
-    /// Drives that ended by themselves, for each world.
+    /// Drives that failed, for each world: there is nothing after them.
     pub terminated: Vec<bool>,
     /// The drives that ended, in the order of their worlds.
     pub ended: Vec<Replaced>,
@@ -51,7 +59,7 @@ pub struct Replaced {
     pub outcome: Outcome,
     /// What it was worth.
     pub score: Score,
-    /// Whether its time limit cut it off: the value of its last observation is then to be bootstrapped from.
+    /// Whether it arrived or its time was up: the value of its last observation is then to be bootstrapped from.
     pub truncated: bool,
     /// Number of the road on which the next drive has begun.
     pub next_road: u64,
@@ -119,9 +127,10 @@ impl VectorEnv {
         for (world, before) in before.iter().enumerate() {
             let (after, verdict) = (&self.seen.measures[world], &self.seen.verdicts[world]);
             transition.reward.push(self.reward.reward(before, after, verdict));
-            transition.terminated.push(verdict.terminated());
+            let truncated = verdict.outcome.is_some_and(is_cut_off);
+            transition.terminated.push(verdict.outcome.is_some() && !truncated);
             if let Some(outcome) = verdict.outcome {
-                let (score, truncated) = (self.seen.scores[world], verdict.truncated());
+                let score = self.seen.scores[world];
                 transition.ended.push(Replaced { world, outcome, score, truncated, next_road: self.driven });
                 self.driven += 1;
             }
@@ -131,6 +140,14 @@ impl VectorEnv {
             self.fleet.restart(fresh, &mut self.seen)?;
         }
         Ok(transition)
+    }
+}
+
+/// Whether driving could have gone on from where a drive ended.
+fn is_cut_off(outcome: Outcome) -> bool {
+    match outcome {
+        Outcome::Arrived | Outcome::TimeUp => true,
+        Outcome::Collision | Outcome::OffRoad | Outcome::WrongWay | Outcome::Blocked => false,
     }
 }
 
@@ -175,7 +192,20 @@ mod tests {
     }
 
     #[test]
-    fn a_drive_that_ends_by_itself_is_terminated_and_not_truncated() {
+    fn a_drive_that_arrives_is_truncated() {
+        let mut env = env("duration_s: 9.0, ego: (s_m: 285.0, speed_mps: 12.0)");
+        let transition = loop {
+            let transition = env.step(&[ON; WORLDS], |_| {}).expect("worlds");
+            if !transition.ended.is_empty() {
+                break transition;
+            }
+        };
+        assert!(transition.ended.iter().all(|end| end.outcome == Outcome::Arrived && end.truncated), "{transition:?}");
+        assert_eq!(transition.terminated, [false; WORLDS]);
+    }
+
+    #[test]
+    fn a_drive_that_fails_is_terminated_and_not_truncated() {
         let mut env = env("duration_s: 9.0, ego: (speed_mps: 12.0, heading_deg: -45.0)");
         let transition = loop {
             let transition = env.step(&[ON; WORLDS], |_| {}).expect("worlds");

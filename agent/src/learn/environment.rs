@@ -40,9 +40,9 @@ pub struct EnvironmentSettings {
 pub struct Experience {
     /// Reward of each world.
     pub reward: Vec<f32>,
-    /// Drives that ended by themselves.
+    /// Drives that failed.
     pub terminated: Vec<bool>,
-    /// Last observations of drives cut off by their time limit: world and policy input.
+    /// Last observations of drives that arrived or whose time was up: world and policy input.
     pub truncated: Vec<(usize, Vec<f32>)>,
     /// Drives that ended, for statistics.
     pub ended: Vec<Replaced>,

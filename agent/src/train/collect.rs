@@ -8,8 +8,11 @@ use crate::host::progress::LongWork;
 use crate::train::settings::Settings;
 use roadproof_env::scripted_controls_beside;
 use roadproof_perception::{CLASSES, Dataset, GAP_MAX_M, PerceptLabel, SegmentClass};
+use roadproof_sim::camera::car_instance;
 use roadproof_sim::seed::Stream;
-use roadproof_sim::{Class, Controls, FleetError, Observations, Purpose, Scenario, Seed, Split, generate_drive};
+use roadproof_sim::{
+    Class, Controls, FleetError, Measures, Observations, Purpose, Scenario, Seed, Split, generate_drive,
+};
 use std::time::Instant;
 
 /// Frames of training and of validation roads.
@@ -174,10 +177,19 @@ fn push(dataset: &mut Dataset, seen: &Observations, world: usize) {
         lane_offset_m: measures.lane_offset_m,
         heading_rad: measures.heading_rad,
         curvature_per_m: measures.curvature_per_m,
-        // The simulator measures as far as the road goes; frames tell only so far.
-        gap_m: measures.gap_m.filter(|&gap_m| gap_m < GAP_MAX_M),
+        gap_m: seen_gap_m(measures, seen.instance_frame(world)),
     };
     dataset.push(seen.frame(world), &classes, label).expect("the dataset was made for the fleet's camera");
+}
+
+/// The gap to the car ahead, where the frame tells of it: the simulator measures as far as the road goes and behind every crest.
+///
+/// # Shapes
+/// - `instance`: `height × width`
+fn seen_gap_m(measures: &Measures, instance: &[u16]) -> Option<f32> {
+    let gap_m = measures.gap_m.filter(|&gap_m| gap_m < GAP_MAX_M)?;
+    let lead = car_instance(measures.lead?);
+    instance.contains(&lead).then_some(gap_m)
 }
 
 /// What perception calls the simulator's classes.
@@ -216,5 +228,34 @@ mod tests {
         assert_eq!(counts(None), (30, 10));
         let (frames, _) = sample(&settings, &Interrupt::never()).expect("drives that can be");
         assert_eq!(frames.len(), 4);
+    }
+
+    /// The car behind the crest is 35 m ahead of who drives up to it, and shows once that one is on top.
+    #[test]
+    fn a_car_behind_a_crest_has_no_gap_until_it_shows() {
+        let gaps = |s_m: f32| {
+            let text = format!(
+                "Scenario(format: 1, title: \"t\", duration_s: 20.0, road: Segments(segments: [Line(length_m: 300.0)], \
+                 speed_limit_mps: 14.0, hills: [(amplitude_m: 2.2, wavelength_m: 75.0)]), ego: (s_m: {s_m:?}, speed_mps: 5.0), \
+                 actors: [(name: \"behind\", start: (lane: 0, s_m: {:?}, speed_mps: 0.0))])",
+                s_m + 35.0
+            );
+            let episode =
+                roadproof_sim::Episode::new(roadproof_sim::parse(&text, "t.ron".as_ref()).expect("a scenario"));
+            let episode = episode.expect("a world");
+            let seen = episode.seen();
+            (seen.measures[0].gap_m, seen_gap_m(&seen.measures[0], seen.instance_frame(0)))
+        };
+        let places: Vec<_> = (0..8).map(|eighth| gaps(85.0 + 10.0 * eighth as f32)).collect();
+        assert!(places.iter().all(|(gap_m, _)| gap_m.is_some()), "{places:?}");
+        assert!(places.iter().any(|(_, seen_m)| seen_m.is_none()), "{places:?}");
+        assert!(places.iter().any(|(gap_m, seen_m)| gap_m == seen_m), "{places:?}");
+        let seen = |gap_m, lead, instance: &[u16]| {
+            let mut measures = Measures::default();
+            (measures.gap_m, measures.lead) = (Some(gap_m), Some(lead));
+            seen_gap_m(&measures, instance)
+        };
+        assert_eq!(seen(GAP_MAX_M, 0, &[1; 4]), None, "what is that far off is no car ahead");
+        assert_eq!((seen(9.0, 2, &[1, 2, 4]), seen(9.0, 2, &[1, 3])), (None, Some(9.0)));
     }
 }

@@ -27,6 +27,12 @@ pub const NO_INSTANCE: u16 = 0;
 /// Instance numbers of things beside the road begin here; cars are numbered from 1 in file order.
 pub const FIRST_PROP_INSTANCE: u16 = 1000;
 
+/// Instance of one of the other cars, by its number in file order.
+#[must_use]
+pub fn car_instance(car: usize) -> u16 {
+    1 + car as u16
+}
+
 /// Where the camera sits and what it sees.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -1,7 +1,13 @@
-//! Faults beside the picture: controls that act late, a speed and a place that are wrong.
+//! Faults beside the picture: controls that act late, and a car that is wrong about itself.
 //!
-//! Of what the car senses they change the speed, the place along and across the road with the offset in the lane, and the
-//! speed limit that the map gives for that place; everything else stays true.
+//! Of what the car senses they change the speed, the turning speed, the acceleration with the slope of the road, the steering
+//! angle, and the place along and across the road with the offset in the lane and the speed limit that the map gives for that
+//! place; everything else stays true.
+//!
+//! # Source
+//! Severities are conventions of ours, from what a good sensor is off by to a broken one. For the inertial ones the data sheet of a
+//! sensor in mass production says what is usual: Bosch Sensortec BMI088, zero-rate offset 1°/s, zero-g offset 20 mg (0.2 m/s²).
+//! Angles of the steering wheel are off by some degrees; a sixteenth of that is left at the road wheels.
 
 use crate::fault::kind::Severity;
 use crate::fault::memory::FrameMemory;
@@ -34,6 +40,56 @@ pub(in crate::fault) fn speed_noise(sensed: &mut Measures, severity: Severity, m
 /// Reads a speed that is 2 to 25 per cent too high.
 pub(in crate::fault) fn speed_bias(sensed: &mut Measures, severity: Severity) {
     sensed.ego.speed_mps *= 1.0 + severity.of([0.02, 0.05, 0.1, 0.15, 0.25]);
+}
+
+/// What a gyroscope reads wrongly, rad/s.
+const YAW_RATE_RAD_PER_S: [f32; 5] = [0.005, 0.01, 0.02, 0.04, 0.08];
+/// What an accelerometer reads wrongly, m/s².
+const ACCELERATION_MPS2: [f32; 5] = [0.2, 0.4, 0.7, 1.2, 2.0];
+/// What a sensor of the steering angle reads wrongly, at the road wheels: 2.5° to 25° at the steering wheel.
+const STEER_RAD: [f32; 5] = [0.0027, 0.0055, 0.011, 0.016, 0.027];
+/// Standard gravity: what an accelerometer on a slope reads of it.
+const GRAVITY_MPS2: f32 = 9.81;
+
+/// Reads a turning speed with noise of 0.3 to 4.6°/s.
+pub(in crate::fault) fn yaw_rate_noise(sensed: &mut Measures, severity: Severity, memory: &mut FrameMemory) {
+    sensed.ego.yaw_rate_rad_per_s += severity.of(YAW_RATE_RAD_PER_S) * memory.moving.normal();
+}
+
+/// Reads a turning speed that is off by 0.3 to 4.6°/s, the same all the drive.
+pub(in crate::fault) fn yaw_rate_bias(sensed: &mut Measures, severity: Severity, memory: &FrameMemory) {
+    sensed.ego.yaw_rate_rad_per_s += either_way(severity.of(YAW_RATE_RAD_PER_S), memory);
+}
+
+/// Reads an acceleration with noise of 0.2 to 2 m/s².
+pub(in crate::fault) fn acceleration_noise(sensed: &mut Measures, severity: Severity, memory: &mut FrameMemory) {
+    misread_acceleration(sensed, severity.of(ACCELERATION_MPS2) * memory.moving.normal());
+}
+
+/// Reads an acceleration that is off by 0.2 to 2 m/s², the same all the drive.
+pub(in crate::fault) fn acceleration_bias(sensed: &mut Measures, severity: Severity, memory: &FrameMemory) {
+    misread_acceleration(sensed, either_way(severity.of(ACCELERATION_MPS2), memory));
+}
+
+/// The slope is told from the same sensor: it reads more than the wheels speed up where the road rises.
+fn misread_acceleration(sensed: &mut Measures, by_mps2: f32) {
+    sensed.ego.acceleration_mps2 += by_mps2;
+    sensed.ego.slope += by_mps2 / GRAVITY_MPS2;
+}
+
+/// Reads a steering angle with noise of 0.15 to 1.5°.
+pub(in crate::fault) fn steering_noise(sensed: &mut Measures, severity: Severity, memory: &mut FrameMemory) {
+    sensed.ego.steer_rad += severity.of(STEER_RAD) * memory.moving.normal();
+}
+
+/// Reads a steering angle that is off by 0.15 to 1.5°, the same all the drive.
+pub(in crate::fault) fn steering_bias(sensed: &mut Measures, severity: Severity, memory: &FrameMemory) {
+    sensed.ego.steer_rad += either_way(severity.of(STEER_RAD), memory);
+}
+
+/// Too much or too little, the same all the drive.
+fn either_way(by: f32, memory: &FrameMemory) -> f32 {
+    if memory.fixed().chance(0.5) { by } else { -by }
 }
 
 /// An error of the place across and along the road; along it is ten times as large, as maps and wheels measure.

@@ -17,7 +17,7 @@ pub enum Group {
     Weather,
     /// Where the camera looks and how it projects.
     Geometry,
-    /// Not the picture: controls, speed and place.
+    /// Not the picture: controls, and what the car knows of itself without a camera.
     Vehicle,
 }
 
@@ -189,6 +189,18 @@ kinds! {
         LocalisationNoise,
         /// A place on the map that is off.
         LocalisationBias,
+        /// A gyroscope that trembles.
+        YawRateNoise,
+        /// A gyroscope that tells of turning where there is none.
+        YawRateBias,
+        /// An accelerometer that trembles: acceleration and the slope of the road.
+        AccelerationNoise,
+        /// An accelerometer that is off: acceleration and the slope of the road.
+        AccelerationBias,
+        /// A sensor of the steering angle that trembles.
+        SteeringNoise,
+        /// A sensor of the steering angle that was put on askew.
+        SteeringBias,
     }
 }
 

@@ -6,7 +6,7 @@
 //!
 //! Each graded fault has a random stream of its own: what stays is drawn again from the same start in each frame or
 //! kept, what moves goes on. What the car itself measures comes out as
-//! [`Observations::sensed`](crate::Observations::sensed), ground truth with the faults of speedometer and map; drivers
+//! [`Observations::sensed`](crate::Observations::sensed), ground truth with the faults of the car's own sensors and its map; drivers
 //! read that, rewards and scores the truth.
 //!
 //! What each costs, and how far the 19 corruptions agree with another implementation (`tests/referee/corruptions.py`,

@@ -116,7 +116,7 @@ impl FaultState {
         controls
     }
 
-    /// What the car itself takes for its speed and its place.
+    /// What the car itself takes for its movement, its steering angle and its place.
     pub fn sense(&mut self, measures: &Measures, road: &Road) -> Measures {
         let mut sensed = *measures;
         for (index, fault) in self.active(measures.step) {
@@ -127,6 +127,12 @@ impl FaultState {
                 FaultKind::SpeedBias => car::speed_bias(&mut sensed, severity),
                 FaultKind::LocalisationNoise => car::place_noise(&mut sensed, road, severity, memory),
                 FaultKind::LocalisationBias => car::place_bias(&mut sensed, road, severity, memory),
+                FaultKind::YawRateNoise => car::yaw_rate_noise(&mut sensed, severity, memory),
+                FaultKind::YawRateBias => car::yaw_rate_bias(&mut sensed, severity, memory),
+                FaultKind::AccelerationNoise => car::acceleration_noise(&mut sensed, severity, memory),
+                FaultKind::AccelerationBias => car::acceleration_bias(&mut sensed, severity, memory),
+                FaultKind::SteeringNoise => car::steering_noise(&mut sensed, severity, memory),
+                FaultKind::SteeringBias => car::steering_bias(&mut sensed, severity, memory),
                 _ => {}
             }
         }
@@ -329,6 +335,52 @@ mod tests {
             let sensed = state.sense(&measures, &road);
             assert!((least..=most).contains(&sensed.ego.speed_mps), "{kind:?}: {}", sensed.ego.speed_mps);
             assert_eq!(kind == FaultKind::LocalisationBias, sensed.lane_offset_m.abs() == 0.35);
+        }
+    }
+
+    #[test]
+    fn each_sensor_is_wrong_by_what_its_severity_says_and_no_other_is() {
+        let text = "Scenario(format: 1, title: \"t\", duration_s: 9.0, road: Straight(length_m: 300.0))";
+        let road = crate::parse(text, "t.ron".as_ref()).unwrap().road().clone();
+        let read = |measures: &Measures| {
+            let ego = &measures.ego;
+            [ego.yaw_rate_rad_per_s, ego.acceleration_mps2, ego.steer_rad, ego.slope, ego.speed_mps]
+        };
+        let mut truth = Measures::default();
+        truth.ego.speed_mps = 10.0;
+        // What each is off by at the severities 1 and 5, of yaw rate, acceleration, steering angle, slope and speed.
+        let cases = [
+            (FaultKind::YawRateBias, FaultKind::YawRateNoise, 0, [0.005, 0.08]),
+            (FaultKind::AccelerationBias, FaultKind::AccelerationNoise, 1, [0.2, 2.0]),
+            (FaultKind::SteeringBias, FaultKind::SteeringNoise, 2, [0.0027, 0.027]),
+        ];
+        for ((bias, noise, place, sizes), (severity, index)) in
+            cases.into_iter().flat_map(|case| [(case, (1, 0)), (case, (5, 1))])
+        {
+            let size: f32 = sizes[index];
+            let mut errors = |kind| -> Vec<[f32; 5]> {
+                let fault = Fault::Graded { kind, severity: Severity::new(severity).unwrap() };
+                let mut state = fresh(&[Perturbation { during_s: Span(0.0, 1000.0), when: None, fault }]);
+                let sense = |step| {
+                    truth.step = step;
+                    state.watch(&truth);
+                    let sensed = state.sense(&truth, &road);
+                    std::array::from_fn(|index| read(&sensed)[index] - read(&truth)[index])
+                };
+                (0..2000).map(sense).collect()
+            };
+            let biased = errors(bias);
+            assert!(biased.iter().all(|error| *error == biased[0]) && (biased[0][place].abs() - size).abs() < 1e-6);
+            let noisy = errors(noise);
+            let sigma = (noisy.iter().map(|error| error[place].powi(2)).sum::<f32>() / 2000.0).sqrt();
+            assert!((sigma - size).abs() < 0.1 * size, "{noise:?}: {sigma}");
+            for error in biased.iter().chain(&noisy) {
+                for (other, error_of_other) in error.iter().enumerate().filter(|(other, _)| *other != place) {
+                    // The slope is told from the accelerometer.
+                    let meant = if (place, other) == (1, 3) { error[1] / 9.81 } else { 0.0 };
+                    assert!((error_of_other - meant).abs() < 1e-6, "{bias:?}, {noise:?}: {other}");
+                }
+            }
         }
     }
 }

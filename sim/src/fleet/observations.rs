@@ -22,7 +22,8 @@ pub struct Observations {
     pub instance: Vec<u16>,
     /// Ground truth.
     pub measures: Vec<Measures>,
-    /// The same, but speed, place and speed limit as the car itself takes them, after faults of its odometry and its map.
+    /// The same, but movement, steering angle, place and speed limit as the car itself takes them, after faults of its sensors and its
+    /// map.
     pub sensed: Vec<Measures>,
     /// How each drive ended, once it has.
     pub verdicts: Vec<Verdict>,

@@ -41,6 +41,8 @@ pub struct Measures {
     /// From bumper to bumper, to the next car in the ego's path, however far ahead. What a sensor or a network can tell of it is
     /// theirs to cut off.
     pub gap_m: Option<f32>,
+    /// Which of the other cars that is, in file order.
+    pub lead: Option<usize>,
     /// That car's speed along the road.
     pub lead_speed_mps: f32,
     /// Time to collision with it at the present speeds; infinite if the gap does not close.
@@ -101,7 +103,7 @@ impl Measures {
         let route_m = (road.length_m() - ROUTE_MARGIN_M - self.start_s_m).max(LEAST_ROUTE_M);
         let completion = ((ego.s_m - self.start_s_m) / route_m).clamp(0.0, 1.0);
         let lead = find_lead(&ego, traffic, ego_length_m, ego_width_m);
-        let closing_mps = lead.map_or(0.0, |(_, lead_mps)| ego.speed_mps - lead_mps);
+        let closing_mps = lead.map_or(0.0, |lead| ego.speed_mps - lead.speed_mps);
         Self {
             step: if first { 0 } else { self.step + 1 },
             time_s: if first { 0.0 } else { (self.step + 1) as f32 * decision_s },
@@ -109,10 +111,11 @@ impl Measures {
             start_lane_offset_m: ego.d_m - lane_centre_m(self.start_lane),
             heading_rad: wrap_angle(ego.heading_rad - road.line.point(ego.s_m).heading_rad),
             curvature_per_m: road.line.mean_curvature(ego.s_m + ahead_from_m, ego.s_m + ahead_to_m),
-            gap_m: lead.map(|(gap_m, _)| gap_m),
-            lead_speed_mps: lead.map_or(0.0, |(_, lead_mps)| lead_mps),
+            gap_m: lead.map(|lead| lead.gap_m),
+            lead: lead.map(|lead| lead.car),
+            lead_speed_mps: lead.map_or(0.0, |lead| lead.speed_mps),
             time_to_collision_s: match lead {
-                Some((gap_m, _)) if closing_mps > 1e-3 => gap_m.max(0.0) / closing_mps,
+                Some(lead) if closing_mps > 1e-3 => lead.gap_m.max(0.0) / closing_mps,
                 _ => f32::INFINITY,
             },
             speed_limit_mps: road.speed_limit_mps(ego.s_m),
@@ -129,19 +132,31 @@ impl Measures {
     }
 }
 
-/// Gap to and speed of the next car in the ego's path; its path is as wide as itself and follows the road.
-fn find_lead(ego: &EgoState, traffic: &Traffic, ego_length_m: f32, ego_width_m: f32) -> Option<(f32, f32)> {
+/// The next car in the ego's path.
+#[derive(Clone, Copy)]
+struct Lead {
+    /// Its number in file order.
+    car: usize,
+    gap_m: f32,
+    /// Along the road.
+    speed_mps: f32,
+}
+
+/// The next car in the ego's path, which is as wide as the ego and follows the road.
+fn find_lead(ego: &EgoState, traffic: &Traffic, ego_length_m: f32, ego_width_m: f32) -> Option<Lead> {
     traffic
         .cars()
         .iter()
-        .filter_map(|car| {
+        .enumerate()
+        .filter_map(|(index, car)| {
             let ahead_m = car.s_m - ego.s_m;
             let in_path = (car.d_m - ego.d_m).abs() < 0.5 * (car.width_m + ego_width_m);
             let gap_m = ahead_m - 0.5 * (car.length_m + ego_length_m);
             // Side by side in a bend, two bodies may overlap along the road without touching.
-            (in_path && ahead_m > 0.0).then_some((gap_m.max(0.0), car.speed_mps * car.direction()))
+            let speed_mps = car.speed_mps * car.direction();
+            (in_path && ahead_m > 0.0).then_some(Lead { car: index, gap_m: gap_m.max(0.0), speed_mps })
         })
-        .min_by(|(a, _), (b, _)| a.total_cmp(b))
+        .min_by(|a, b| a.gap_m.total_cmp(&b.gap_m))
 }
 
 fn traffic_speed(ego: &EgoState, traffic: &Traffic) -> Option<f32> {

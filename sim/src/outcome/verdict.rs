@@ -45,18 +45,6 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// Whether the drive has ended by itself: everything but running out of time.
-    #[must_use]
-    pub fn terminated(&self) -> bool {
-        self.outcome.is_some_and(|outcome| outcome != Outcome::TimeUp)
-    }
-
-    /// Whether the drive was cut off by its time limit; the state after it still has a value.
-    #[must_use]
-    pub fn truncated(&self) -> bool {
-        self.outcome == Some(Outcome::TimeUp)
-    }
-
     /// Judges one decision; the first outcome stands.
     pub(crate) fn judge(&mut self, measures: &Measures, road: &Road, clock: Clock, duration_s: f32) {
         if self.outcome.is_some() {
@@ -136,8 +124,6 @@ mod tests {
         for (measures, outcome) in cases {
             let verdict = verdict(&measures, decisions);
             assert_eq!(verdict.outcome, outcome, "{measures:?}");
-            assert_eq!(verdict.truncated(), outcome == Some(Outcome::TimeUp));
-            assert_eq!(verdict.terminated(), outcome.is_some_and(|outcome| outcome != Outcome::TimeUp));
             assert_eq!(verdict.contact_class, measures.contact.map(|contact| contact.class));
         }
         assert_eq!(verdict(&standing, decisions - 1).outcome, None, "a decision less is no block");

@@ -5,7 +5,7 @@ mod ground;
 use crate::camera::draw::ground::draw_ground;
 use crate::camera::raster::fill::{Canvas, Corner};
 use crate::camera::surface::{Look, Material};
-use crate::camera::{CameraSettings, FIRST_PROP_INSTANCE, Frame, SIGHT_M, View, shade};
+use crate::camera::{CameraSettings, FIRST_PROP_INSTANCE, Frame, SIGHT_M, View, car_instance, shade};
 use crate::class::Class;
 use crate::math::{Vec3, sin_cos};
 use crate::road::Road;
@@ -143,7 +143,7 @@ fn draw_cars(canvas: &mut Canvas, lit_view: &LitView<'_>, shown: &Shown<'_>) {
         let pose = car.pose();
         let middle = lit_view.view.in_camera(pose.translation);
         if visible(lit_view.view, canvas, middle, 0.5 * car.length_m + 1.0, 1.0) {
-            draw_car(canvas, lit_view, car, &pose, 1 + index as u16);
+            draw_car(canvas, lit_view, car, &pose, car_instance(index));
         }
     }
 }

@@ -112,7 +112,13 @@ pub(in crate::fault) fn corrupt(shot: &mut Shot<'_>, kind: FaultKind, severity: 
         | FaultKind::SpeedNoise
         | FaultKind::SpeedBias
         | FaultKind::LocalisationNoise
-        | FaultKind::LocalisationBias => {}
+        | FaultKind::LocalisationBias
+        | FaultKind::YawRateNoise
+        | FaultKind::YawRateBias
+        | FaultKind::AccelerationNoise
+        | FaultKind::AccelerationBias
+        | FaultKind::SteeringNoise
+        | FaultKind::SteeringBias => {}
     }
 }
 
