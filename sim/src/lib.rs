@@ -57,6 +57,7 @@ pub use class::Class;
 pub use clock::Clock;
 pub use episode::Episode;
 pub use fleet::{Fleet, FleetError, Observations};
+pub use outcome::comfort::Comfort;
 pub use outcome::expectations::Judgement;
 pub use outcome::measures::Measures;
 pub use outcome::score::Score;
