@@ -3,7 +3,7 @@
 use super::Ended;
 use super::trained::trained_under;
 use crate::attack::found::quoted;
-use crate::drive::evaluate::table;
+use crate::drive::table::tables;
 use crate::driver::{Driver, LearnedDriver};
 use crate::host::console::{Console, note};
 use crate::host::interrupt;
@@ -121,7 +121,7 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
         console.line(format_args!("Stopped. What was learnt is saved; go on with: roadproof train --resume {run}"));
         return Ok(Ended::Stopped);
     }
-    console.line(table(&result.drivers));
+    console.line(tables(&result.drivers, &settings.evaluate));
     if !result.cut.is_empty() {
         console.line(format_args!("Of a run that was cut short: {}", cut_in_words(&result.cut)));
     }

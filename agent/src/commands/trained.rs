@@ -19,7 +19,7 @@ const HARDENED: &str = include_str!("../../../assets/weights/hardened/settings.r
 pub(super) fn trained_under(name: &str, blind_run: Option<&Path>) -> anyhow::Result<Settings> {
     let shipped = |text, path: &str| Ok(Settings::parse(text, Path::new(path))?);
     let folder = match (name, blind_run) {
-        ("scripted" | "random", _) => return Ok(Settings::default()),
+        ("scripted" | "straight" | "random", _) => return Ok(Settings::default()),
         ("shipped", _) | ("blind", None) => return shipped(NOMINAL, "assets/weights/settings.ron"),
         ("hardened", _) => return shipped(HARDENED, "assets/weights/hardened/settings.ron"),
         ("blind", Some(run)) => run,

@@ -2,7 +2,11 @@
 
 pub mod evaluate;
 
+pub mod result;
+
 pub mod interval;
+
+pub mod table;
 
 pub mod replay;
 

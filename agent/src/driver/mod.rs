@@ -5,6 +5,7 @@ mod named;
 mod random;
 mod shipped;
 mod spec;
+mod straight;
 
 pub use learned::{Eyes, LearnedDriver, LoadError, PERCEPTION_FILE, POLICY_FILE, Thought};
 pub use random::RandomDriver;
@@ -37,6 +38,8 @@ pub enum Driver {
     Blind(Box<LearnedDriver>),
     /// Ground truth and control laws.
     Scripted,
+    /// Straight on at the speed limit.
+    Straight,
     /// Actions at random.
     Random(RandomDriver),
 }
@@ -49,6 +52,7 @@ impl Driver {
             Self::Learned(_) => "learned",
             Self::Blind(_) => "blind",
             Self::Scripted => "scripted",
+            Self::Straight => "straight",
             Self::Random(_) => "random",
         }
     }
@@ -86,7 +90,7 @@ impl Drives for Driver {
     fn start(&mut self, seeds: &[Seed]) {
         match self {
             Self::Learned(driver) | Self::Blind(driver) => driver.start(seeds),
-            Self::Scripted => {}
+            Self::Scripted | Self::Straight => {}
             Self::Random(driver) => driver.start(seeds),
         }
     }
@@ -94,7 +98,7 @@ impl Drives for Driver {
     fn restart(&mut self, world: usize, seed: Seed) {
         match self {
             Self::Learned(driver) | Self::Blind(driver) => driver.restart(world, seed),
-            Self::Scripted => {}
+            Self::Scripted | Self::Straight => {}
             Self::Random(driver) => driver.restart(world, seed),
         }
     }
@@ -106,6 +110,10 @@ impl Drives for Driver {
             Self::Scripted => {
                 let worlds = seen.sensed.iter().zip(&seen.vehicles);
                 worlds.map(|(sensed, vehicle)| scripted_controls(sensed, vehicle)).collect()
+            }
+            Self::Straight => {
+                let worlds = seen.sensed.iter().zip(&seen.vehicles);
+                worlds.map(|(sensed, vehicle)| straight::straight_controls(sensed, vehicle)).collect()
             }
             Self::Random(driver) => driver.act(seen),
         }

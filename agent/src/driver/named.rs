@@ -6,7 +6,7 @@ use std::path::Path;
 
 impl Driver {
     /// Names of drivers that need no run folder.
-    pub const NAMES: [&str; 5] = ["shipped", "hardened", "scripted", "random", "blind"];
+    pub const NAMES: [&str; 6] = ["shipped", "hardened", "scripted", "straight", "random", "blind"];
 
     /// The driver of this name or folder. `blind` covers the eyes of the driver of `blind_run`, or of the shipped one.
     ///
@@ -15,6 +15,7 @@ impl Driver {
     pub fn named(name: &str, blind_run: Option<&Path>) -> anyhow::Result<Self> {
         let driver = match name {
             "scripted" => return Ok(Self::Scripted),
+            "straight" => return Ok(Self::Straight),
             "random" => return Ok(Self::Random(RandomDriver::default())),
             "blind" => {
                 let driver = blind_run.map_or_else(LearnedDriver::shipped, LearnedDriver::load)?;

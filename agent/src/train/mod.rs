@@ -1,7 +1,7 @@
 //! The main job: collect, perceive, learn, evaluate; a run folder at the end, whatever happens in between.
 //!
 //! Collect with the scripted driver, pushed about so that recoveries are seen; train perception; learn to drive on
-//! percepts with perception in the loop; evaluate on held-out roads beside random, blind and scripted.
+//! percepts with perception in the loop; evaluate on held-out roads beside blind, straight, random and scripted.
 //! `assets/results/nominal.md` says what comes of it over three training seeds.
 
 pub mod checkpoint;
@@ -11,7 +11,8 @@ pub mod learn;
 pub mod perceive;
 pub mod settings;
 
-use crate::drive::evaluate::{DriverResult, evaluate};
+use crate::drive::evaluate::evaluate;
+use crate::drive::result::DriverResult;
 use crate::driver::{Driver, LearnedDriver, RandomDriver, SPEC_FILE};
 use crate::formats::tensorboard::EventWriter;
 use crate::host::console;
@@ -281,7 +282,7 @@ impl Run<'_> {
     }
 }
 
-/// Stage 4: the learned driver and the three baselines.
+/// Stage 4: the learned driver and the baselines.
 fn evaluate_all(
     settings: &Settings,
     perception: &Perception,
@@ -292,6 +293,7 @@ fn evaluate_all(
     let drivers = [
         Driver::Learned(learned()),
         Driver::Blind(learned()),
+        Driver::Straight,
         Driver::Random(RandomDriver::default()),
         Driver::Scripted,
     ];

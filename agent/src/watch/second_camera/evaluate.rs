@@ -1,6 +1,7 @@
 //! Drives with bevy's frames in place of the simulator's own: what a driver keeps of its score under another renderer.
 
-use crate::drive::evaluate::{DriverResult, EvaluateSettings, ended_roads};
+use crate::drive::evaluate::{ComfortLogs, EvaluateSettings, ended_roads};
+use crate::drive::result::DriverResult;
 use crate::drive::rollout::Rollout;
 use crate::driver::Driver;
 use crate::host::interrupt::Interrupt;
@@ -40,6 +41,7 @@ pub fn evaluate(
     for seeds in seeds.chunks(MOST_WORLDS) {
         let scenarios: Vec<_> = seeds.iter().map(|seed| generate_drive(*seed, style)).collect();
         let mut rollout = Rollout::start(scenarios, driver, threads)?;
+        let mut logs = ComfortLogs::start(rollout.seen());
         let mut second = SecondCamera::new(rollout.fleet(), Shows::Colours);
         loop {
             let running = rollout.running();
@@ -61,8 +63,9 @@ pub fn evaluate(
                 fleet.set_camera(false);
                 seen.rgb = colours;
             });
+            logs.note(rollout.seen(), &running);
         }
-        roads.extend(ended_roads(seeds, rollout.seen()));
+        roads.extend(ended_roads(seeds, rollout.seen(), &logs));
     }
     let result = DriverResult::new(&format!("{name}, bevy's frames"), roads);
     stage.finish(format_args!("driving score {:.1}", result.driving_score));

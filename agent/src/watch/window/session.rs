@@ -524,7 +524,7 @@ mod tests {
         session.give(Order::Scrub(12));
         assert_eq!((session.shown(), session.drive().last(), session.paused()), (12, 30, true));
         session.give(Order::NextDriver);
-        assert_eq!(session.drivers().0[session.drivers().1], "random");
+        assert_eq!(session.drivers().0[session.drivers().1], "straight");
         assert_eq!((session.shown(), session.drive().last()), (12, 12));
         session.give(Order::ToggleFault);
         assert_eq!(session.drive().faults().len(), 1);
