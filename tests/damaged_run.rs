@@ -1,7 +1,7 @@
 //! Runs whose files were damaged: the file at fault is named, and what is still whole stays so.
 
 use crate::program::{refusal, roadproof};
-use crate::tiny_run::{Files, files_in, header_length, laid_out, tiny_run};
+use crate::tiny_run::{Files, SETTINGS, files_in, header_length, laid_out, tiny_run, train};
 use std::path::Path;
 
 const PERCEPTION: &str = "perception.safetensors";
@@ -35,6 +35,32 @@ fn truncated_weights_are_refused() {
         check(name, |path| rewrite(path, |bytes| bytes.truncate(5)));
         check(name, |path| rewrite(path, Vec::clear));
     }
+}
+
+#[test]
+fn a_driver_without_a_camera_needs_its_policy_and_has_no_eyes_to_cover() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let files = train(&SETTINGS.replace("policy:", "percepts: false, policy:"), 2);
+    assert!(!files.contains_key(PERCEPTION), "there is no perception to train");
+    for (name, bytes) in &files {
+        std::fs::write(folder.path().join(name), bytes).expect("a file in a temporary folder");
+    }
+    let straight = ["replay", "scenarios/lane_keeping/straight.ron", "--driver"];
+    let ended = crate::program::run(roadproof().args(straight).arg(folder.path()));
+    assert!(ended.code == Some(0) || ended.code == Some(1), "it drives, well or not: {}", ended.stderr);
+    let blind = ["evaluate", "--driver", "blind", "--blind-run"];
+    let message = refusal(roadproof().args(blind).arg(folder.path()));
+    assert!(message.contains("percepts = false"), "{message}");
+    let message = refusal(roadproof().args(["train", "--from"]).arg(folder.path()));
+    assert!(message.contains("there are no weights to begin with"), "{message}");
+    let resumed = crate::program::run(roadproof().args(["train", "--resume"]).arg(folder.path()));
+    assert_eq!(resumed.code, Some(0), "{}", resumed.stderr);
+    let policy = folder.path().join(POLICY);
+    rewrite(&policy, |bytes| bytes.truncate(bytes.len() / 2));
+    let message = refusal(roadproof().args(["evaluate", "--driver"]).arg(folder.path()));
+    assert!(message.contains(POLICY), "{message}");
+    std::fs::remove_file(policy).expect("the file is there");
+    assert!(refusal(roadproof().args(["evaluate", "--driver"]).arg(folder.path())).contains(POLICY));
 }
 
 #[test]

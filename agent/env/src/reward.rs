@@ -114,3 +114,81 @@ impl RewardSettings {
         ]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use roadproof_sim::Outcome;
+
+    /// A car that goes on at the limit of 10 m/s in the middle of its lane.
+    fn driving() -> Measures {
+        let mut measures = Measures::default();
+        (measures.ego.speed_mps, measures.speed_limit_mps) = (10.0, 10.0);
+        measures.time_to_collision_s = f32::INFINITY;
+        measures
+    }
+
+    /// The terms that this change of a drive makes other than a tenth for progress and nothing else.
+    fn changed(change: impl FnOnce(&mut Measures)) -> Vec<(&'static str, f32)> {
+        let mut after = driving();
+        change(&mut after);
+        let settings = RewardSettings::default();
+        let usual = settings.terms(&driving(), &driving(), &Verdict::default());
+        assert_eq!(usual.iter().map(|(_, term)| term).sum::<f32>(), 0.1);
+        let terms = settings.terms(&driving(), &after, &Verdict::default());
+        let sum = settings.reward(&driving(), &after, &Verdict::default());
+        assert!((sum - terms.iter().map(|(_, term)| term).sum::<f32>()).abs() < 1e-6);
+        terms.into_iter().zip(usual).filter(|(term, usual)| term != usual).map(|(term, _)| term).collect()
+    }
+
+    fn check(found: &[(&str, f32)], expected: &[(&str, f32)]) {
+        assert_eq!(found.len(), expected.len(), "{found:?}, expected {expected:?}");
+        for ((name, term), (expected_name, expected)) in found.iter().zip(expected) {
+            assert!(name == expected_name && (term - expected).abs() < 1e-6, "{name} = {term}, expected {expected}");
+        }
+    }
+
+    #[test]
+    fn each_term_is_worth_what_its_weight_says() {
+        check(&changed(|after| after.ego.speed_mps = 4.0), &[("progress", 0.04)]);
+        check(&changed(|after| after.ego.speed_mps = -1.0), &[("progress", 0.0)]);
+        check(&changed(|after| after.ego.speed_mps = 12.0), &[("overspeed", -0.1)]);
+        for side in [1.0, -1.0] {
+            check(&changed(|after| after.lane_offset_m = 0.5 * side), &[("lane_offset", -0.025)]);
+            check(&changed(|after| after.lane_offset_m = 3.0 * side), &[("lane_offset", -0.1)]);
+            check(&changed(|after| after.heading_rad = 0.05 * side), &[("heading", -0.0025)]);
+            check(&changed(|after| after.heading_rad = 0.5 * side), &[("heading", -0.01)]);
+            check(&changed(|after| after.ego.acceleration_mps2 = 3.5 * side), &[("acceleration", -0.0025)]);
+            check(&changed(|after| after.ego.acceleration_mps2 = 9.0 * side), &[("acceleration", -0.01)]);
+            check(&changed(|after| after.ego.steer_rad = 0.05 * side), &[("steer_change", -0.01)]);
+        }
+        check(&changed(|after| after.outside_lanes = true), &[("outside_lanes", -0.1)]);
+    }
+
+    #[test]
+    fn what_is_ahead_counts_by_the_gap_and_by_the_time_to_collision() {
+        // At 10 m/s, 14 m are safe.
+        check(&changed(|after| after.gap_m = Some(14.5)), &[]);
+        check(&changed(|after| after.gap_m = Some(3.5)), &[("close_gap", -0.06)]);
+        let ahead = |gap_m, ttc_s| changed(|after| (after.gap_m, after.time_to_collision_s) = (Some(gap_m), ttc_s));
+        check(&ahead(30.0, 3.5), &[]);
+        check(&ahead(30.0, 1.5), &[("time_to_collision", -0.06)]);
+        check(&ahead(0.0, 0.0), &[("close_gap", -0.08), ("time_to_collision", -0.12)]);
+        // Further than a camera sees, nothing counts.
+        check(&ahead(60.5, 1.5), &[]);
+    }
+
+    #[test]
+    fn failing_costs_once_and_arriving_nothing() {
+        let settings = RewardSettings::default();
+        let ended = |outcome| {
+            let mut verdict = Verdict::default();
+            verdict.outcome = Some(outcome);
+            settings.reward(&driving(), &driving(), &verdict)
+        };
+        for outcome in [Outcome::Collision, Outcome::OffRoad, Outcome::WrongWay, Outcome::Blocked] {
+            assert!((ended(outcome) - (0.1 - 3.0)).abs() < 1e-6, "{outcome:?}");
+        }
+        assert_eq!((ended(Outcome::Arrived), ended(Outcome::TimeUp)), (0.1, 0.1));
+    }
+}

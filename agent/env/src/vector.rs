@@ -84,6 +84,11 @@ impl VectorEnv {
         Ok(Self { fleet, seen, roads, reward, driven: next })
     }
 
+    /// Whether frames are drawn from now on; drivers who do not look learn faster without.
+    pub fn set_camera(&mut self, on: bool) {
+        self.fleet.set_camera(on);
+    }
+
     /// What is shown of every world now.
     #[must_use]
     pub fn seen(&self) -> &Observations {

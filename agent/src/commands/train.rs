@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
   roadproof train --config runs/seven/settings.ron --seed 8
   roadproof train --resume runs/seven      goes on where Ctrl-C, or SIGTERM, stopped it
   roadproof train --resume runs/seven --minutes 20   goes on where fewer minutes cut it short
+  roadproof train --without-camera         the baseline of all who look, in about three minutes
   roadproof train --harden                 a driver that holds under sensor faults and attacks; about a quarter of an hour
   roadproof train --harden --from runs/seven --out runs/seven-hard
 
@@ -43,6 +44,9 @@ pub(super) struct Arguments {
     /// Go on with an interrupted run, under its own settings.
     #[arg(long, value_name = "RUN", conflicts_with = "seed")]
     resume: Option<PathBuf>,
+    /// Train a driver without a camera, the baseline of all who look: the policy learns on what its car tells of itself.
+    #[arg(long, conflicts_with_all = ["resume", "harden", "from"])]
+    without_camera: bool,
     /// Harden the driver: train on faulty and adversarial frames, on drives whose sensors fail, with filters over frames.
     #[arg(long, conflicts_with = "resume")]
     harden: bool,
@@ -94,6 +98,7 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
             settings.found = found.iter().map(std::path::absolute).collect::<Result<_, _>>()?;
         }
     }
+    settings.percepts &= !arguments.without_camera;
     settings.seed = arguments.seed.unwrap_or(settings.seed);
     settings.minutes = arguments.minutes.or(settings.minutes);
     settings.check()?;

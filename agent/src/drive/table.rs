@@ -14,12 +14,14 @@ const COLUMNS: u16 = 120;
 #[must_use]
 pub fn tables(results: &[DriverResult], roads: &EvaluateSettings) -> String {
     let mut score = table(["driver", "driving score", "arrived", "collided", "off road", "blocked or late"]);
-    let hard_braking = format!("decisions braking\nover {HARD_BRAKING_MPS2} m/s², /km");
-    let stops = "emergency stops\nwith nothing ahead".to_owned();
-    let collision = "least time to collision\n(of 5 % of drives)".to_owned();
-    let comfort =
-        ["driver".to_owned(), "comfortable".to_owned(), "broken most".to_owned(), hard_braking, stops, collision];
-    let mut comfort = table(comfort);
+    let mut comfort = table([
+        "driver",
+        "comfortable",
+        "bound broken most",
+        "hard braking,\ndecisions /km",
+        "emergency stops,\nnothing ahead",
+        "least TTC\n(of 5 % of drives)",
+    ]);
     for result in results {
         let (estimates, felt) = (&result.estimates, &result.comfort);
         let arrived = result.outcomes.get("Arrived").copied().unwrap_or(0);
@@ -33,7 +35,7 @@ pub fn tables(results: &[DriverResult], roads: &EvaluateSettings) -> String {
             share(estimates.blocked_or_late),
         ]);
         let broken = felt.broken_most().map_or("nothing".to_owned(), |(bound, drives)| {
-            format!("{}, {:.0} %", bound.replace('_', " "), 100.0 * drives as f32 / result.episodes as f32)
+            format!("{}\n{:.0} % of drives", bound.replace('_', " "), 100.0 * drives as f32 / result.episodes as f32)
         });
         let seconds = |least_s: Option<f32>| least_s.map_or("none".to_owned(), |least_s| format!("{least_s:.2} s"));
         comfort.add_row([
@@ -55,8 +57,9 @@ pub fn tables(results: &[DriverResult], roads: &EvaluateSettings) -> String {
     };
     format!(
         "{score}\n{comfort}\n{split} roads 0 to {} of seed {}, from the same generator as training. In brackets: intervals of 95 %.\n\
-         Comfortable: within nuPlan's bounds. Emergency stop: {EMERGENCY_BRAKING_MPS2} m/s² or more. Nothing ahead: no car within \
-         {NOTHING_WITHIN_M} m.",
+         Comfortable: within nuPlan's bounds. Hard braking: over {HARD_BRAKING_MPS2} m/s². Emergency stop: \
+         {EMERGENCY_BRAKING_MPS2} m/s² or more.\nNothing ahead: no car within {NOTHING_WITHIN_M} m. TTC: time to collision with \
+         what is ahead.",
         roads.roads - 1,
         roads.seed
     )
@@ -69,9 +72,10 @@ fn table<const N: usize>(header: [impl Into<comfy_table::Cell>; N]) -> Table {
     table
 }
 
-/// The ends of an interval.
+/// The ends of an interval, as exactly as they are worth.
 fn range(estimate: Estimate, scale: f32) -> String {
-    format!("{:.1}–{:.1}", scale * estimate.low, scale * estimate.high)
+    let places = if scale * estimate.high >= 200.0 { 0 } else { 1 };
+    format!("{:.places$}–{:.places$}", scale * estimate.low, scale * estimate.high)
 }
 
 /// A share in per cent with its interval.

@@ -10,7 +10,7 @@ use roadproof_env::action::Action;
 use roadproof_perception::weights::WeightsError;
 use roadproof_perception::{Percept, Perception};
 use roadproof_sim::{Controls, Observations, Seed};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// File of the perception's weights in a run.
 pub const PERCEPTION_FILE: &str = "perception.safetensors";
@@ -26,6 +26,12 @@ pub enum LoadError {
     /// The weights.
     #[error(transparent)]
     Weights(#[from] WeightsError),
+    /// A driver who was trained without a camera where one is asked for who looks.
+    #[error("percepts = false, the driver has no eyes: {folder:?}")]
+    Sightless {
+        /// Its folder.
+        folder: PathBuf,
+    },
 }
 
 /// Perception with a memory per world: turns frames into policy inputs.
@@ -160,6 +166,9 @@ impl LearnedDriver {
     /// [`LoadError`] with the file at fault.
     pub fn load(folder: &Path) -> Result<Self, LoadError> {
         let spec = DriverSpec::read(folder)?;
+        if !spec.percepts {
+            return Err(LoadError::Sightless { folder: folder.to_owned() });
+        }
         let perception = Perception::load(folder.join(PERCEPTION_FILE), spec.perception)?;
         let policy = QNetwork::load(&folder.join(POLICY_FILE), spec.policy)?;
         Ok(Self::new(perception, policy, spec))

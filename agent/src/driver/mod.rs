@@ -2,12 +2,14 @@
 
 mod learned;
 mod named;
+mod odometry;
 mod random;
 mod shipped;
 mod spec;
 mod straight;
 
 pub use learned::{Eyes, LearnedDriver, LoadError, PERCEPTION_FILE, POLICY_FILE, Thought};
+pub use odometry::{Odometer, OdometryDriver};
 pub use random::RandomDriver;
 pub use spec::{DriverSpec, Misfit, SPEC_FILE, SpecError, Unmatched};
 
@@ -36,6 +38,8 @@ pub enum Driver {
     Learned(Box<LearnedDriver>),
     /// The same, with a black camera.
     Blind(Box<LearnedDriver>),
+    /// What the car tells of itself and a policy that has learnt on nothing else.
+    Odometry(Box<OdometryDriver>),
     /// Ground truth and control laws.
     Scripted,
     /// Straight on at the speed limit.
@@ -51,6 +55,7 @@ impl Driver {
         match self {
             Self::Learned(_) => "learned",
             Self::Blind(_) => "blind",
+            Self::Odometry(_) => "odometry",
             Self::Scripted => "scripted",
             Self::Straight => "straight",
             Self::Random(_) => "random",
@@ -91,6 +96,7 @@ impl Drives for Driver {
         match self {
             Self::Learned(driver) | Self::Blind(driver) => driver.start(seeds),
             Self::Scripted | Self::Straight => {}
+            Self::Odometry(driver) => driver.start(seeds),
             Self::Random(driver) => driver.start(seeds),
         }
     }
@@ -99,6 +105,7 @@ impl Drives for Driver {
         match self {
             Self::Learned(driver) | Self::Blind(driver) => driver.restart(world, seed),
             Self::Scripted | Self::Straight => {}
+            Self::Odometry(driver) => driver.restart(world, seed),
             Self::Random(driver) => driver.restart(world, seed),
         }
     }
@@ -115,6 +122,7 @@ impl Drives for Driver {
                 let worlds = seen.sensed.iter().zip(&seen.vehicles);
                 worlds.map(|(sensed, vehicle)| straight::straight_controls(sensed, vehicle)).collect()
             }
+            Self::Odometry(driver) => driver.act(seen),
             Self::Random(driver) => driver.act(seen),
         }
     }

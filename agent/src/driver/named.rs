@@ -1,6 +1,6 @@
 //! Drivers by the names that people type.
 
-use crate::driver::{Driver, LearnedDriver, Misfit, RandomDriver};
+use crate::driver::{Driver, DriverSpec, LearnedDriver, Misfit, OdometryDriver, RandomDriver};
 use roadproof_sim::Scenario;
 use std::path::Path;
 
@@ -30,6 +30,9 @@ impl Driver {
                     path.exists(),
                     "no driver {folder:?}: allowed are {names}, or the folder of a run or driver"
                 );
+                if !DriverSpec::read(path)?.percepts {
+                    return Ok(Self::Odometry(Box::new(OdometryDriver::load(path)?)));
+                }
                 LearnedDriver::load(path)
             }
         };
@@ -41,7 +44,10 @@ impl Driver {
     /// # Errors
     /// [`Misfit`], see [`DriverSpec::fits`](crate::driver::DriverSpec::fits).
     pub fn fits(&self, scenario: &Scenario) -> Result<(), Misfit> {
-        let (Self::Learned(driver) | Self::Blind(driver)) = self else { return Ok(()) };
-        driver.spec().fits(scenario)
+        match self {
+            Self::Learned(driver) | Self::Blind(driver) => driver.spec().fits(scenario),
+            Self::Odometry(driver) => driver.spec().fits(scenario),
+            Self::Scripted | Self::Straight | Self::Random(_) => Ok(()),
+        }
     }
 }

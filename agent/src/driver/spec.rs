@@ -48,6 +48,10 @@ pub struct DriverSpec {
     /// The car that it learnt in. It drives others as well: it asks for a steering angle and an acceleration, and the car that is
     /// there turns them into controls.
     pub vehicle: VehicleSettings,
+    /// Whether it sees at all. One that does not drives by what its car tells, and has no perception; its file says so, where those
+    /// of all others say nothing.
+    #[serde(skip_serializing_if = "is_usual")]
+    pub percepts: bool,
     /// Shape of its perception.
     #[serde(default = "PerceptionSettings::without_frames")]
     pub perception: PerceptionSettings,
@@ -66,6 +70,11 @@ impl Default for DriverSpec {
             PolicySettings::default(),
         )
     }
+}
+
+/// Whether a driver sees as drivers do.
+fn is_usual(percepts: &bool) -> bool {
+    *percepts
 }
 
 /// Why a driver cannot drive a scenario.
@@ -177,7 +186,8 @@ impl DriverSpec {
         policy: PolicySettings,
     ) -> Self {
         let Scenario { camera, decision_hz, ego, .. } = drive;
-        Self { camera: *camera, decision_hz: *decision_hz, vehicle: ego.vehicle, perception, memory, policy }
+        let (decision_hz, vehicle) = (*decision_hz, ego.vehicle);
+        Self { camera: *camera, decision_hz, vehicle, percepts: true, perception, memory, policy }
     }
 
     /// Reads the specification in the folder of a driver or of a run.
@@ -234,8 +244,8 @@ impl DriverSpec {
     /// # Errors
     /// [`Misfit`] says why not.
     pub fn fits(&self, scenario: &Scenario) -> Result<(), Misfit> {
-        let Self { camera, decision_hz, .. } = *self;
-        if scenario.camera != camera {
+        let Self { camera, decision_hz, percepts, .. } = *self;
+        if percepts && scenario.camera != camera {
             return Err(Misfit::Camera { scenario: scenario.camera, driver: camera });
         }
         if scenario.decision_hz != decision_hz {
@@ -290,6 +300,16 @@ mod tests {
         let refused = parse("(camera: (width_px: 100))").expect_err("must be refused");
         assert!(refused.starts_with("driver.ron: ") && refused.contains("width is 100 pixels"), "{refused}");
         assert!(parse("(kamera: ())").expect_err("must be refused").starts_with("driver.ron:1:"));
+    }
+
+    #[test]
+    fn a_driver_without_a_camera_says_so_and_drives_with_any() {
+        assert!(!DriverSpec::default().to_ron().contains("percepts"), "files of drivers who look stay as they are");
+        let sightless = parse("(percepts: false)").expect("a driver");
+        assert!(!sightless.percepts && sightless.to_ron().contains("percepts: false"));
+        sightless.fits(&scenario("camera: (width_px: 96, height_px: 96)")).expect("any camera will do");
+        let refused = sightless.fits(&scenario("decision_hz: 20.0")).expect_err("must be refused");
+        assert!(matches!(refused, Misfit::DecisionRate { .. }));
     }
 
     #[test]

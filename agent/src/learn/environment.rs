@@ -1,6 +1,6 @@
 //! Where the task meets perception: many drives, seen through the eyes of a driver who learns, and made as hard as a hardening says.
 
-use crate::driver::Eyes;
+use crate::driver::{Eyes, Odometer};
 use crate::harden::regulariser::RobustQ;
 use crate::harden::{Adversary, Hardening};
 use crate::memory::situation::Situation;
@@ -8,15 +8,39 @@ use crate::memory::{FEATURES, MemorySettings};
 use roadproof_env::vector::{Replaced, Transition, VectorEnv};
 use roadproof_env::{Action, RewardSettings, Roads};
 use roadproof_perception::Perception;
-use roadproof_sim::{FleetError, Scenario};
+use roadproof_sim::{FleetError, Observations, Scenario};
 
 /// Many drives on training roads, seen through perception.
 pub struct Environment {
     env: VectorEnv,
-    eyes: Eyes,
+    senses: Senses,
     features: Vec<f32>,
     hardening: Hardening,
     adversary: Option<Adversary>,
+}
+
+/// What the policy learns by.
+enum Senses {
+    /// Frames, and what the car tells of itself.
+    Eyes(Box<Eyes>),
+    /// What the car tells of itself.
+    Odometer(Odometer),
+}
+
+impl Senses {
+    fn look(&mut self, seen: &Observations, features: &mut [f32]) {
+        match self {
+            Self::Eyes(eyes) => drop(eyes.look(seen, features)),
+            Self::Odometer(odometer) => odometer.feel(seen, features),
+        }
+    }
+
+    fn look_afresh(&mut self, seen: &Observations, worlds: &[usize], features: &mut [f32]) {
+        match self {
+            Self::Eyes(eyes) => eyes.look_afresh(seen, worlds, features),
+            Self::Odometer(odometer) => odometer.feel_afresh(seen, worlds, features),
+        }
+    }
 }
 
 /// What an environment is made of.
@@ -49,29 +73,34 @@ pub struct Experience {
 }
 
 impl Environment {
-    /// Starts the drives; `driven` roads have been driven before (zero for a fresh run).
+    /// Starts the drives; `driven` roads have been driven before (zero for a fresh run). Without a perception nothing is drawn, and
+    /// no adversary has anything to change.
     ///
     /// # Errors
     /// [`FleetError`] if the settings describe drives that cannot be built, or a found one has another camera.
     pub fn new(
         settings: EnvironmentSettings,
-        perception: Perception,
+        perception: Option<Perception>,
         hardening: Hardening,
         driven: u64,
     ) -> Result<Self, FleetError> {
         let EnvironmentSettings { mut roads, reward, memory, worlds, threads, found } = settings;
         roads.hard = hardening.roads(found);
-        let env = VectorEnv::new(roads, reward, worlds, threads, driven)?;
-        let mut adversary = hardening.adversary(&perception, worlds);
+        let mut env = VectorEnv::new(roads, reward, worlds, threads, driven)?;
+        env.set_camera(perception.is_some());
+        let mut adversary = perception.as_ref().and_then(|perception| hardening.adversary(perception, worlds));
         if let Some(adversary) = &mut adversary {
             (0..worlds).for_each(|world| {
                 adversary.start(world, hardening.attacked(env.roads().seed_of(driven + world as u64)));
             });
         }
-        let mut eyes = Eyes::new(perception, memory, worlds);
+        let mut senses = match perception {
+            Some(perception) => Senses::Eyes(Box::new(Eyes::new(perception, memory, worlds))),
+            None => Senses::Odometer(Odometer::new(memory, worlds)),
+        };
         let mut features = vec![0.0; worlds * FEATURES];
-        eyes.look(env.seen(), &mut features);
-        Ok(Self { env, eyes, features, hardening, adversary })
+        senses.look(env.seen(), &mut features);
+        Ok(Self { env, senses, features, hardening, adversary })
     }
 
     /// Lets budgets and severities grow with the training, of which a share of `progress` is done.
@@ -85,9 +114,10 @@ impl Environment {
     /// The policy's regulariser for the budget as it is now, if the hardening asks for one.
     #[must_use]
     pub fn regulariser(&self) -> Option<RobustQ> {
+        let Senses::Eyes(eyes) = &self.senses else { return None };
         let worlds = self.env.seen().measures.len();
-        let situation = |world: usize| Situation::new(self.eyes.memory(world), self.env.seen(), world);
-        self.hardening.regulariser(self.eyes.perception(), worlds, situation)
+        let situation = |world: usize| Situation::new(eyes.memory(world), self.env.seen(), world);
+        self.hardening.regulariser(eyes.perception(), worlds, situation)
     }
 
     /// Policy inputs of all worlds now.
@@ -110,12 +140,12 @@ impl Environment {
     /// # Errors
     /// [`FleetError`] if a new drive cannot be built.
     pub fn step(&mut self, actions: &[Action]) -> Result<Experience, FleetError> {
-        let Self { env, eyes, features, hardening, adversary } = self;
+        let Self { env, senses, features, hardening, adversary } = self;
         let Transition { reward, terminated, ended } = env.step(actions, |seen| {
             if let Some(adversary) = adversary {
                 adversary.act(hardening.attack_eps(), &mut seen.rgb);
             }
-            eyes.look(seen, features);
+            senses.look(seen, features);
         })?;
         let last = |ended: &Replaced| (ended.world, features[ended.world * FEATURES..][..FEATURES].to_vec());
         let truncated = ended.iter().filter(|ended| ended.truncated).map(last).collect();
@@ -126,7 +156,7 @@ impl Environment {
                 }
             }
             let worlds: Vec<usize> = ended.iter().map(|ended| ended.world).collect();
-            eyes.look_afresh(env.seen(), &worlds, features);
+            senses.look_afresh(env.seen(), &worlds, features);
         }
         Ok(Experience { reward, terminated, truncated, ended })
     }
@@ -138,7 +168,7 @@ mod tests {
     use crate::driver::LearnedDriver;
     use crate::harden::HardenSettings;
     use roadproof_env::action::{ACCELERATION_MPS2, STEER_RAD};
-    use roadproof_sim::{DriveStyle, Fleet, Observations, Outcome};
+    use roadproof_sim::{DriveStyle, Fleet, Outcome};
 
     const WORLDS: usize = 3;
     /// Straight on, a little faster.
@@ -163,7 +193,7 @@ mod tests {
             threads: 1,
             found: vec![found],
         };
-        Environment::new(settings, perception, Hardening::new(Some(harden)), 0).expect("worlds")
+        Environment::new(settings, Some(perception), Hardening::new(Some(harden)), 0).expect("worlds")
     }
 
     /// The policy's input at each decision of a scenario, the first included.

@@ -99,6 +99,15 @@ impl Memory {
         self.go_on(Some(percept), percept, ego, dt_s, features);
     }
 
+    /// Goes on without a frame and writes the policy's input, for whoever has no camera: the lane is where it was taken to be, and
+    /// there is no car ahead.
+    ///
+    /// # Shapes
+    /// - `features`: [`FEATURES`]
+    pub fn coast(&mut self, ego: Odometry, dt_s: f32, features: &mut [f32]) {
+        self.go_on(None, &Percept::default(), ego, dt_s, features);
+    }
+
     /// Goes on by one decision with a percept or without one; `stand_in` is what a memory that does not track has to go by.
     fn go_on(&mut self, seen: Option<&Percept>, stand_in: &Percept, ego: Odometry, dt_s: f32, features: &mut [f32]) {
         let lane = if self.settings.track_lane {

@@ -54,6 +54,9 @@ pub struct Progress {
     /// Steps of the attack that perception learns from, once they are more than the settings say.
     #[serde(default)]
     pub attack_steps: Option<usize>,
+    /// Whether the driver learns without a camera, and there is no perception to train.
+    #[serde(default)]
+    pub sightless: bool,
     /// Whether all work of perception is done.
     pub perceived: bool,
     /// Updates of the policy.
@@ -110,10 +113,10 @@ impl Progress {
         self.wall_clock_s.values().sum()
     }
 
-    /// Whether perception has ended, by its work or by the clock.
+    /// Whether perception has ended, by its work or by the clock, or there is none.
     #[must_use]
     pub fn perception_has_ended(&self) -> bool {
-        self.perceived || self.cut.contains_key(PERCEIVE)
+        self.sightless || self.perceived || self.cut.contains_key(PERCEIVE)
     }
 
     /// Whether the policy has ended, by its work or by the clock.

@@ -33,13 +33,18 @@ impl UnitTimes {
     /// # Errors
     /// Settings that describe drives or a network that cannot be built.
     pub fn measure(settings: &Settings, found: &[Scenario], interrupt: &Interrupt) -> anyhow::Result<Self> {
-        let (frames, frame_s) = collect::sample(settings, interrupt)?;
-        if interrupt.requested() {
-            return Ok(Self::default());
+        let (mut perception, mut frame_s, mut step_s) = (None, 0.0, 0.0);
+        if settings.percepts {
+            let frames;
+            (frames, frame_s) = collect::sample(settings, interrupt)?;
+            if interrupt.requested() {
+                return Ok(Self::default());
+            }
+            let (network, seconds) = perceive::sample(settings, &frames)?;
+            (perception, step_s) = (Some(network), seconds);
         }
-        let (perception, step_s) = perceive::sample(settings, &frames)?;
         // At the end of the training a hardening is at its full size.
-        let mut environment = learn::environment(settings, found, &perception, 0, 1.0)?;
+        let mut environment = learn::environment(settings, found, perception.as_ref(), 0, 1.0)?;
         let (update_s, decision_s) = learn::sample(settings, &mut environment)?;
         let drive = generate_drive(settings.evaluate.road_seeds()[0], &settings.drive);
         let decisions = f64::from(drive.duration_s * drive.decision_hz);

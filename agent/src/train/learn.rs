@@ -97,11 +97,11 @@ pub fn learn(
     Ok(Learned { policy, updates: update, hurried: pace.hurried() })
 }
 
-/// The drives that the policy learns on, after so many roads and a share of `progress`.
+/// The drives that the policy learns on, after so many roads and a share of `progress`, with a perception or without a camera.
 pub(crate) fn environment(
     settings: &Settings,
     found: &[Scenario],
-    perception: &Perception,
+    perception: Option<&Perception>,
     driven: u64,
     progress: f64,
 ) -> Result<Environment, FleetError> {
@@ -115,7 +115,7 @@ pub(crate) fn environment(
         threads: settings.threads(),
         found: found.to_vec(),
     };
-    Environment::new(parts, perception.clone(), hardening, driven)
+    Environment::new(parts, perception.cloned(), hardening, driven)
 }
 
 /// Seconds that an update takes here, and that each of its decisions takes all drives: measured on the part of an update that fills

@@ -13,7 +13,7 @@ pub mod settings;
 
 use crate::drive::evaluate::evaluate;
 use crate::drive::result::DriverResult;
-use crate::driver::{Driver, LearnedDriver, RandomDriver, SPEC_FILE};
+use crate::driver::{Driver, LearnedDriver, OdometryDriver, RandomDriver, SPEC_FILE};
 use crate::formats::tensorboard::EventWriter;
 use crate::host::console;
 use crate::host::interrupt::Interrupt;
@@ -118,6 +118,7 @@ pub fn train(
     // A damaged checkpoint is refused before anything in the folder is touched.
     checkpoint.perception(settings.perception)?;
     checkpoint.policy(settings.policy)?;
+    checkpoint.progress.sightless = !settings.percepts;
     checkpoint.progress.take_up(settings.minutes);
     if checkpoint.progress.is_finished() && folder.path(RESULT_FILE).exists() {
         return Ok(Trained { result: None, note: note(&checkpoint, folder) });
@@ -169,13 +170,16 @@ impl Run<'_> {
     /// All stages that are left; the drivers' results are empty if somebody interrupts.
     fn stages(&mut self) -> anyhow::Result<Vec<DriverResult>> {
         self.plan()?;
-        let Some(perception) = self.perceive()? else { return Ok(Vec::new()) };
-        let policy = self.learn(&perception)?;
+        let perception = if self.settings.percepts { self.perceive()? } else { None };
+        if self.settings.percepts && perception.is_none() {
+            return Ok(Vec::new());
+        }
+        let policy = self.learn(perception.as_ref())?;
         if !self.checkpoint.progress.policy_has_ended() {
             return Ok(Vec::new());
         }
         self.checkpoint.enter(EVALUATE);
-        let results = evaluate_all(self.settings, &perception, &policy, self.interrupt)?;
+        let results = evaluate_all(self.settings, perception.as_ref(), &policy, self.interrupt)?;
         self.checkpoint.enter(PLAN);
         self.checkpoint.progress.evaluated = !self.interrupt.requested();
         let step = decisions(self.settings, self.checkpoint.progress.learn_updates);
@@ -261,7 +265,7 @@ impl Run<'_> {
     }
 
     /// Stage 3.
-    fn learn(&mut self, perception: &Perception) -> anyhow::Result<QNetwork> {
+    fn learn(&mut self, perception: Option<&Perception>) -> anyhow::Result<QNetwork> {
         let settings = self.settings;
         let earlier = self.checkpoint.policy(settings.policy)?;
         if let (true, Some((policy, _))) = (self.checkpoint.progress.policy_has_ended(), &earlier) {
@@ -282,21 +286,21 @@ impl Run<'_> {
     }
 }
 
-/// Stage 4: the learned driver and the baselines.
+/// Stage 4: the driver who learnt and the baselines.
 fn evaluate_all(
     settings: &Settings,
-    perception: &Perception,
+    perception: Option<&Perception>,
     policy: &QNetwork,
     interrupt: &Interrupt,
 ) -> anyhow::Result<Vec<DriverResult>> {
-    let learned = || Box::new(LearnedDriver::new(perception.clone(), policy.clone(), settings.driver()));
-    let drivers = [
-        Driver::Learned(learned()),
-        Driver::Blind(learned()),
-        Driver::Straight,
-        Driver::Random(RandomDriver::default()),
-        Driver::Scripted,
-    ];
+    let mut drivers = match perception {
+        Some(perception) => {
+            let learned = || Box::new(LearnedDriver::new(perception.clone(), policy.clone(), settings.driver()));
+            vec![Driver::Learned(learned()), Driver::Blind(learned())]
+        }
+        None => vec![Driver::Odometry(Box::new(OdometryDriver::new(policy.clone(), settings.driver())))],
+    };
+    drivers.extend([Driver::Straight, Driver::Random(RandomDriver::default()), Driver::Scripted]);
     let mut results = Vec::new();
     for mut driver in drivers {
         match evaluate(&mut driver, &settings.evaluate, &settings.drive, settings.threads(), interrupt)? {

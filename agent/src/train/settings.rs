@@ -46,6 +46,9 @@ pub struct Settings {
     pub threads: usize,
     /// Roads, traffic and camera of generated drives.
     pub drive: DriveStyle,
+    /// Whether the driver sees. Without percepts nothing is collected and no perception is trained: the policy learns on what its car
+    /// tells of itself, and the driver is the baseline of all who look.
+    pub percepts: bool,
     /// Data for perception.
     pub collect: CollectSettings,
     /// Shape of the perception network.
@@ -123,6 +126,7 @@ impl Default for Settings {
             minutes: None,
             threads: 0,
             drive: DriveStyle::default(),
+            percepts: true,
             collect: CollectSettings::default(),
             perception: PerceptionSettings::default(),
             perceive: PerceiveSettings::default(),
@@ -224,15 +228,17 @@ impl Settings {
     /// The settings under which a run would make a driver such as this one; what they say of training is the default.
     #[must_use]
     pub fn of_driver(driver: &DriverSpec) -> Self {
-        let DriverSpec { camera, perception, memory, policy, .. } = *driver;
+        let DriverSpec { camera, percepts, perception, memory, policy, .. } = *driver;
         let drive = DriveStyle { camera, ..DriveStyle::default() };
-        Self { drive, perception, memory, policy, ..Self::default() }
+        Self { drive, percepts, perception, memory, policy, ..Self::default() }
     }
 
     /// What the driver is made of that a run makes.
     #[must_use]
     pub fn driver(&self) -> DriverSpec {
-        DriverSpec::of_drives(&generate_drive(Seed(self.seed), &self.drive), self.perception, self.memory, self.policy)
+        let drive = generate_drive(Seed(self.seed), &self.drive);
+        let spec = DriverSpec::of_drives(&drive, self.perception, self.memory, self.policy);
+        DriverSpec { percepts: self.percepts, ..spec }
     }
 
     /// The same for a driver that is to hold, from fresh weights or from `trained` ones.
@@ -278,6 +284,9 @@ impl Settings {
         if minibatches > most {
             let allowed = format!("1 to {most}, a decision of learn.worlds x learn.rollout in each");
             return value("learn.minibatches", minibatches.to_string(), allowed);
+        }
+        if self.harden.is_some() && !self.percepts {
+            return value("percepts", "false".to_owned(), "true for a driver that is hardened".to_owned());
         }
         if let Some(HardBatch { fault_share, attack_share, .. }) = self.harden.map(|harden| harden.perceive)
             && fault_share + attack_share > 1.0
@@ -360,6 +369,10 @@ mod tests {
         assert!(message("(drive: (length_m: 99.0))").contains("length_m = 99, allowed is 100 to 2000"));
         assert!(
             message("(harden: (perceive: (loss: Trades(beta: -1.0))))").contains("beta = -1, allowed is 0 to 1000")
+        );
+        assert_eq!(
+            message("(percepts: false, harden: ())"),
+            "percepts = false, allowed is true for a driver that is hardened"
         );
         let batches = message("(learn: (worlds: 4, rollout: 2, minibatches: 9))");
         assert!(batches.starts_with("learn.minibatches = 9, allowed is 1 to 8"), "{batches}");

@@ -1,0 +1,104 @@
+//! The driver without a camera: what its own car tells, through a policy that has learnt to drive by it. What a driver who looks has
+//! more than this one is what looking is worth.
+
+use crate::driver::{DriverSpec, Drives, LoadError, POLICY_FILE};
+use crate::memory::{FEATURES, Memory, MemorySettings};
+use crate::policy::{OUTPUTS, QNetwork, QValues};
+use roadproof_sim::{Controls, Observations, Seed};
+use std::path::Path;
+
+/// Memories of many worlds that no frame gets into.
+pub struct Odometer {
+    settings: MemorySettings,
+    memories: Vec<Memory>,
+}
+
+impl Odometer {
+    /// Memories of so many worlds.
+    #[must_use]
+    pub fn new(settings: MemorySettings, worlds: usize) -> Self {
+        Self { settings, memories: vec![Memory::new(settings); worlds] }
+    }
+
+    /// Takes in what the cars of all worlds tell of themselves and writes each world's policy input.
+    ///
+    /// # Shapes
+    /// - `features`: `worlds × FEATURES`
+    ///
+    /// # Panics
+    /// If there is not one memory for each world.
+    pub fn feel(&mut self, seen: &Observations, features: &mut [f32]) {
+        assert_eq!(self.memories.len(), seen.sensed.len(), "one memory for each world");
+        (0..self.memories.len()).for_each(|world| self.feel_one(seen, world, features));
+    }
+
+    /// The same for worlds that have just started.
+    pub fn feel_afresh(&mut self, seen: &Observations, worlds: &[usize], features: &mut [f32]) {
+        for &world in worlds {
+            self.forget(world);
+            self.feel_one(seen, world, features);
+        }
+    }
+
+    fn feel_one(&mut self, seen: &Observations, world: usize, features: &mut [f32]) {
+        let row = &mut features[world * FEATURES..][..FEATURES];
+        self.memories[world].coast((&seen.sensed[world]).into(), seen.decision_s[world], row);
+    }
+
+    /// Forgets one world.
+    fn forget(&mut self, world: usize) {
+        self.memories[world] = Memory::new(self.settings);
+    }
+}
+
+/// A memory without frames and a policy.
+pub struct OdometryDriver {
+    odometer: Odometer,
+    policy: QNetwork,
+    spec: DriverSpec,
+}
+
+impl OdometryDriver {
+    /// A driver of a policy that has learnt without percepts.
+    #[must_use]
+    pub fn new(policy: QNetwork, spec: DriverSpec) -> Self {
+        Self { odometer: Odometer::new(spec.memory, 0), policy, spec }
+    }
+
+    /// Reads a driver from the folder of a run without a camera, or from any folder with its specification and policy.
+    ///
+    /// # Errors
+    /// [`LoadError`] with the file at fault.
+    pub fn load(folder: &Path) -> Result<Self, LoadError> {
+        let spec = DriverSpec::read(folder)?;
+        Ok(Self::new(QNetwork::load(&folder.join(POLICY_FILE), spec.policy)?, spec))
+    }
+
+    /// What it is made of.
+    #[must_use]
+    pub fn spec(&self) -> &DriverSpec {
+        &self.spec
+    }
+}
+
+impl Drives for OdometryDriver {
+    fn needs_camera(&self) -> bool {
+        false
+    }
+
+    fn start(&mut self, seeds: &[Seed]) {
+        self.odometer = Odometer::new(self.spec.memory, seeds.len());
+    }
+
+    fn restart(&mut self, world: usize, _: Seed) {
+        self.odometer.forget(world);
+    }
+
+    fn act(&mut self, seen: &Observations) -> Vec<Controls> {
+        let mut features = vec![0.0; seen.sensed.len() * FEATURES];
+        self.odometer.feel(seen, &mut features);
+        let heads = self.policy.heads(&features);
+        let worlds = heads.as_chunks::<OUTPUTS>().0.iter().zip(seen.sensed.iter().zip(&seen.vehicles));
+        worlds.map(|(heads, (sensed, vehicle))| QValues(heads).best().controls(vehicle, &sensed.ego)).collect()
+    }
+}
