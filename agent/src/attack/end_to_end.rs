@@ -76,14 +76,27 @@ impl EndToEnd {
     /// - `pixels`: `situations × height × width × 3`, 0 to 1
     #[must_use]
     pub fn decide(&self, situations: &[&Situation], pixels: &[f32]) -> Vec<Decision> {
-        let outputs = self.network.outputs(pixels);
-        let blocks = situations.chunks(BLOCK_FRAMES).zip(outputs.chunks(BLOCK_FRAMES * OUTPUTS));
-        blocks
-            .flat_map(|(situations, outputs)| {
-                let heads = self.policy.heads(&block_features(situations, outputs));
-                decisions(outputs, &heads)
-            })
-            .collect()
+        let outputs = self.outputs(pixels);
+        self.decisions(&outputs, &features_of(situations, &outputs))
+    }
+
+    /// What perception makes of each frame.
+    ///
+    /// # Shapes
+    /// - `pixels`: `frames × height × width × 3`, 0 to 1; returns `frames × OUTPUTS`
+    #[must_use]
+    pub fn outputs(&self, pixels: &[f32]) -> Vec<f32> {
+        self.network.outputs(pixels)
+    }
+
+    /// What the policy makes of features that were made of these outputs, frame by frame.
+    ///
+    /// # Shapes
+    /// - `outputs`: `frames × OUTPUTS`
+    #[must_use]
+    pub fn decisions(&self, outputs: &[f32], features: &[[f32; FEATURES]]) -> Vec<Decision> {
+        let blocks = features.chunks(BLOCK_FRAMES).zip(outputs.chunks(BLOCK_FRAMES * OUTPUTS));
+        blocks.flat_map(|(features, outputs)| decisions(outputs, &self.policy.heads(&filled_up(features)))).collect()
     }
 
     /// The same, with a gradient of each frame over its own pixels: that of outputs and heads, weighed by what `slopes` writes. It
@@ -101,7 +114,8 @@ impl EndToEnd {
         self.network.block_gradients(pixels, gradient, |first, outputs, output_slopes| {
             let situations = &situations[first..first + outputs.len() / OUTPUTS];
             let device = Device::flex().autodiff();
-            let features = TensorData::new(block_features(situations, outputs), [BLOCK_FRAMES, FEATURES]);
+            let features = filled_up(&features_of(situations, outputs));
+            let features = TensorData::new(features, [BLOCK_FRAMES, FEATURES]);
             let input = Tensor::<2>::from_data(features, &device).require_grad();
             let heads = self.policy_gradients.forward(input.clone());
             let decisions = decisions(outputs, &numbers(heads.clone().inner()));
@@ -141,10 +155,15 @@ fn add_output_slopes(situation: &Situation, outputs: &[f32], feature_slopes: &[f
     }
 }
 
-/// Policy inputs of a block, filled up with zeros.
-fn block_features(situations: &[&Situation], outputs: &[f32]) -> Vec<f32> {
+/// Policy inputs, one after the other.
+fn features_of(situations: &[&Situation], outputs: &[f32]) -> Vec<[f32; FEATURES]> {
     let rows = situations.iter().zip(outputs.chunks_exact(OUTPUTS));
-    let mut features: Vec<f32> = rows.flat_map(|(situation, outputs)| situation.features(&percept(outputs))).collect();
+    rows.map(|(situation, outputs)| situation.features(&percept(outputs))).collect()
+}
+
+/// Policy inputs of a block, filled up with zeros.
+fn filled_up(features: &[[f32; FEATURES]]) -> Vec<f32> {
+    let mut features = features.as_flattened().to_vec();
     features.resize(BLOCK_FRAMES * FEATURES, 0.0);
     features
 }
