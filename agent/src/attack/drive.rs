@@ -32,6 +32,8 @@ pub struct DriveAttack {
     /// How often the method is run for each decision, each time from a start of its own; the strongest frame is kept. One that draws
     /// nothing at random is run once.
     pub starts: usize,
+    /// How many decisions it looks ahead, as if each frame went on being changed like this: see [`EndToEnd::looking_ahead`].
+    pub ahead: usize,
     /// Share of a drive's decisions that are attacked, 0 to 1: see [`Spending`].
     pub share: f32,
     /// What it wants.
@@ -102,7 +104,7 @@ pub fn drive_all(
     report: &mut impl FnMut(f32) -> ControlFlow<()>,
 ) -> Result<Vec<Drive>, FleetError> {
     assert_eq!(scenarios.len(), seeds.len(), "one seed for each scenario");
-    let attacked = attack.map(|attack| (attack, EndToEnd::new(driver)));
+    let attacked = attack.map(|attack| (attack, EndToEnd::new(driver).looking_ahead(attack.ahead)));
     let mut together = Together::start(driver, attacked, scenarios, seeds)?;
     while together.step() && report(together.completion()).is_continue() {}
     Ok(together.finish())
@@ -314,7 +316,17 @@ mod tests {
 
     fn attack(method: Method, share: f32) -> DriveAttack {
         let budget = Budget::new(Norm::Linf, 2.0 / 255.0).unwrap();
-        DriveAttack { method, budget, steps: 4, starts: 1, share, goal: Goal::Worst, seed: 5, keep_changes: true }
+        DriveAttack {
+            method,
+            budget,
+            steps: 4,
+            starts: 1,
+            ahead: 0,
+            share,
+            goal: Goal::Worst,
+            seed: 5,
+            keep_changes: true,
+        }
     }
 
     #[test]

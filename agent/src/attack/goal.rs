@@ -296,7 +296,7 @@ fn with_certainty(direction: Direction) -> [f32; OUTPUTS] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::attack::end_to_end::tests::frames;
+    use crate::attack::end_to_end::tests::{driven, frames};
     use crate::driver::LearnedDriver;
     use roadproof_perception::attack::{Budget, Norm, apgd, random_noise};
 
@@ -385,23 +385,44 @@ mod tests {
         assert!(!reached(Goal::DriftLeftHide, &followed, &right_and_led));
     }
 
+    /// Holds the gradient of a goal that is not reached on a clean frame against small changes along it.
+    fn check_gradient(end_to_end: &EndToEnd, situation: &Situation, clean: &[f32], goal: Goal) {
+        let decision = end_to_end.decide(&[situation], clean).remove(0);
+        let (situations, clean_decisions) = ([situation], [&decision]);
+        let loss = DecisionLoss { end_to_end, situations: &situations, clean: &clean_decisions, goal };
+        let mut gradient = vec![0.0; clean.len()];
+        let effect = loss.gradients(clean, &mut gradient)[0];
+        assert!(!effect.broken, "{goal:?}");
+        let norm = gradient.iter().map(|slope| slope * slope).sum::<f32>().sqrt();
+        assert!(norm > 1e-4, "{goal:?}: {norm}");
+        let moved = |by: f32| -> Vec<f32> { clean.iter().zip(&gradient).map(|(x, g)| x + by * g / norm).collect() };
+        let value = |by: f32| loss.evaluate(&moved(by))[0].loss;
+        let measured = (value(1e-3) - value(-1e-3)) / 2e-3;
+        assert!((measured - norm).abs() < 0.1 * norm, "{goal:?}: measured {measured}, gradient {norm}");
+    }
+
     #[test]
     fn the_gradient_of_a_decision_is_that_of_small_changes() {
         let end_to_end = EndToEnd::new(&LearnedDriver::shipped().unwrap());
         let (situations, clean) = frames(1);
-        let situations: Vec<&Situation> = situations.iter().collect();
-        let decisions = end_to_end.decide(&situations, &clean);
-        assert!(decisions[0].importance() > 0.0);
-        let decisions: Vec<&Decision> = decisions.iter().collect();
+        assert!(end_to_end.decide(&[&situations[0]], &clean)[0].importance() > 0.0);
         for goal in [Goal::Other, Goal::Worst, Goal::Critic, Goal::DriftLeft, Goal::SteerLeft] {
-            let loss = DecisionLoss { end_to_end: &end_to_end, situations: &situations, clean: &decisions, goal };
-            let mut gradient = vec![0.0; clean.len()];
-            assert!(!loss.gradients(&clean, &mut gradient)[0].broken, "{goal:?}");
-            let norm = gradient.iter().map(|slope| slope * slope).sum::<f32>().sqrt();
-            let moved = |by: f32| -> Vec<f32> { clean.iter().zip(&gradient).map(|(x, g)| x + by * g / norm).collect() };
-            let value = |by: f32| loss.evaluate(&moved(by))[0].loss;
-            let measured = (value(1e-3) - value(-1e-3)) / 2e-3;
-            assert!((measured - norm).abs() < 0.1 * norm, "{goal:?}: measured {measured}, gradient {norm}");
+            check_gradient(&end_to_end, &situations[0], &clean, goal);
+        }
+    }
+
+    /// The same through the filters of a driver who has been on the way for some seconds, where a gradient that is wrong or nought
+    /// would look like a driver that holds.
+    #[test]
+    fn the_gradient_through_filters_is_that_of_small_changes() {
+        let end_to_end = EndToEnd::new(&LearnedDriver::hardened().unwrap());
+        for with_lead in [false, true] {
+            let (situation, clean) = driven(with_lead);
+            let seen = if with_lead { Goal::Hide } else { Goal::Ghost };
+            let goals = [Goal::Other, Goal::Worst, Goal::SteerLeft, Goal::SteerRight, Goal::EmergencyBrake];
+            for goal in goals.into_iter().chain([Goal::DriftLeft, Goal::OffsetRight, seen]) {
+                check_gradient(&end_to_end, &situation, &clean, goal);
+            }
         }
     }
 

@@ -59,6 +59,10 @@ pub(super) struct Arguments {
     /// Run the method so often for each decision, each time from another random start, and keep the strongest frame [default: 1].
     #[arg(long)]
     starts: Option<usize>,
+    /// Look so many decisions ahead, as if each frame went on being changed like this: what one frame does to a driver who believes
+    /// what many frames say shows later.
+    #[arg(long, default_value_t = 0)]
+    ahead: usize,
     /// Attack at most this share of the decisions, those on which the most hangs of the drive so far.
     #[arg(long, default_value_t = 1.0)]
     share: f32,
@@ -75,6 +79,9 @@ const MAX_STEPS: usize = 1_000_000;
 
 /// The most starts.
 const MAX_STARTS: usize = 1000;
+
+/// The most decisions that an attack looks ahead.
+const MAX_AHEAD: usize = 100;
 
 /// What is taken where nothing is said.
 const DEFAULT_STEPS: usize = 20;
@@ -104,6 +111,7 @@ fn attack(arguments: &Arguments, console: &mut Console) -> anyhow::Result<bool> 
         budget,
         steps: arguments.steps(),
         starts: arguments.starts(),
+        ahead: arguments.ahead,
         share: arguments.share,
         goal: arguments.goal().into(),
         seed: arguments.seed(),
@@ -173,6 +181,8 @@ impl Arguments {
         );
         let starts = self.starts();
         anyhow::ensure!((1..=MAX_STARTS).contains(&starts), "--starts = {starts}, allowed is 1 to {MAX_STARTS}");
+        let ahead = self.ahead;
+        anyhow::ensure!(ahead <= MAX_AHEAD, "--ahead = {ahead}, allowed is 0 to {MAX_AHEAD}");
         let share = self.share;
         anyhow::ensure!(share > 0.0 && share <= 1.0, "--share = {share}, allowed is more than 0 and at most 1");
         let only = if norm == Norm::Linf { "l2" } else { "linf" };
@@ -238,6 +248,9 @@ impl Arguments {
         }
         if self.method().draws() {
             how += &format!(" --starts {}", self.starts());
+        }
+        if self.ahead > 0 {
+            how += &format!(" --ahead {}", self.ahead);
         }
         how += &format!(" --share {} --goal {}", self.share, named(self.goal()));
         if self.method().draws() {

@@ -153,6 +153,7 @@ pub(in crate::robustness) fn drive_attacked(
         budget: budget(f32::from(eps_levels)),
         steps,
         starts,
+        ahead: 0,
         share: 1.0,
         goal,
         seed,
