@@ -5,6 +5,7 @@ use super::choices::{Fraction, GoalName, MethodName, NormName, fraction, named};
 use super::finds::{Subject, keep};
 use crate::attack::drive::{Drive, DriveAttack, drive};
 use crate::attack::found;
+use crate::attack::goal::Goal;
 use crate::attack::method::Method;
 use crate::drive::replay::closed_loop;
 use crate::driver::{Driver, LearnedDriver};
@@ -27,6 +28,7 @@ use std::sync::Arc;
   roadproof attack shipped scenarios/following/slow_lead.ron --method apgd --goal hide
   roadproof attack hardened scenarios/lane_keeping/hills.ron --method apgd --goal ghost
   roadproof attack hardened scenarios/lane_keeping/s_bend.ron --method apgd --goal drift-right-hide --starts 3
+  roadproof attack hardened scenarios/following/stop_and_go.ron --method apgd --goal critic --ahead 4
   roadproof attack shipped scenarios/lane_keeping/straight.ron --method auto --steps 20
 
 The scenario is driven clean, then under attack: in each decision the frame is changed within the budget before the driver
@@ -183,6 +185,11 @@ impl Arguments {
         anyhow::ensure!((1..=MAX_STARTS).contains(&starts), "--starts = {starts}, allowed is 1 to {MAX_STARTS}");
         let ahead = self.ahead;
         anyhow::ensure!(ahead <= MAX_AHEAD, "--ahead = {ahead}, allowed is 0 to {MAX_AHEAD}");
+        anyhow::ensure!(
+            ahead == 0 || Goal::from(self.goal()).direction().is_none(),
+            "--goal {} takes no --ahead: it wants what each frame shows",
+            named(self.goal())
+        );
         let share = self.share;
         anyhow::ensure!(share > 0.0 && share <= 1.0, "--share = {share}, allowed is more than 0 and at most 1");
         let only = if norm == Norm::Linf { "l2" } else { "linf" };
