@@ -21,23 +21,40 @@ pub(in crate::robustness) struct DrivePlan {
     pub name: &'static str,
     pub method: LossMethod,
     pub goal: Goal,
+    /// How many decisions it looks ahead.
+    pub ahead: usize,
+}
+
+/// Those that look ahead look so far: half a second of frames that all say the same turns the firmest belief in a car ahead, or in
+/// none, to the other side.
+const AHEAD: usize = 4;
+
+/// A method towards the worst action.
+const fn worst(name: &'static str, method: LossMethod) -> DrivePlan {
+    DrivePlan { name, method, goal: Goal::Worst, ahead: 0 }
 }
 
 /// Auto-PGD towards a goal.
 const fn apgd(name: &'static str, goal: Goal) -> DrivePlan {
-    DrivePlan { name, method: LossMethod::Apgd, goal }
+    DrivePlan { name, method: LossMethod::Apgd, goal, ahead: 0 }
 }
 
-/// The attacks on drives: every method towards the worst action, and the strongest of them towards every other goal there is.
+/// The same, looking ahead.
+const fn apgd_ahead(name: &'static str, goal: Goal) -> DrivePlan {
+    DrivePlan { name, method: LossMethod::Apgd, goal, ahead: AHEAD }
+}
+
+/// The attacks on drives: every method towards the worst action, and the strongest of them towards every other goal there is; some
+/// of those on decisions with a look ahead as well, because the car ahead is in no slope of a single frame.
 ///
 /// One goal is not enough: a driver that filters what it sees over time is pushed one way in every decision best, whoever follows a
 /// car is best shown none, and whoever follows none is best shown one. Nothing is left out that the adversary of a hardening does.
-pub(in crate::robustness) const DRIVE_ATTACKS: [DrivePlan; 21] = [
-    DrivePlan { name: "noise", method: LossMethod::Noise, goal: Goal::Worst },
-    DrivePlan { name: "square", method: LossMethod::Square, goal: Goal::Worst },
-    DrivePlan { name: "fgsm", method: LossMethod::Fgsm, goal: Goal::Worst },
-    DrivePlan { name: "pgd", method: LossMethod::Pgd, goal: Goal::Worst },
-    apgd("apgd", Goal::Worst),
+pub(in crate::robustness) const DRIVE_ATTACKS: [DrivePlan; 24] = [
+    worst("noise", LossMethod::Noise),
+    worst("square", LossMethod::Square),
+    worst("fgsm", LossMethod::Fgsm),
+    worst("pgd", LossMethod::Pgd),
+    worst("apgd", LossMethod::Apgd),
     apgd("apgd, mad", Goal::Mad),
     apgd("apgd, critic", Goal::Critic),
     apgd("apgd, emergency brake", Goal::EmergencyBrake),
@@ -54,6 +71,9 @@ pub(in crate::robustness) const DRIVE_ATTACKS: [DrivePlan; 21] = [
     apgd("apgd, drift right and hide the lead", Goal::DriftRightHide),
     apgd("apgd, drift left and show a ghost", Goal::DriftLeftGhost),
     apgd("apgd, drift right and show a ghost", Goal::DriftRightGhost),
+    apgd_ahead("apgd, worst ahead", Goal::Worst),
+    apgd_ahead("apgd, critic ahead", Goal::Critic),
+    apgd_ahead("apgd, emergency brake ahead", Goal::EmergencyBrake),
 ];
 
 /// The number of steps or tries a method is given.
@@ -148,17 +168,18 @@ pub(in crate::robustness) fn drive_attacked(
     attack: Option<(DrivePlan, Spent)>,
     seed: u64,
 ) -> Result<Vec<Driven>, FleetError> {
-    let attack = attack.map(|(DrivePlan { method, goal, .. }, Spent { eps_levels, steps, starts })| DriveAttack {
-        method: Method::Loss(method),
-        budget: budget(f32::from(eps_levels)),
-        steps,
-        starts,
-        ahead: 0,
-        share: 1.0,
-        goal,
-        seed,
-        keep_changes: false,
-    });
+    let attack =
+        attack.map(|(DrivePlan { method, goal, ahead, .. }, Spent { eps_levels, steps, starts })| DriveAttack {
+            method: Method::Loss(method),
+            budget: budget(f32::from(eps_levels)),
+            steps,
+            starts,
+            ahead,
+            share: 1.0,
+            goal,
+            seed,
+            keep_changes: false,
+        });
     let seeds = vec![seed; scenarios.len()];
     let drives = drive_all(&mut driver.twin(), scenarios.to_vec(), attack.as_ref(), &seeds, &mut to_the_end)?;
     let driven = |drive: crate::attack::drive::Drive| Driven {
@@ -187,6 +208,8 @@ mod tests {
         for goal in Goal::NAMED.into_iter().filter(|goal| *goal != Goal::Other) {
             assert!(of(goal), "{goal:?} is not among the attacks on drives");
         }
+        // A look ahead is for decisions: what a frame shows is shown at once.
+        assert!(DRIVE_ATTACKS.iter().all(|plan| plan.ahead == 0 || plan.goal.direction().is_none()));
         let names: std::collections::BTreeSet<&str> = DRIVE_ATTACKS.iter().map(|plan| plan.name).collect();
         assert_eq!(names.len(), DRIVE_ATTACKS.len());
     }
