@@ -154,6 +154,8 @@ fn attacks_and_faults_that_cannot_be_are_refused() {
     check(&attack(&["--share", "0"]), &["--share = 0, allowed is more than 0 and at most 1"]);
     check(&attack(&["--share", "nan"]), &["--share = NaN"]);
     check(&attack(&["--steps", "0"]), &["--steps = 0"]);
+    check(&attack(&["--starts", "0"]), &["--starts = 0, allowed is 1 to 1000"]);
+    check(&attack(&["--ahead", "101"]), &["--ahead = 101, allowed is 0 to 100"]);
     check(&attack(&["--method", "square", "--norm", "l2"]), &["square", "linf"]);
     check(&attack(&["--method", "cw"]), &["--method cw takes --norm l2 only"]);
     check(&attack(&["--method", "pgdd"]), &["pgdd"]);
@@ -252,6 +254,8 @@ fn options_without_effect_are_refused() {
         &["attack", "shipped", scenario, "--method", "fgsm", "--steps", "3"],
         &["attack", "shipped", scenario, "--method", "auto", "--goal", "worst"],
         &["attack", "shipped", scenario, "--method", "fab", "--seed", "3"],
+        &["attack", "shipped", scenario, "--method", "fgsm", "--starts", "3"],
+        &["attack", "shipped", scenario, "--goal", "drift-left", "--ahead", "3"],
         &["search", "scripted", scenario, "--faults", "3", "--method", "pgd"],
         &["faults", "--seed", "3"],
         &["faults", "--at", "3"],

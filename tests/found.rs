@@ -78,7 +78,7 @@ fn an_attack_that_breaks_a_drive_becomes_a_scenario() {
     let text = std::fs::read_to_string(&path).expect("the scenario is there");
     let command = format!("// Found by: roadproof attack shipped {}", folder.path().join("case.ron").display());
     assert!(text.starts_with(&command), "{text}");
-    let how = " --method pgd --norm linf --eps 4/255 --steps 10 --share 1 --goal steer-right --seed 0\n// The clean drive ends Arrived";
+    let how = " --method pgd --norm linf --eps 4/255 --steps 10 --starts 1 --share 1 --goal steer-right --seed 0\n// The clean drive ends Arrived";
     for part in [how, "\n// Bounds: ", "title: \"A road\", // and this one stays\n    seed: 31, duration_s: 20.0,\n"] {
         assert!(text.contains(part), "{part:?} is not in\n{text}");
     }

@@ -9,10 +9,14 @@ use burn::module::Module;
 use burn::prelude::*;
 use roadproof_env::action::{ACCELERATION_MPS2, Action, STEER_RAD};
 use roadproof_perception::attack::{Classifier, Differentiable};
-use roadproof_perception::{OUTPUTS, percept};
+use roadproof_perception::{OUTPUTS, Output, percept};
 
 /// Frames that go through the policy together; a frame has the same bits in any batch.
 const BLOCK_FRAMES: usize = Differentiable::BLOCK_FRAMES;
+
+/// How far the lead's logit is moved each way from nought to see what it leads to: no single frame says more to a driver who
+/// believes what many say.
+const LEAD_LOGIT: f32 = 3.0;
 
 /// What a frame leads to, on the way to an action.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,7 +52,18 @@ impl Decision {
 }
 
 /// Perception and policy with gradients of their inputs.
+///
+/// Whether a car ahead is believed in is a threshold, behind another threshold where many frames decide: over the outputs of one frame
+/// that has no slope, and a gradient that is nought says nothing of how a driver holds. Who looks ahead takes a frame for the first
+/// of several that all show the same, and for the slope over the lead's logit the difference between a lead that is shown for certain
+/// and none.
+///
+/// # Source
+/// Athalye et al. 2018, "Obfuscated Gradients Give a False Sense of Security", arXiv:1802.00420: where a part has no gradient, an
+/// attack puts one there that does instead (BPDA).
 pub struct EndToEnd {
+    /// Decisions after this one in which the frame goes on being shown.
+    ahead: usize,
     network: Differentiable,
     policy: QNetwork,
     /// The same weights, with gradients of the input.
@@ -61,7 +76,13 @@ impl EndToEnd {
     pub fn new(driver: &LearnedDriver) -> Self {
         let policy = driver.policy().clone();
         let policy_gradients = policy.clone().train().no_grad();
-        Self { network: Differentiable::new(driver.perception()), policy, policy_gradients }
+        Self { ahead: 0, network: Differentiable::new(driver.perception()), policy, policy_gradients }
+    }
+
+    /// The same, for who looks so many decisions ahead: a frame leads to what it does after them.
+    #[must_use]
+    pub fn looking_ahead(self, decisions: usize) -> Self {
+        Self { ahead: decisions, ..self }
     }
 
     /// Width and height of the frames.
@@ -76,14 +97,27 @@ impl EndToEnd {
     /// - `pixels`: `situations × height × width × 3`, 0 to 1
     #[must_use]
     pub fn decide(&self, situations: &[&Situation], pixels: &[f32]) -> Vec<Decision> {
-        let outputs = self.network.outputs(pixels);
-        let blocks = situations.chunks(BLOCK_FRAMES).zip(outputs.chunks(BLOCK_FRAMES * OUTPUTS));
-        blocks
-            .flat_map(|(situations, outputs)| {
-                let heads = self.policy.heads(&block_features(situations, outputs));
-                decisions(outputs, &heads)
-            })
-            .collect()
+        let outputs = self.outputs(pixels);
+        self.decisions(&outputs, &self.features_of(situations, &outputs))
+    }
+
+    /// What perception makes of each frame.
+    ///
+    /// # Shapes
+    /// - `pixels`: `frames × height × width × 3`, 0 to 1; returns `frames × OUTPUTS`
+    #[must_use]
+    pub fn outputs(&self, pixels: &[f32]) -> Vec<f32> {
+        self.network.outputs(pixels)
+    }
+
+    /// What the policy makes of features that were made of these outputs, frame by frame.
+    ///
+    /// # Shapes
+    /// - `outputs`: `frames × OUTPUTS`
+    #[must_use]
+    pub fn decisions(&self, outputs: &[f32], features: &[[f32; FEATURES]]) -> Vec<Decision> {
+        let blocks = features.chunks(BLOCK_FRAMES).zip(outputs.chunks(BLOCK_FRAMES * OUTPUTS));
+        blocks.flat_map(|(features, outputs)| decisions(outputs, &self.policy.heads(&filled_up(features)))).collect()
     }
 
     /// The same, with a gradient of each frame over its own pixels: that of outputs and heads, weighed by what `slopes` writes. It
@@ -101,7 +135,8 @@ impl EndToEnd {
         self.network.block_gradients(pixels, gradient, |first, outputs, output_slopes| {
             let situations = &situations[first..first + outputs.len() / OUTPUTS];
             let device = Device::flex().autodiff();
-            let features = TensorData::new(block_features(situations, outputs), [BLOCK_FRAMES, FEATURES]);
+            let features = filled_up(&self.features_of(situations, outputs));
+            let features = TensorData::new(features, [BLOCK_FRAMES, FEATURES]);
             let input = Tensor::<2>::from_data(features, &device).require_grad();
             let heads = self.policy_gradients.forward(input.clone());
             let decisions = decisions(outputs, &numbers(heads.clone().inner()));
@@ -111,14 +146,17 @@ impl EndToEnd {
                 slopes(first + row, decision, output_slopes, head_slopes);
             }
             if head_slopes.iter().any(|slope| *slope != 0.0) {
-                let weights = Tensor::from_data(TensorData::new(head_slopes, [BLOCK_FRAMES, HEADS]), &device);
+                let weights = Tensor::from_data(TensorData::new(head_slopes.clone(), [BLOCK_FRAMES, HEADS]), &device);
                 let descent = (heads * weights).sum().backward();
                 let feature_slopes = numbers(input.grad(&descent).expect("the input asks for its gradient"));
                 let rows = output_slopes.chunks_exact_mut(OUTPUTS).zip(feature_slopes.chunks_exact(FEATURES));
-                for ((situation, decision), (output_slopes, feature_slopes)) in
-                    situations.iter().zip(&decisions).zip(rows)
+                for ((situation, outputs), (output_slopes, feature_slopes)) in
+                    situations.iter().zip(outputs.chunks_exact(OUTPUTS)).zip(rows)
                 {
-                    add_output_slopes(situation, &decision.outputs, feature_slopes, output_slopes);
+                    self.add_output_slopes(situation, outputs, feature_slopes, output_slopes);
+                }
+                if self.ahead > 0 {
+                    self.add_lead_slopes(situations, outputs, &head_slopes, output_slopes);
                 }
             }
             decisions
@@ -126,25 +164,49 @@ impl EndToEnd {
     }
 }
 
-/// Slopes over the network's outputs, from those over the features. What a percept does to the features is a handful of products
-/// and filters: measured rather than written out.
-fn add_output_slopes(situation: &Situation, outputs: &[f32], feature_slopes: &[f32], slopes: &mut [f32]) {
-    const STEP: f32 = 1e-2;
-    for (index, slope) in slopes.iter_mut().enumerate() {
-        let moved = |by: f32| {
-            let mut outputs: [f32; OUTPUTS] = outputs.try_into().expect("outputs of one frame");
-            outputs[index] += by;
-            situation.features(&percept(&outputs))
+impl EndToEnd {
+    /// Policy inputs, one after the other.
+    fn features_of(&self, situations: &[&Situation], outputs: &[f32]) -> Vec<[f32; FEATURES]> {
+        let rows = situations.iter().zip(outputs.chunks_exact(OUTPUTS));
+        rows.map(|(situation, outputs)| situation.features_after(&percept(outputs), 1 + self.ahead)).collect()
+    }
+
+    /// Slopes over the network's outputs, from those over the features. What a percept does to the features is a handful of products
+    /// and filters: measured rather than written out.
+    fn add_output_slopes(&self, situation: &Situation, outputs: &[f32], feature_slopes: &[f32], slopes: &mut [f32]) {
+        const STEP: f32 = 1e-2;
+        for (index, slope) in slopes.iter_mut().enumerate() {
+            let moved = |by: f32| {
+                let mut outputs: [f32; OUTPUTS] = outputs.try_into().expect("outputs of one frame");
+                outputs[index] += by;
+                situation.features_after(&percept(&outputs), 1 + self.ahead)
+            };
+            let change = moved(STEP).into_iter().zip(moved(-STEP)).zip(feature_slopes);
+            *slope += change.map(|((up, down), slope)| (up - down) / (2.0 * STEP) * slope).sum::<f32>();
+        }
+    }
+
+    /// Slopes over the lead's logit: what the heads say if a lead is shown for certain, less what they say if none is.
+    fn add_lead_slopes(&self, situations: &[&Situation], outputs: &[f32], head_slopes: &[f32], slopes: &mut [f32]) {
+        let lead = Output::Lead.index();
+        let heads_at = |logit: f32| {
+            let mut outputs = outputs.to_vec();
+            outputs.chunks_exact_mut(OUTPUTS).for_each(|outputs| outputs[lead] = logit);
+            self.policy.heads(&filled_up(&self.features_of(situations, &outputs)))
         };
-        let change = moved(STEP).into_iter().zip(moved(-STEP)).zip(feature_slopes);
-        *slope += change.map(|((up, down), slope)| (up - down) / (2.0 * STEP) * slope).sum::<f32>();
+        let (shown, hidden) = (heads_at(LEAD_LOGIT), heads_at(-LEAD_LOGIT));
+        let rows = shown.chunks_exact(HEADS).zip(hidden.chunks_exact(HEADS)).zip(head_slopes.chunks_exact(HEADS));
+        for (slopes, ((shown, hidden), weights)) in slopes.chunks_exact_mut(OUTPUTS).zip(rows) {
+            let changes = shown.iter().zip(hidden).zip(weights);
+            let change: f32 = changes.map(|((shown, hidden), weight)| weight * (shown - hidden)).sum();
+            slopes[lead] += change / (2.0 * LEAD_LOGIT);
+        }
     }
 }
 
 /// Policy inputs of a block, filled up with zeros.
-fn block_features(situations: &[&Situation], outputs: &[f32]) -> Vec<f32> {
-    let rows = situations.iter().zip(outputs.chunks_exact(OUTPUTS));
-    let mut features: Vec<f32> = rows.flat_map(|(situation, outputs)| situation.features(&percept(outputs))).collect();
+fn filled_up(features: &[[f32; FEATURES]]) -> Vec<f32> {
+    let mut features = features.as_flattened().to_vec();
     features.resize(BLOCK_FRAMES * FEATURES, 0.0);
     features
 }
@@ -219,8 +281,10 @@ impl Classifier for DecisionClassifier<'_> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::memory::Memory;
+    use crate::driver::Drives;
+    use crate::memory::{Feature, Memory, MemorySettings};
     use roadproof_perception::attack::to_numbers;
+    use roadproof_sim::Seed;
 
     /// Frames and situations of one road with a car ahead, from a few offsets.
     pub(crate) fn frames(count: usize) -> (Vec<Situation>, Vec<f32>) {
@@ -237,6 +301,91 @@ pub(crate) mod tests {
         };
         let (situations, frames): (Vec<_>, Vec<_>) = (0..count).map(one).unzip();
         (situations, frames.concat())
+    }
+
+    /// What the hardened driver has before it after some seconds on a straight road, with a car ahead or without one.
+    pub(crate) fn driven(with_lead: bool) -> (Situation, Vec<f32>) {
+        let actors = "actors: [(name: \"lead\", start: (lane: 0, s_m: 32.0, speed_mps: 8.0))]";
+        let text = format!(
+            "Scenario(format: 1, title: \"t\", duration_s: 9.0, road: Straight(length_m: 300.0), \
+             ego: (speed_mps: 9.0, offset_m: 0.3), {})",
+            if with_lead { actors } else { "" }
+        );
+        let mut episode = roadproof_sim::Episode::new(roadproof_sim::parse(&text, "t.ron".as_ref()).unwrap()).unwrap();
+        let mut driver = LearnedDriver::hardened().unwrap();
+        assert_eq!(driver.spec().memory, MemorySettings::STEADY);
+        driver.start(&[Seed(1)]);
+        for _ in 0..30 {
+            let controls = driver.act(episode.seen())[0];
+            episode.step(controls);
+        }
+        (Situation::new(driver.memory(0), episode.seen(), 0), to_numbers(episode.rgb()))
+    }
+
+    fn place(name: &str) -> usize {
+        Feature::<f32>::TABLE.iter().position(|feature| feature.name == name).unwrap()
+    }
+
+    /// Each feature's slopes over each output, against changes of a fifth of the size.
+    #[test]
+    fn slopes_through_the_filters_are_those_of_small_changes() {
+        let end_to_end = EndToEnd::new(&LearnedDriver::hardened().unwrap());
+        for (with_lead, ahead) in [(false, 0), (true, 0), (true, 4)] {
+            let (situation, frame) = driven(with_lead);
+            let outputs = end_to_end.outputs(&frame);
+            let end_to_end = EndToEnd::new(&LearnedDriver::hardened().unwrap()).looking_ahead(ahead);
+            let features = |outputs: &[f32]| situation.features_after(&percept(outputs), 1 + ahead);
+            assert_eq!(features(&outputs)[place("lead")], f32::from(u8::from(with_lead)));
+            let slopes: Vec<[f32; OUTPUTS]> = (0..FEATURES)
+                .map(|feature| {
+                    let (mut only, mut slopes) = ([0.0; FEATURES], [0.0; OUTPUTS]);
+                    only[feature] = 1.0;
+                    end_to_end.add_output_slopes(&situation, &outputs, &only, &mut slopes);
+                    slopes
+                })
+                .collect();
+            for output in Output::ALL {
+                let moved = |by: f32| {
+                    let mut outputs = outputs.clone();
+                    outputs[output.index()] += by;
+                    features(&outputs)
+                };
+                let (up, down) = (moved(2e-3), moved(-2e-3));
+                for (feature, slopes) in slopes.iter().enumerate() {
+                    let (measured, written) = ((up[feature] - down[feature]) / 4e-3, slopes[output.index()]);
+                    let close = (measured - written).abs() < 0.02 * written.abs() + 2e-3;
+                    let name = Feature::<f32>::TABLE[feature].name;
+                    assert!(close, "{name} over {output:?}, lead {with_lead}: {measured}, {written}");
+                }
+            }
+            let slope = |feature: &str, output: Output| slopes[place(feature)][output.index()];
+            assert!(slope("lane_offset", Output::LaneOffset) > 0.05 && slope("lane_offset", Output::Heading) != 0.0);
+            assert!(slope("lane_offset", Output::LaneOffsetScale).abs() > 1e-4, "a filter weighs by expected errors");
+            assert_eq!(slope("gap", Output::Gap) > 0.01, with_lead);
+            assert!((0..FEATURES).all(|feature| slopes[feature][Output::Lead.index()] == 0.0), "a threshold");
+        }
+    }
+
+    /// A car ahead is a threshold: nothing of it is in the slopes of one frame, but it is in those of who looks ahead.
+    #[test]
+    fn who_looks_ahead_finds_the_slope_over_the_lead() {
+        let driver = LearnedDriver::hardened().unwrap();
+        let (lead, brakes) = (Output::Lead.index(), crate::policy::ACCELERATION_HEADS.start);
+        for with_lead in [false, true] {
+            let (situation, frame) = driven(with_lead);
+            let lead_after = |end_to_end: &EndToEnd, logit: f32| {
+                let mut outputs = end_to_end.outputs(&frame);
+                outputs[lead] = logit;
+                end_to_end.features_of(&[&situation], &outputs)[0][place("lead")]
+            };
+            let ahead = EndToEnd::new(&driver).looking_ahead(4);
+            assert_eq!([-LEAD_LOGIT, LEAD_LOGIT].map(|logit| lead_after(&ahead, logit)), [0.0, 1.0]);
+            let (mut heads, mut slopes) = ([0.0; HEADS], [0.0; OUTPUTS]);
+            heads[brakes] = 1.0;
+            ahead.add_lead_slopes(&[&situation], &ahead.outputs(&frame), &heads, &mut slopes);
+            assert!(slopes[lead] > 0.0, "a car shown ahead speaks for the brake: {slopes:?}");
+            assert!(slopes.iter().enumerate().all(|(index, slope)| index == lead || *slope == 0.0));
+        }
     }
 
     #[test]

@@ -4,14 +4,14 @@ use crate::attack::end_to_end::{Decision, EndToEnd};
 use crate::memory::situation::Situation;
 use crate::policy::{ACCELERATION_HEADS, OUTPUTS as HEADS, QValues, STEER_HEADS};
 use roadproof_env::action::{ACCELERATION_MPS2, Action, STEER_RAD};
-use roadproof_perception::attack::{Effect, Objective};
+use roadproof_perception::attack::{Direction, Effect, Objective, Show, Side};
 use roadproof_perception::{OUTPUTS, Output, percept};
 use std::ops::Range;
 
 /// Temperature of the softmax that makes a random policy of Q-values, so that policies can be compared; a convention of ours. It is
 /// of the order of the difference between the best Q-value of a head and the next.
 pub const TEMPERATURE: f32 = 0.01;
-/// What a ghost's certainty counts beside its nearness: enough to be believed, without being bought by metres. A convention of ours.
+/// What certainty counts beside what is shown: enough to be believed, without being bought by metres. A convention of ours.
 const CERTAINTY_WEIGHT: f32 = 0.3;
 /// A perceived offset in the lane that is off by this much counts as pushed away.
 const PUSHED_M: f32 = 0.3;
@@ -38,22 +38,35 @@ pub enum Goal {
     SteerLeft,
     /// The sharpest turn to the right.
     SteerRight,
-    /// The car leaves its lane to the left: in each decision it is shown further to the right than it is. A driver that filters
-    /// what it sees over time cannot average away what always pushes one way.
+    /// The car leaves its lane to the left: in each decision it is shown further to the right than it is, turned to the right and
+    /// before a bend to the left, and all that with certainty. A driver that filters what it sees over time cannot average away what
+    /// always pushes one way, and a filter that weighs each frame by its expected error believes what is certain.
     DriftLeft,
     /// The same to the right.
     DriftRight,
+    /// The car leaves its lane to the left, by the offset alone.
+    OffsetLeft,
+    /// The same to the right.
+    OffsetRight,
     /// The car ahead is not seen, or seen far away.
     Hide,
     /// A car is seen that is not there, and right ahead: who believes in it brakes, and stands for as long as it is shown.
     Ghost,
+    /// The car leaves its lane to the left, by offset and heading, and the car ahead is not seen.
+    DriftLeftHide,
+    /// The same to the right.
+    DriftRightHide,
+    /// The car leaves its lane to the left, by offset and heading, and a car is seen right ahead.
+    DriftLeftGhost,
+    /// The same to the right.
+    DriftRightGhost,
     /// One action.
     Action(Action),
 }
 
 impl Goal {
     /// All that have a name of their own, so all but single actions.
-    pub const NAMED: [Self; 12] = [
+    pub const NAMED: [Self; 18] = [
         Self::Other,
         Self::Worst,
         Self::Mad,
@@ -64,9 +77,42 @@ impl Goal {
         Self::SteerRight,
         Self::DriftLeft,
         Self::DriftRight,
+        Self::OffsetLeft,
+        Self::OffsetRight,
         Self::Hide,
         Self::Ghost,
+        Self::DriftLeftHide,
+        Self::DriftRightHide,
+        Self::DriftLeftGhost,
+        Self::DriftRightGhost,
     ];
+
+    /// What it shows the driver in every decision, if that is what it wants: a car that is to leave its lane on the left is shown on
+    /// the right.
+    #[must_use]
+    pub fn direction(self) -> Option<Direction> {
+        match self {
+            Self::DriftLeft => Some(Direction::Lane(Side::Right)),
+            Self::DriftRight => Some(Direction::Lane(Side::Left)),
+            Self::OffsetLeft => Some(Direction::Offset(Side::Right)),
+            Self::OffsetRight => Some(Direction::Offset(Side::Left)),
+            Self::Hide => Some(Direction::Lead(Show::NoLead)),
+            Self::Ghost => Some(Direction::Lead(Show::Lead)),
+            Self::DriftLeftHide => Some(Direction::LaneAndLead(Side::Right, Show::NoLead)),
+            Self::DriftRightHide => Some(Direction::LaneAndLead(Side::Left, Show::NoLead)),
+            Self::DriftLeftGhost => Some(Direction::LaneAndLead(Side::Right, Show::Lead)),
+            Self::DriftRightGhost => Some(Direction::LaneAndLead(Side::Left, Show::Lead)),
+            Self::Other
+            | Self::Worst
+            | Self::Mad
+            | Self::Critic
+            | Self::EmergencyBrake
+            | Self::FullThrottle
+            | Self::SteerLeft
+            | Self::SteerRight
+            | Self::Action(_) => None,
+        }
+    }
 
     /// The steering angle and the acceleration that are wanted whatever the frame.
     fn wanted(self) -> Option<[Option<usize>; 2]> {
@@ -100,6 +146,9 @@ impl DecisionLoss<'_> {
         if let Some(wanted) = self.goal.wanted() {
             return towards(&decision.heads, wanted, heads);
         }
+        if let Some(direction) = self.goal.direction() {
+            return push(clean, decision, direction, outputs);
+        }
         match self.goal {
             Goal::Worst => {
                 let worst = clean.worst();
@@ -110,11 +159,7 @@ impl DecisionLoss<'_> {
                 let q = QValues(&clean.heads);
                 Effect { loss: critic(clean, decision, heads), broken: q.of(decision.best()) < q.of(clean.best()) }
             }
-            Goal::DriftLeft => push(clean, decision, -1.0, outputs),
-            Goal::DriftRight => push(clean, decision, 1.0, outputs),
-            Goal::Hide => hide(clean, decision, outputs),
-            Goal::Ghost => ghost(clean, decision, outputs),
-            // The rest wants one action and is done with above.
+            // The rest wants one action or shows something, and is done with above.
             _ => away(&decision.heads, clean.best(), heads),
         }
     }
@@ -216,36 +261,42 @@ fn critic(clean: &Decision, decision: &Decision, slopes: &mut [f32]) -> f32 {
     loss
 }
 
-/// Pushes the perceived offset one way, in what one is of the output.
-fn push(clean: &Decision, decision: &Decision, sign: f32, slopes: &mut [f32]) -> Effect {
-    let offset = Output::LaneOffset.index();
-    slopes[offset] = sign;
+/// Pushes what is perceived along a direction.
+fn push(clean: &Decision, decision: &Decision, direction: Direction, slopes: &mut [f32]) -> Effect {
+    slopes.copy_from_slice(&with_certainty(direction));
+    let loss = slopes.iter().zip(&decision.outputs).map(|(slope, output)| slope * output).sum();
+    let [lane, lead] = [Output::LaneOffset, Output::Lead].map(|output| slopes[output.index()]);
     let moved_m = percept(&decision.outputs).lane_offset_m - percept(&clean.outputs).lane_offset_m;
-    Effect { loss: sign * decision.outputs[offset], broken: sign * moved_m > PUSHED_M }
+    let pushed = lane * moved_m > PUSHED_M;
+    let [sees, saw] = [decision, clean].map(|seen| seen.outputs[Output::Lead.index()] >= 0.0);
+    let shown = lead == 0.0 || sees == (lead > 0.0);
+    // Where the lane is pushed as well, the car ahead may have been as it is wanted before.
+    let broken = shown && if lane == 0.0 { sees != saw } else { pushed };
+    Effect { loss, broken }
 }
 
-/// Hides the car ahead: its logit down, its gap up.
-fn hide(clean: &Decision, decision: &Decision, slopes: &mut [f32]) -> Effect {
-    let (lead, gap) = (Output::Lead.index(), Output::Gap.index());
-    (slopes[lead], slopes[gap]) = (-1.0, 1.0);
-    let loss = decision.outputs[gap] - decision.outputs[lead];
-    Effect { loss, broken: clean.outputs[lead] >= 0.0 && decision.outputs[lead] < 0.0 }
-}
-
-/// Shows a car ahead: its logit up, its gap down, and how far off that gap is expected to be down as well, because a filter weighs
-/// by it.
-fn ghost(clean: &Decision, decision: &Decision, slopes: &mut [f32]) -> Effect {
-    let (lead, gap, scale) = (Output::Lead.index(), Output::Gap.index(), Output::GapScale.index());
-    (slopes[lead], slopes[gap], slopes[scale]) = (1.0, -1.0, -CERTAINTY_WEIGHT);
-    let outputs = &decision.outputs;
-    let loss = outputs[lead] - outputs[gap] - CERTAINTY_WEIGHT * outputs[scale];
-    Effect { loss, broken: clean.outputs[lead] < 0.0 && outputs[lead] >= 0.0 }
+/// A direction, with all that it shows to be believed: the expected error goes down of every quantity it pushes.
+///
+/// Not so where the offset is pushed alone, which is what a driver without filters can be pushed by most; and not that of a gap that
+/// nobody is to see.
+fn with_certainty(direction: Direction) -> [f32; OUTPUTS] {
+    let plain = direction.slopes();
+    let mut slopes = plain;
+    let alone = matches!(direction, Direction::Offset(_));
+    let hides = plain[Output::Lead.index()] < 0.0;
+    for quantity in Output::QUANTITIES {
+        let believed = plain[quantity.index()] != 0.0 && !alone && !(quantity == Output::Gap && hides);
+        if let Some(error) = quantity.expected_error().filter(|_| believed) {
+            slopes[error.index()] = -CERTAINTY_WEIGHT;
+        }
+    }
+    slopes
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::attack::end_to_end::tests::frames;
+    use crate::attack::end_to_end::tests::{driven, frames};
     use crate::driver::LearnedDriver;
     use roadproof_perception::attack::{Budget, Norm, apgd, random_noise};
 
@@ -288,23 +339,90 @@ mod tests {
         }
     }
 
+    /// What an attack adds to a direction is certainty and nothing else, and never less of it.
+    #[test]
+    fn goals_that_show_something_push_along_their_directions() {
+        for goal in goals() {
+            let Some(direction) = goal.direction() else { continue };
+            let (pushed, plain) = (with_certainty(direction), direction.slopes());
+            for output in Output::ALL {
+                let (pushed, plain) = (pushed[output.index()], plain[output.index()]);
+                if Output::PERCEIVED.contains(&output) {
+                    assert_eq!(pushed, plain, "{goal:?}, {output:?}");
+                } else {
+                    assert!(pushed == 0.0 || pushed == -CERTAINTY_WEIGHT, "{goal:?}, {output:?}: {pushed}");
+                }
+            }
+        }
+        let drift = with_certainty(Direction::Lane(Side::Right));
+        let errors = [Output::LaneOffsetScale, Output::HeadingScale, Output::CurvatureScale];
+        assert!(errors.iter().all(|error| drift[error.index()] < 0.0) && drift[Output::GapScale.index()] == 0.0);
+    }
+
+    /// Each is reached by what it is named for and by nothing less.
+    #[test]
+    fn what_is_shown_counts_once_all_of_it_is() {
+        let seen = |offset: f32, lead: f32| {
+            let mut outputs = vec![0.0; OUTPUTS];
+            (outputs[Output::LaneOffset.index()], outputs[Output::Lead.index()]) = (offset, lead);
+            Decision { outputs, heads: vec![0.0; HEADS] }
+        };
+        let reached = |goal: Goal, clean: &Decision, decision: &Decision| {
+            push(clean, decision, goal.direction().unwrap(), &mut [0.0; OUTPUTS]).broken
+        };
+        let (empty, followed) = (seen(0.0, -2.0), seen(0.0, 2.0));
+        // One is 0.6 m.
+        let (right, right_and_led, right_and_free) = (seen(-0.6, -2.0), seen(-0.6, 2.0), seen(-0.6, -0.1));
+        assert!(reached(Goal::DriftLeft, &empty, &right) && reached(Goal::OffsetLeft, &empty, &right));
+        assert!(!reached(Goal::DriftRight, &empty, &right) && !reached(Goal::DriftLeft, &empty, &seen(-0.4, 0.0)));
+        assert!(reached(Goal::Ghost, &empty, &seen(0.0, 0.1)) && !reached(Goal::Ghost, &followed, &followed));
+        assert!(reached(Goal::Hide, &followed, &seen(0.0, -0.1)) && !reached(Goal::Hide, &empty, &empty));
+        assert!(reached(Goal::DriftLeftGhost, &empty, &right_and_led));
+        assert!(!reached(Goal::DriftLeftGhost, &empty, &right) && !reached(Goal::DriftLeftGhost, &empty, &followed));
+        assert!(
+            reached(Goal::DriftLeftHide, &followed, &right_and_free) && reached(Goal::DriftLeftHide, &empty, &right)
+        );
+        assert!(!reached(Goal::DriftLeftHide, &followed, &right_and_led));
+    }
+
+    /// Holds the gradient of a goal that is not reached on a clean frame against small changes along it.
+    fn check_gradient(end_to_end: &EndToEnd, situation: &Situation, clean: &[f32], goal: Goal) {
+        let decision = end_to_end.decide(&[situation], clean).remove(0);
+        let (situations, clean_decisions) = ([situation], [&decision]);
+        let loss = DecisionLoss { end_to_end, situations: &situations, clean: &clean_decisions, goal };
+        let mut gradient = vec![0.0; clean.len()];
+        let effect = loss.gradients(clean, &mut gradient)[0];
+        assert!(!effect.broken, "{goal:?}");
+        let norm = gradient.iter().map(|slope| slope * slope).sum::<f32>().sqrt();
+        assert!(norm > 1e-4, "{goal:?}: {norm}");
+        let moved = |by: f32| -> Vec<f32> { clean.iter().zip(&gradient).map(|(x, g)| x + by * g / norm).collect() };
+        let value = |by: f32| loss.evaluate(&moved(by))[0].loss;
+        let measured = (value(1e-3) - value(-1e-3)) / 2e-3;
+        assert!((measured - norm).abs() < 0.1 * norm, "{goal:?}: measured {measured}, gradient {norm}");
+    }
+
     #[test]
     fn the_gradient_of_a_decision_is_that_of_small_changes() {
         let end_to_end = EndToEnd::new(&LearnedDriver::shipped().unwrap());
         let (situations, clean) = frames(1);
-        let situations: Vec<&Situation> = situations.iter().collect();
-        let decisions = end_to_end.decide(&situations, &clean);
-        assert!(decisions[0].importance() > 0.0);
-        let decisions: Vec<&Decision> = decisions.iter().collect();
+        assert!(end_to_end.decide(&[&situations[0]], &clean)[0].importance() > 0.0);
         for goal in [Goal::Other, Goal::Worst, Goal::Critic, Goal::DriftLeft, Goal::SteerLeft] {
-            let loss = DecisionLoss { end_to_end: &end_to_end, situations: &situations, clean: &decisions, goal };
-            let mut gradient = vec![0.0; clean.len()];
-            assert!(!loss.gradients(&clean, &mut gradient)[0].broken, "{goal:?}");
-            let norm = gradient.iter().map(|slope| slope * slope).sum::<f32>().sqrt();
-            let moved = |by: f32| -> Vec<f32> { clean.iter().zip(&gradient).map(|(x, g)| x + by * g / norm).collect() };
-            let value = |by: f32| loss.evaluate(&moved(by))[0].loss;
-            let measured = (value(1e-3) - value(-1e-3)) / 2e-3;
-            assert!((measured - norm).abs() < 0.1 * norm, "{goal:?}: measured {measured}, gradient {norm}");
+            check_gradient(&end_to_end, &situations[0], &clean, goal);
+        }
+    }
+
+    /// The same through the filters of a driver who has been on the way for some seconds, where a gradient that is wrong or nought
+    /// would look like a driver that holds.
+    #[test]
+    fn the_gradient_through_filters_is_that_of_small_changes() {
+        let end_to_end = EndToEnd::new(&LearnedDriver::hardened().unwrap());
+        for with_lead in [false, true] {
+            let (situation, clean) = driven(with_lead);
+            let seen = if with_lead { Goal::Hide } else { Goal::Ghost };
+            let goals = [Goal::Other, Goal::Worst, Goal::SteerLeft, Goal::SteerRight, Goal::EmergencyBrake];
+            for goal in goals.into_iter().chain([Goal::DriftLeft, Goal::OffsetRight, seen]) {
+                check_gradient(&end_to_end, &situation, &clean, goal);
+            }
         }
     }
 

@@ -12,6 +12,10 @@ pub mod goal;
 
 pub mod method;
 
+pub mod spending;
+
+pub mod undisturbed;
+
 pub mod drive;
 
 pub mod search;

@@ -5,6 +5,7 @@ use super::choices::{Fraction, GoalName, MethodName, NormName, fraction, named};
 use super::finds::{Subject, keep};
 use crate::attack::drive::{Drive, DriveAttack, drive};
 use crate::attack::found;
+use crate::attack::goal::Goal;
 use crate::attack::method::Method;
 use crate::drive::replay::closed_loop;
 use crate::driver::{Driver, LearnedDriver};
@@ -26,6 +27,8 @@ use std::sync::Arc;
   roadproof attack shipped scenarios/lane_keeping/s_bend.ron --method square --steps 500 --share 0.25
   roadproof attack shipped scenarios/following/slow_lead.ron --method apgd --goal hide
   roadproof attack hardened scenarios/lane_keeping/hills.ron --method apgd --goal ghost
+  roadproof attack hardened scenarios/lane_keeping/s_bend.ron --method apgd --goal drift-right-hide --starts 3
+  roadproof attack hardened scenarios/following/stop_and_go.ron --method apgd --goal critic --ahead 4
   roadproof attack shipped scenarios/lane_keeping/straight.ron --method auto --steps 20
 
 The scenario is driven clean, then under attack: in each decision the frame is changed within the budget before the driver
@@ -55,6 +58,13 @@ pub(super) struct Arguments {
     /// Steps of a gradient method, tries of square and noise, for each decision [default: 20].
     #[arg(long)]
     steps: Option<usize>,
+    /// Run the method so often for each decision, each time from another random start, and keep the strongest frame [default: 1].
+    #[arg(long)]
+    starts: Option<usize>,
+    /// Look so many decisions ahead, as if each frame went on being changed like this: what one frame does to a driver who believes
+    /// what many frames say shows later.
+    #[arg(long, default_value_t = 0)]
+    ahead: usize,
     /// Attack at most this share of the decisions, those on which the most hangs of the drive so far.
     #[arg(long, default_value_t = 1.0)]
     share: f32,
@@ -68,6 +78,12 @@ pub(super) struct Arguments {
 
 /// The most steps of an attack on a decision.
 const MAX_STEPS: usize = 1_000_000;
+
+/// The most starts.
+const MAX_STARTS: usize = 1000;
+
+/// The most decisions that an attack looks ahead.
+const MAX_AHEAD: usize = 100;
 
 /// What is taken where nothing is said.
 const DEFAULT_STEPS: usize = 20;
@@ -96,6 +112,8 @@ fn attack(arguments: &Arguments, console: &mut Console) -> anyhow::Result<bool> 
         method: arguments.method(),
         budget,
         steps: arguments.steps(),
+        starts: arguments.starts(),
+        ahead: arguments.ahead,
         share: arguments.share,
         goal: arguments.goal().into(),
         seed: arguments.seed(),
@@ -163,6 +181,15 @@ impl Arguments {
             "--steps = {}, allowed is 1 to {MAX_STEPS}",
             self.steps()
         );
+        let starts = self.starts();
+        anyhow::ensure!((1..=MAX_STARTS).contains(&starts), "--starts = {starts}, allowed is 1 to {MAX_STARTS}");
+        let ahead = self.ahead;
+        anyhow::ensure!(ahead <= MAX_AHEAD, "--ahead = {ahead}, allowed is 0 to {MAX_AHEAD}");
+        anyhow::ensure!(
+            ahead == 0 || Goal::from(self.goal()).direction().is_none(),
+            "--goal {} takes no --ahead: it wants what each frame shows",
+            named(self.goal())
+        );
         let share = self.share;
         anyhow::ensure!(share > 0.0 && share <= 1.0, "--share = {share}, allowed is more than 0 and at most 1");
         let only = if norm == Norm::Linf { "l2" } else { "linf" };
@@ -174,6 +201,7 @@ impl Arguments {
                 self.goal.is_some_and(|goal| goal != self.usual_goal()) && method.is_untargeted(),
                 "--goal: it wants another action",
             ),
+            (self.starts.is_some() && !method.draws(), "--starts: it draws nothing at random"),
             (self.seed.is_some() && !method.draws(), "--seed: it draws nothing at random"),
         ];
         if let Some((_, why)) = without_effect.iter().find(|(given, _)| *given) {
@@ -184,6 +212,10 @@ impl Arguments {
 
     fn steps(&self) -> usize {
         self.steps.unwrap_or(DEFAULT_STEPS)
+    }
+
+    fn starts(&self) -> usize {
+        self.starts.unwrap_or(1)
     }
 
     fn method(&self) -> Method {
@@ -220,6 +252,12 @@ impl Arguments {
         // What has no effect is refused, and so not said.
         if self.method().takes_steps() {
             how += &format!(" --steps {}", self.steps());
+        }
+        if self.method().draws() {
+            how += &format!(" --starts {}", self.starts());
+        }
+        if self.ahead > 0 {
+            how += &format!(" --ahead {}", self.ahead);
         }
         how += &format!(" --share {} --goal {}", self.share, named(self.goal()));
         if self.method().draws() {

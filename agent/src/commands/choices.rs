@@ -77,14 +77,27 @@ pub(super) enum GoalName {
     SteerLeft,
     /// The sharpest turn to the right.
     SteerRight,
-    /// The car leaves its lane to the left: in each decision it is shown further to the right than it is.
+    /// The car leaves its lane to the left: in each decision it is shown further to the right than it is, turned to the right and
+    /// before a bend to the left, with certainty.
     DriftLeft,
     /// The same to the right.
     DriftRight,
+    /// The car leaves its lane to the left, by the offset alone.
+    OffsetLeft,
+    /// The same to the right.
+    OffsetRight,
     /// The car ahead is not seen, or seen far away.
     Hide,
     /// A car is seen that is not there, and right ahead.
     Ghost,
+    /// The car leaves its lane to the left, by offset and heading, and the car ahead is not seen.
+    DriftLeftHide,
+    /// The same to the right.
+    DriftRightHide,
+    /// The car leaves its lane to the left, by offset and heading, and a car is seen right ahead.
+    DriftLeftGhost,
+    /// The same to the right.
+    DriftRightGhost,
 }
 
 impl From<GoalName> for Goal {
@@ -100,8 +113,14 @@ impl From<GoalName> for Goal {
             GoalName::SteerRight => Self::SteerRight,
             GoalName::DriftLeft => Self::DriftLeft,
             GoalName::DriftRight => Self::DriftRight,
+            GoalName::OffsetLeft => Self::OffsetLeft,
+            GoalName::OffsetRight => Self::OffsetRight,
             GoalName::Hide => Self::Hide,
             GoalName::Ghost => Self::Ghost,
+            GoalName::DriftLeftHide => Self::DriftLeftHide,
+            GoalName::DriftRightHide => Self::DriftRightHide,
+            GoalName::DriftLeftGhost => Self::DriftLeftGhost,
+            GoalName::DriftRightGhost => Self::DriftRightGhost,
         }
     }
 }

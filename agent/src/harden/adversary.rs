@@ -4,8 +4,8 @@
 //! Pushing one way in every frame is the worst for a driver that filters what it sees; an attack that wants something else in
 //! each frame averages out.
 
-use roadproof_perception::attack::{Budget, Differentiable, Effect, Norm, to_bytes, to_numbers};
-use roadproof_perception::{OUTPUTS, Output, Perception};
+use roadproof_perception::Perception;
+use roadproof_perception::attack::{Budget, Differentiable, Direction, Effect, Norm, Show, Side, to_bytes, to_numbers};
 use roadproof_sim::seed::Stream;
 use roadproof_sim::{Purpose, Seed};
 
@@ -27,8 +27,7 @@ pub struct Adversary {
 /// What it wants in one world.
 struct Aim {
     stream: Stream,
-    /// Direction over the network's outputs.
-    push: [f32; OUTPUTS],
+    push: Direction,
 }
 
 impl Adversary {
@@ -60,7 +59,7 @@ impl Adversary {
                 if target.stream.chance(CHANGE) {
                     target.push = draw(&mut target.stream);
                 }
-                attacked.push((world, target.push, target.stream.bits()));
+                attacked.push((world, target.push.slopes(), target.stream.bits()));
             }
         }
         let frame = |world: usize| world * length..(world + 1) * length;
@@ -89,24 +88,19 @@ impl Adversary {
     }
 }
 
-/// A direction over the outputs: offset, heading and curvature to one side together, or the lead shown or hidden, or both.
-fn draw(stream: &mut Stream) -> [f32; OUTPUTS] {
-    let mut push = [0.0; OUTPUTS];
-    let sign = |stream: &mut Stream| if stream.chance(0.5) { 1.0 } else { -1.0 };
-    let what = stream.below(4);
-    if what != 1 {
-        let side = sign(stream);
-        push[Output::LaneOffset.index()] = side;
-        // What turns the car the same way: an offset to the left, a heading to the left, a bend to the right.
-        push[Output::Heading.index()] = if what == 2 { 0.0 } else { side };
-        push[Output::Curvature.index()] = if what == 0 { -side } else { 0.0 };
+/// Any of [`Direction::ALL`]: kinds of them alike, and then sides alike.
+fn draw(stream: &mut Stream) -> Direction {
+    let side = |stream: &mut Stream| if stream.chance(0.5) { Side::Left } else { Side::Right };
+    let show = |stream: &mut Stream| if stream.chance(0.5) { Show::NoLead } else { Show::Lead };
+    match stream.below(4) {
+        0 => Direction::Lane(side(stream)),
+        1 => Direction::Lead(show(stream)),
+        2 => Direction::Offset(side(stream)),
+        _ => {
+            let side = side(stream);
+            Direction::LaneAndLead(side, show(stream))
+        }
     }
-    if what == 1 || what == 3 {
-        let away = sign(stream);
-        push[Output::Gap.index()] = away;
-        push[Output::Lead.index()] = -away;
-    }
-    push
 }
 
 /// One bit after the other from a seed.
@@ -135,6 +129,19 @@ mod tests {
     use super::*;
     use crate::driver::LearnedDriver;
 
+    /// Trainings that were are the same again only with the same directions from the same numbers.
+    #[test]
+    fn draws_keep_their_bits_and_are_of_every_direction() {
+        let mut stream = Seed(7).stream(Purpose::Disturbance);
+        let drawn: Vec<Direction> = (0..4000).map(|_| draw(&mut stream)).collect();
+        let bits = drawn.iter().flat_map(|push| push.slopes()).flat_map(|slope| slope.to_bits().to_le_bytes());
+        let digest = xxhash_rust::xxh3::xxh3_64(&bits.collect::<Vec<u8>>());
+        let found = (format!("{digest:016x}"), format!("{:016x}", stream.bits()));
+        assert_eq!(found, ("a8405d070a8073d7".to_owned(), "051d80fe93f16743".to_owned()));
+        assert!(Direction::ALL.iter().all(|direction| drawn.contains(direction)));
+        assert!(drawn.iter().all(|direction| Direction::ALL.contains(direction)));
+    }
+
     #[test]
     fn it_pushes_the_percept_its_way_within_its_budget_and_only_where_it_acts() {
         let driver = LearnedDriver::shipped().expect("the shipped weights are whole");
@@ -144,9 +151,7 @@ mod tests {
         let clean = [episode.rgb(), episode.rgb()].concat();
         let mut adversary = Adversary::new(driver.perception(), 2);
         adversary.start(1, Some(Seed(4)));
-        let mut left = [0.0; OUTPUTS];
-        left[Output::LaneOffset.index()] = 1.0;
-        adversary.targets[1].as_mut().expect("started above").push = left;
+        adversary.targets[1].as_mut().expect("started above").push = Direction::Offset(Side::Left);
         let mut rgb = clean.clone();
         // The chance of another mind in the first decision is small; the seed says that it keeps this one.
         adversary.act(2.0 / 255.0, &mut rgb);

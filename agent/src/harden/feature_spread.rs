@@ -75,17 +75,10 @@ fn attacked(eps: f32, perception: &Perception, situations: &[Situation]) -> Vec<
     let Ok(budget) = Budget::new(Norm::Linf, eps) else { return vec![[0.0; FEATURES]; situations.len()] };
     let network = Differentiable::new(perception);
     let clean: Vec<f32> = situations.iter().flat_map(|situation| to_numbers(&situation.frame)).collect();
-    let features = |outputs: &[f32], situation: &Situation| {
-        let Situation { odometry, decision_s, .. } = *situation;
-        let (mut memory, mut features) = (situation.memory.clone(), [0.0; FEATURES]);
-        for _ in 0..HISTORY {
-            memory.observe(&percept(outputs), odometry, decision_s, &mut features);
-        }
-        features
-    };
     let of = |pixels: &[f32]| -> Vec<[f32; FEATURES]> {
         let outputs = network.outputs(pixels);
-        outputs.chunks_exact(OUTPUTS).zip(situations).map(|(outputs, situation)| features(outputs, situation)).collect()
+        let rows = outputs.chunks_exact(OUTPUTS).zip(situations);
+        rows.map(|(outputs, situation)| situation.features_after(&percept(outputs), HISTORY)).collect()
     };
     let before = of(&clean);
     let mut moved = vec![[0.0_f32; FEATURES]; situations.len()];

@@ -32,8 +32,15 @@ impl Situation {
     /// The policy's input if perception makes this of a frame; what is remembered stays as it is.
     #[must_use]
     pub fn features(&self, percept: &Percept) -> [f32; FEATURES] {
-        let mut features = [0.0; FEATURES];
-        self.memory.clone().observe(percept, self.odometry, self.decision_s, &mut features);
+        self.features_after(percept, 1)
+    }
+
+    /// The policy's input once perception has made this of the frames of so many decisions in a row, while the car goes on as it does
+    /// now. Who has seen nothing tells the policy noughts.
+    #[must_use]
+    pub fn features_after(&self, percept: &Percept, decisions: usize) -> [f32; FEATURES] {
+        let (mut memory, mut features) = (self.memory.clone(), [0.0; FEATURES]);
+        (0..decisions).for_each(|_| memory.observe(percept, self.odometry, self.decision_s, &mut features));
         features
     }
 }

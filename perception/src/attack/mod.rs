@@ -17,6 +17,7 @@
 mod budget;
 mod classifier;
 mod differentiable;
+mod direction;
 mod losses;
 
 mod budgeted;
@@ -32,6 +33,7 @@ pub use budgeted::gradient_steps::{PgdSettings, fgsm, pgd, random_noise};
 pub use budgeted::square::square;
 pub use classifier::{Batch, ClassLoss, ClassScore, Classifier};
 pub use differentiable::Differentiable;
+pub use direction::{Direction, Show, Side};
 pub use losses::PerceptLoss;
 pub use nearest::carlini_wagner::carlini_wagner;
 pub use nearest::deepfool::deepfool;

@@ -21,21 +21,59 @@ pub(in crate::robustness) struct DrivePlan {
     pub name: &'static str,
     pub method: LossMethod,
     pub goal: Goal,
+    /// How many decisions it looks ahead.
+    pub ahead: usize,
 }
 
-/// The attacks on drives. One goal is not enough: a driver that filters what it sees over time is pushed one way in every decision
-/// best, and whoever follows a car is best shown none.
-pub(in crate::robustness) const DRIVE_ATTACKS: [DrivePlan; 10] = [
-    DrivePlan { name: "noise", method: LossMethod::Noise, goal: Goal::Worst },
-    DrivePlan { name: "square", method: LossMethod::Square, goal: Goal::Worst },
-    DrivePlan { name: "fgsm", method: LossMethod::Fgsm, goal: Goal::Worst },
-    DrivePlan { name: "pgd", method: LossMethod::Pgd, goal: Goal::Worst },
-    DrivePlan { name: "apgd", method: LossMethod::Apgd, goal: Goal::Worst },
-    DrivePlan { name: "apgd, steer left", method: LossMethod::Apgd, goal: Goal::SteerLeft },
-    DrivePlan { name: "apgd, steer right", method: LossMethod::Apgd, goal: Goal::SteerRight },
-    DrivePlan { name: "apgd, drift left", method: LossMethod::Apgd, goal: Goal::DriftLeft },
-    DrivePlan { name: "apgd, drift right", method: LossMethod::Apgd, goal: Goal::DriftRight },
-    DrivePlan { name: "apgd, hide the lead", method: LossMethod::Apgd, goal: Goal::Hide },
+/// Those that look ahead look so far: half a second of frames that all say the same turns the firmest belief in a car ahead, or in
+/// none, to the other side.
+const AHEAD: usize = 4;
+
+/// A method towards the worst action.
+const fn worst(name: &'static str, method: LossMethod) -> DrivePlan {
+    DrivePlan { name, method, goal: Goal::Worst, ahead: 0 }
+}
+
+/// Auto-PGD towards a goal.
+const fn apgd(name: &'static str, goal: Goal) -> DrivePlan {
+    DrivePlan { name, method: LossMethod::Apgd, goal, ahead: 0 }
+}
+
+/// The same, looking ahead.
+const fn apgd_ahead(name: &'static str, goal: Goal) -> DrivePlan {
+    DrivePlan { name, method: LossMethod::Apgd, goal, ahead: AHEAD }
+}
+
+/// The attacks on drives: every method towards the worst action, and the strongest of them towards every other goal there is; some
+/// of those on decisions with a look ahead as well, because the car ahead is in no slope of a single frame.
+///
+/// One goal is not enough: a driver that filters what it sees over time is pushed one way in every decision best, whoever follows a
+/// car is best shown none, and whoever follows none is best shown one. Nothing is left out that the adversary of a hardening does.
+pub(in crate::robustness) const DRIVE_ATTACKS: [DrivePlan; 24] = [
+    worst("noise", LossMethod::Noise),
+    worst("square", LossMethod::Square),
+    worst("fgsm", LossMethod::Fgsm),
+    worst("pgd", LossMethod::Pgd),
+    worst("apgd", LossMethod::Apgd),
+    apgd("apgd, mad", Goal::Mad),
+    apgd("apgd, critic", Goal::Critic),
+    apgd("apgd, emergency brake", Goal::EmergencyBrake),
+    apgd("apgd, full throttle", Goal::FullThrottle),
+    apgd("apgd, steer left", Goal::SteerLeft),
+    apgd("apgd, steer right", Goal::SteerRight),
+    apgd("apgd, drift left", Goal::DriftLeft),
+    apgd("apgd, drift right", Goal::DriftRight),
+    apgd("apgd, offset left", Goal::OffsetLeft),
+    apgd("apgd, offset right", Goal::OffsetRight),
+    apgd("apgd, hide the lead", Goal::Hide),
+    apgd("apgd, show a ghost", Goal::Ghost),
+    apgd("apgd, drift left and hide the lead", Goal::DriftLeftHide),
+    apgd("apgd, drift right and hide the lead", Goal::DriftRightHide),
+    apgd("apgd, drift left and show a ghost", Goal::DriftLeftGhost),
+    apgd("apgd, drift right and show a ghost", Goal::DriftRightGhost),
+    apgd_ahead("apgd, worst ahead", Goal::Worst),
+    apgd_ahead("apgd, critic ahead", Goal::Critic),
+    apgd_ahead("apgd, emergency brake ahead", Goal::EmergencyBrake),
 ];
 
 /// The number of steps or tries a method is given.
@@ -99,37 +137,80 @@ impl Objective for SingleLoss<'_> {
     }
 }
 
-/// What became of a drive under attack.
+/// How much is spent on each decision of a drive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::robustness) struct Spent {
+    pub eps_levels: u8,
+    /// Steps of a gradient method, tries of the others.
+    pub steps: usize,
+    /// Runs, each from a start of its own; the strongest frame counts.
+    pub starts: usize,
+}
+
+/// What became of a drive, attacked or not.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::robustness) struct Driven {
     pub outcome: Outcome,
     pub driving_score: f32,
+    /// 0 to 1.
+    pub route_completion: f32,
+    /// The least time to collision; infinite if there was never one.
+    pub min_ttc_s: f32,
 }
 
-/// Drives scenarios to their ends, every decision attacked with such a budget and effort, or none.
+/// Drives scenarios to their ends, side by side, every decision attacked or none.
 ///
 /// # Errors
 /// [`FleetError`] if a world cannot be built.
 pub(in crate::robustness) fn drive_attacked(
     driver: &LearnedDriver,
     scenarios: &[Scenario],
-    attack: Option<(DrivePlan, u8, usize)>,
+    attack: Option<(DrivePlan, Spent)>,
     seed: u64,
 ) -> Result<Vec<Driven>, FleetError> {
-    let attack = attack.map(|(DrivePlan { method, goal, .. }, eps_levels, steps)| DriveAttack {
-        method: Method::Loss(method),
-        budget: budget(f32::from(eps_levels)),
-        steps,
-        share: 1.0,
-        goal,
-        seed,
-        keep_changes: false,
-    });
+    let attack =
+        attack.map(|(DrivePlan { method, goal, ahead, .. }, Spent { eps_levels, steps, starts })| DriveAttack {
+            method: Method::Loss(method),
+            budget: budget(f32::from(eps_levels)),
+            steps,
+            starts,
+            ahead,
+            share: 1.0,
+            goal,
+            seed,
+            keep_changes: false,
+        });
     let seeds = vec![seed; scenarios.len()];
     let drives = drive_all(&mut driver.twin(), scenarios.to_vec(), attack.as_ref(), &seeds, &mut to_the_end)?;
     let driven = |drive: crate::attack::drive::Drive| Driven {
         outcome: drive.outcome.unwrap_or(Outcome::TimeUp),
         driving_score: drive.score.driving_score,
+        route_completion: drive.score.route_completion,
+        min_ttc_s: drive.min_ttc_s,
     };
     Ok(drives.into_iter().map(driven).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use roadproof_perception::attack::Direction;
+
+    /// A driver that is attacked only in ways it was not trained against, or only in those, says nothing of the others.
+    #[test]
+    fn drives_are_attacked_in_every_direction_that_a_hardening_pushes_and_towards_every_goal() {
+        let of = |goal: Goal| DRIVE_ATTACKS.iter().any(|plan| plan.method == LossMethod::Apgd && plan.goal == goal);
+        for direction in Direction::ALL {
+            let pushes = |goal: &Goal| goal.direction() == Some(direction);
+            assert!(Goal::NAMED.into_iter().filter(pushes).any(of), "no attack on drives pushes to {direction:?}");
+        }
+        // Another action, whichever, is no aim over a drive.
+        for goal in Goal::NAMED.into_iter().filter(|goal| *goal != Goal::Other) {
+            assert!(of(goal), "{goal:?} is not among the attacks on drives");
+        }
+        // A look ahead is for decisions: what a frame shows is shown at once.
+        assert!(DRIVE_ATTACKS.iter().all(|plan| plan.ahead == 0 || plan.goal.direction().is_none()));
+        let names: std::collections::BTreeSet<&str> = DRIVE_ATTACKS.iter().map(|plan| plan.name).collect();
+        assert_eq!(names.len(), DRIVE_ATTACKS.len());
+    }
 }

@@ -7,7 +7,7 @@
 use crate::driver::LearnedDriver;
 use crate::host::interrupt::Interrupt;
 use crate::host::progress::LongWork;
-use crate::robustness::attacks::attacked::{DRIVE_ATTACKS, Driven, drive_attacked, effort};
+use crate::robustness::attacks::attacked::{DRIVE_ATTACKS, Driven, Spent, drive_attacked, effort};
 use crate::robustness::drives::Family;
 use crate::robustness::kept::{is_broken, mean, ratio};
 use crate::robustness::plan::Plan;
@@ -110,7 +110,8 @@ pub(in crate::robustness) fn measure(
             if interrupt.requested() {
                 return Ok(None);
             }
-            let driven = drive_attacked(driver, &scenarios, Some((attack, *eps_levels, effort)), plan.seed)?;
+            let spent = Spent { eps_levels: *eps_levels, steps: effort, starts: 1 };
+            let driven = drive_attacked(driver, &scenarios, Some((attack, spent)), plan.seed)?;
             points.push(point(*eps_levels, &clean, &driven));
             done += 1;
             stage.set(done, format_args!("{} at {eps_levels} grey levels", attack.name));
@@ -136,11 +137,11 @@ pub(in crate::robustness) fn measure(
 fn point(eps_levels: u8, clean: &[Driven], attacked: &[Driven]) -> DrivePoint {
     let pair = |driven: &Driven| (driven.outcome, driven.driving_score);
     let broken = clean.iter().zip(attacked).map(|(clean, attacked)| is_broken(pair(clean), pair(attacked)));
-    summed_up(eps_levels, clean, broken.collect(), attacked)
+    summed_up(eps_levels, clean, broken.collect(), attacked.iter().map(pair).collect())
 }
 
-fn summed_up(eps_levels: u8, clean: &[Driven], drives_broken: Vec<bool>, driven: &[Driven]) -> DrivePoint {
-    let scores: Vec<f32> = driven.iter().map(|driven| driven.driving_score).collect();
+fn summed_up(eps_levels: u8, clean: &[Driven], drives_broken: Vec<bool>, ends: Vec<(Outcome, f32)>) -> DrivePoint {
+    let (outcomes, scores): (Vec<Outcome>, Vec<f32>) = ends.into_iter().unzip();
     let driving_score = mean(scores.iter().copied());
     DrivePoint {
         eps_levels,
@@ -149,7 +150,7 @@ fn summed_up(eps_levels: u8, clean: &[Driven], drives_broken: Vec<bool>, driven:
         broken: mean(drives_broken.iter().map(|broken| f32::from(u8::from(*broken)))),
         drives_broken,
         scores,
-        outcomes: driven.iter().map(|driven| driven.outcome).collect(),
+        outcomes,
     }
 }
 
@@ -161,11 +162,10 @@ fn strongest(clean: &[Driven], curves: &[DriveCurve]) -> Vec<DrivePoint> {
         let worst = |drive: usize| {
             let least = points.iter().min_by(|a, b| a.scores[drive].total_cmp(&b.scores[drive]));
             let least = least.expect("there is a method");
-            Driven { outcome: least.outcomes[drive], driving_score: least.scores[drive] }
+            (least.outcomes[drive], least.scores[drive])
         };
         let broken = (0..clean.len()).map(|drive| points.iter().any(|point| point.drives_broken[drive]));
-        let driven: Vec<Driven> = (0..clean.len()).map(worst).collect();
-        summed_up(points[0].eps_levels, clean, broken.collect(), &driven)
+        summed_up(points[0].eps_levels, clean, broken.collect(), (0..clean.len()).map(worst).collect())
     };
     (0..budgets).map(at).collect()
 }
@@ -176,7 +176,8 @@ mod tests {
 
     #[test]
     fn the_strongest_attack_is_chosen_drive_by_drive() {
-        let driven = |outcome, driving_score| Driven { outcome, driving_score };
+        let driven =
+            |outcome, driving_score| Driven { outcome, driving_score, route_completion: 1.0, min_ttc_s: f32::INFINITY };
         use Outcome::{OffRoad, TimeUp};
         let clean = [driven(TimeUp, 40.0), driven(TimeUp, 60.0)];
         let curve = |method, rows: [Driven; 2]| {
