@@ -207,7 +207,7 @@ fn a_search_finds_the_smallest_fault_that_breaks_a_driver_without_gradients() {
     let (folder, source) = folder_with(BRAKES);
     let out = folder.path().join("found");
     let search = |out: &Path| {
-        let arguments = ["--faults", "400", "--seed", "3", "--out"];
+        let arguments = ["--faults", "1000", "--seed", "3", "--out"];
         run(roadproof().args(["search", "scripted"]).arg(&source).args(arguments).arg(out))
     };
     let ended = search(&out);
@@ -217,7 +217,7 @@ fn a_search_finds_the_smallest_fault_that_breaks_a_driver_without_gradients() {
     let path = out.join(&names[0]);
     let text = std::fs::read_to_string(&path).expect("the scenario is there");
     assert!(text.starts_with("// Found by: roadproof search scripted "), "{text}");
-    assert!(text.contains(" --faults 400 --seed 3\n"), "{text}");
+    assert!(text.contains(" --faults 1000 --seed 3\n"), "{text}");
     run_well(roadproof().arg("replay").arg(&path));
     // Alone, in another process, the same driver drives what was recorded, and keeps no bounds.
     let case = Case::read(&path, true).expect("checked");
