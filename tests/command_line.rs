@@ -119,7 +119,7 @@ fn a_scenario_seen_through_another_camera_is_refused_for_drivers_that_learned() 
 fn arguments_out_of_bounds_are_refused() {
     check(
         &refusal(roadproof().args(["evaluate", "--driver", "nonsense"])),
-        &["\"nonsense\"", "shipped, hardened, scripted, straight, random, blind"],
+        &["\"nonsense\"", "shipped, hardened, scripted, straight, random, blind, odometry"],
     );
     check(
         &refusal(roadproof().args(["evaluate", "--driver", "scripted", "--roads", "0"])),

@@ -22,13 +22,15 @@ use std::path::PathBuf;
   roadproof evaluate --driver runs/seven --json seven.json
   roadproof evaluate --driver scripted --roads 200
   roadproof evaluate --driver blind                   the shipped driver with its camera covered
+  roadproof evaluate --driver odometry                one that was trained without a camera
+  roadproof evaluate --driver straight                straight on at the speed limit
   roadproof evaluate --driver hardened                the one that was trained to hold under faults and attacks
 
 What faults and attacks leave of a driver is measured by `roadproof report`.
 
 Exit codes: 0 all roads were driven, whatever the score, 2 bad input, 130 stopped by Ctrl-C or another signal.")]
 pub(super) struct Arguments {
-    /// A run folder, or one of shipped, hardened, scripted, straight, random, blind.
+    /// A run folder, or one of shipped, hardened, scripted, straight, random, blind, odometry.
     #[arg(long, default_value = "shipped")]
     driver: String,
     /// The run whose driver `blind` covers the eyes of [default: shipped].

@@ -36,7 +36,7 @@ pub(super) struct Arguments {
     /// Scenario files or folders.
     #[arg(default_value = "scenarios")]
     paths: Vec<PathBuf>,
-    /// scripted, straight, random, shipped, hardened, blind, or the folder of a run.
+    /// scripted, straight, random, shipped, hardened, blind, odometry, or the folder of a run.
     #[arg(long, default_value = "scripted")]
     driver: String,
     /// Write a JUnit report there; - is standard output.

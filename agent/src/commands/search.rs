@@ -26,7 +26,7 @@ who holds, and the trace of the drive.
 
 Exit codes: 0 none of the faults breaks the drive, 1 some do, 2 bad input, 130 stopped by Ctrl-C or another signal.")]
 pub(super) struct Arguments {
-    /// A run folder, or one of shipped, hardened, scripted, straight, random, blind.
+    /// A run folder, or one of shipped, hardened, scripted, straight, random, blind, odometry.
     driver: String,
     #[command(flatten)]
     subject: Subject,

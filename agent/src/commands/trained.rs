@@ -10,6 +10,8 @@ use std::path::Path;
 /// Settings of `train` for the shipped driver, and of `train --harden` for the hardened one.
 const NOMINAL: &str = include_str!("../../../assets/weights/settings.ron");
 const HARDENED: &str = include_str!("../../../assets/weights/hardened/settings.ron");
+/// Settings of `train --without-camera` for the driver that ships without one.
+const ODOMETRY: &str = include_str!("../../../assets/weights/odometry/settings.ron");
 
 /// The settings that the driver of this name was trained under. Who was not trained has the default ones, and so has a driver
 /// that came without its run, with its own camera. `blind` has those of `blind_run`, or of the shipped driver.
@@ -22,6 +24,7 @@ pub(super) fn trained_under(name: &str, blind_run: Option<&Path>) -> anyhow::Res
         ("scripted" | "straight" | "random", _) => return Ok(Settings::default()),
         ("shipped", _) | ("blind", None) => return shipped(NOMINAL, "assets/weights/settings.ron"),
         ("hardened", _) => return shipped(HARDENED, "assets/weights/hardened/settings.ron"),
+        ("odometry", _) => return shipped(ODOMETRY, "assets/weights/odometry/settings.ron"),
         ("blind", Some(run)) => run,
         (folder, _) => Path::new(folder),
     };
@@ -47,6 +50,8 @@ mod tests {
             };
             assert_eq!(driver.spec(), &settings.driver(), "{name}");
         }
+        let driver = crate::driver::OdometryDriver::shipped().expect("it is built in");
+        assert_eq!(driver.spec(), &trained_under("odometry", None).expect("settings").driver());
     }
 
     #[test]

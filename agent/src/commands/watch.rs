@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 H lists the keys. The window is part of the program if it was built with it:
   cargo run --release --features watch -- watch")]
 pub(super) struct Arguments {
-    /// A run folder, or one of shipped, hardened, scripted, straight, random, blind [default: shipped]; or the scenario.
+    /// A run folder, or one of shipped, hardened, scripted, straight, random, blind, odometry [default: shipped]; or the scenario.
     #[arg(value_name = "RUN")]
     first: Option<String>,
     /// A scenario file, or a folder of them [default: an everyday scenario].

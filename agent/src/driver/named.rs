@@ -6,7 +6,7 @@ use std::path::Path;
 
 impl Driver {
     /// Names of drivers that need no run folder.
-    pub const NAMES: [&str; 6] = ["shipped", "hardened", "scripted", "straight", "random", "blind"];
+    pub const NAMES: [&str; 7] = ["shipped", "hardened", "scripted", "straight", "random", "blind", "odometry"];
 
     /// The driver of this name or folder. `blind` covers the eyes of the driver of `blind_run`, or of the shipped one.
     ///
@@ -16,6 +16,7 @@ impl Driver {
         let driver = match name {
             "scripted" => return Ok(Self::Scripted),
             "straight" => return Ok(Self::Straight),
+            "odometry" => return Ok(Self::Odometry(Box::new(OdometryDriver::shipped()?))),
             "random" => return Ok(Self::Random(RandomDriver::default())),
             "blind" => {
                 let driver = blind_run.map_or_else(LearnedDriver::shipped, LearnedDriver::load)?;

@@ -1,11 +1,15 @@
 //! The driver without a camera: what its own car tells, through a policy that has learnt to drive by it. What a driver who looks has
 //! more than this one is what looking is worth.
 
-use crate::driver::{DriverSpec, Drives, LoadError, POLICY_FILE};
+use crate::driver::{DriverSpec, Drives, LoadError, POLICY_FILE, SPEC_FILE};
 use crate::memory::{FEATURES, Memory, MemorySettings};
 use crate::policy::{OUTPUTS, QNetwork, QValues};
 use roadproof_sim::{Controls, Observations, Seed};
 use std::path::Path;
+
+/// What `roadproof train --without-camera` makes.
+const SHIPPED_SPEC: &str = include_str!("../../../assets/weights/odometry/driver.ron");
+const SHIPPED_POLICY: &[u8] = include_bytes!("../../../assets/weights/odometry/policy.safetensors");
 
 /// Memories of many worlds that no frame gets into.
 pub struct Odometer {
@@ -74,6 +78,17 @@ impl OdometryDriver {
         Ok(Self::new(QNetwork::load(&folder.join(POLICY_FILE), spec.policy)?, spec))
     }
 
+    /// The driver without a camera that ships with the program; its policy is part of the binary.
+    ///
+    /// # Errors
+    /// [`LoadError`] if it was built in from another version's files.
+    pub fn shipped() -> Result<Self, LoadError> {
+        let folder = Path::new("assets/weights/odometry");
+        let spec = DriverSpec::parse(SHIPPED_SPEC, &folder.join(SPEC_FILE))?;
+        let policy = QNetwork::from_bytes(SHIPPED_POLICY, &folder.join(POLICY_FILE), spec.policy)?;
+        Ok(Self::new(policy, spec))
+    }
+
     /// What it is made of.
     #[must_use]
     pub fn spec(&self) -> &DriverSpec {
@@ -100,5 +115,35 @@ impl Drives for OdometryDriver {
         let heads = self.policy.heads(&features);
         let worlds = heads.as_chunks::<OUTPUTS>().0.iter().zip(seen.sensed.iter().zip(&seen.vehicles));
         worlds.map(|(heads, (sensed, vehicle))| QValues(heads).best().controls(vehicle, &sensed.ego)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::drive::rollout::Rollout;
+    use roadproof_sim::{DriveStyle, Split, generate_drive};
+
+    #[test]
+    fn what_ships_is_as_training_writes_it() {
+        let driver = OdometryDriver::shipped().expect("the shipped weights are whole");
+        assert_eq!(driver.spec().to_ron(), SHIPPED_SPEC);
+        assert!(!driver.spec().percepts);
+    }
+
+    #[test]
+    fn frames_and_what_is_ahead_change_nothing() {
+        let scenario = generate_drive(Seed::of_split(Split::Validation, 1, 0), &DriveStyle::default());
+        let mut driver = OdometryDriver::shipped().expect("it is built in");
+        let mut other = OdometryDriver::shipped().expect("it is built in");
+        other.start(&[scenario.seed]);
+        let mut rollout = Rollout::start(vec![scenario], &mut driver, 1).expect("a world");
+        for _ in 0..20 {
+            let mut seen = rollout.seen().clone();
+            seen.rgb.fill(77);
+            (seen.sensed[0].gap_m, seen.sensed[0].lane_offset_m, seen.sensed[0].curvature_per_m) =
+                (Some(1.0), 1.0, 0.1);
+            assert_eq!(other.act(&seen), rollout.step());
+        }
     }
 }

@@ -28,7 +28,7 @@ use crate::train::perceive::perceive;
 use crate::train::settings::Settings;
 use anyhow::Context;
 use roadproof_perception::Perception;
-use roadproof_sim::Scenario;
+use roadproof_sim::{Scenario, Seed, generate_drive};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -296,7 +296,13 @@ fn evaluate_all(
     let mut drivers = match perception {
         Some(perception) => {
             let learned = || Box::new(LearnedDriver::new(perception.clone(), policy.clone(), settings.driver()));
-            vec![Driver::Learned(learned()), Driver::Blind(learned())]
+            let odometry = OdometryDriver::shipped()?;
+            let mut drivers = vec![Driver::Learned(learned()), Driver::Blind(learned())];
+            // Who was trained for other drives is no measure of these.
+            if odometry.spec().fits(&generate_drive(Seed(settings.seed), &settings.drive)).is_ok() {
+                drivers.push(Driver::Odometry(Box::new(odometry)));
+            }
+            drivers
         }
         None => vec![Driver::Odometry(Box::new(OdometryDriver::new(policy.clone(), settings.driver())))],
     };

@@ -3,7 +3,7 @@
 //! # Source
 //! CARLA Leaderboard 2.1, `statistics_manager.py`: score = route completion × penalty, with
 //! penalty = (1 − share outside lanes) / (1 + Σ coefficient × count). The minimum speed is that of `MinimumSpeedRouteTest` in
-//! scenario_runner's `atomic_criteria.py` with the Leaderboard's four checkpoints: in each quarter of the route the ego's mean speed
+//! `scenario_runner`'s `atomic_criteria.py` with the Leaderboard's four checkpoints: in each quarter of the route the ego's mean speed
 //! over that of all background vehicles, in hundredths of a per cent, whether they stand, come towards the ego or are out of sight.
 //! What falls short of 100 % counts by its share.
 //!
