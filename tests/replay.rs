@@ -46,6 +46,8 @@ fn what_was_checked_is_what_is_driven_on() {
     assert!(road(Episode::new(changed).expect("a world")).length_m() >= 777.0);
 }
 
+/// Where the faults are the camera's it drives as if nothing were wrong: its holding says that the drive can be driven within the bounds,
+/// and nothing of the fault. What holds under that stands in `shipped_drivers`.
 #[test]
 fn every_scenario_holds_with_the_scripted_driver() {
     let broken: Vec<String> = library()
@@ -161,6 +163,67 @@ fn files_of_another_camera_are_skipped() {
     }
     let report = std::fs::read_to_string(junit).expect("a report");
     assert!(report.contains("disabled=\"1\"") && report.contains("<skipped message="), "{report}");
+}
+
+/// The fault of the one is the camera's alone, of the other the controls' as well.
+const FOGGY: [&str; 2] = [
+    "perturbations: [(during_s: (0.0, 9.0), fault: Graded(kind: Fog, severity: 1))], expect:",
+    "perturbations: [(during_s: (0.0, 9.0), fault: Graded(kind: Fog, severity: 1)), \
+     (during_s: (0.0, 9.0), fault: Graded(kind: ControlDelay, severity: 1))], expect:",
+];
+
+#[test]
+fn a_fault_of_the_camera_is_nothing_to_who_looks_through_none() {
+    let straight =
+        std::fs::read_to_string(repository().join("scenarios/lane_keeping/straight.ron")).expect("a scenario");
+    let [foggy, foggy_and_late] = FOGGY.map(|faults| straight.replacen("expect:", faults, 1));
+    let folder = suite(&[("foggy.ron", &foggy), ("late.ron", &foggy_and_late)]);
+    let junit = folder.path().join("junit.xml");
+    for (driver, skips) in [("scripted", true), ("random", true), ("blind", true), ("shipped", false)] {
+        let ended = run(roadproof().args(["replay", "--driver", driver]).arg(folder.path()).arg("--junit").arg(&junit));
+        let reason = "/foggy  its faults are the camera's, and this driver looks at no frame";
+        let said = ended.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(said.contains(&reason.replace("  ", " ")), skips, "{driver}\n{}", ended.stdout);
+        let counted = "1 skipped: of a camera that this driver does not look through";
+        assert_eq!(ended.stdout.contains(counted), skips, "{driver}\n{}", ended.stdout);
+        assert!(!ended.stdout.contains("skip   late"), "{driver}\n{}", ended.stdout);
+        let report = std::fs::read_to_string(&junit).expect("a report");
+        assert_eq!(report.contains("<skipped message="), skips, "{driver}\n{report}");
+    }
+    // Whoever records the drive records what others see of it.
+    let said = run_well(roadproof().arg("replay").arg(folder.path().join("foggy.ron")).arg("--bless"));
+    assert!(said.contains("recorded as ") && folder.path().join("foggy.trace").exists(), "{said}");
+    run_well(roadproof().arg("replay").arg(folder.path().join("foggy.ron")));
+}
+
+#[test]
+fn a_driver_is_held_to_the_bounds_of_its_class() {
+    let straight =
+        std::fs::read_to_string(repository().join("scenarios/lane_keeping/straight.ron")).expect("a scenario");
+    let by =
+        |bounds: &str| straight.trim_end().trim_end_matches(')').to_owned() + &format!("expect_by: ({bounds}),\n)\n");
+    let passed = |text: &str, driver: &str| {
+        let folder = suite(&[]);
+        std::fs::write(folder.path().join("good.ron"), text).expect("a file in a temporary folder");
+        let ended = run(roadproof().args(["replay", "--bounds", "--driver", driver]).arg(folder.path()));
+        assert!(matches!(ended.code, Some(0 | 1)), "{}\n{}", ended.stdout, ended.stderr);
+        (ended.code == Some(0), ended.stdout)
+    };
+    let (kept, broken) = ("(outcome: Arrived, min_driving_score: 1.0)", "(outcome: Blocked)");
+    for (bounds, [scripted, shipped, hardened]) in [
+        (format!("camera: {kept}"), [true, true, true]),
+        (format!("camera: {broken}"), [true, false, false]),
+        (format!("camera: {broken}, hardened: {kept}"), [true, false, true]),
+        (format!("camera: {kept}, hardened: {broken}"), [true, true, false]),
+    ] {
+        for (driver, holds) in [("scripted", scripted), ("shipped", shipped), ("hardened", hardened)] {
+            let (passed, said) = passed(&by(&bounds), driver);
+            assert_eq!(passed, holds, "{driver} with {bounds}\n{said}");
+        }
+    }
+    let (_, said) = passed(&by(&format!("camera: {kept}")), "shipped");
+    assert!(said.contains("       min_driving_score = 100.00 (bound 1.00)"), "{said}");
+    assert!(!said.contains("max_lane_offset_m"), "bounds of whoever drives are not added:\n{said}");
 }
 
 #[test]

@@ -112,11 +112,18 @@ impl Episode {
         &self.trace
     }
 
-    /// The drive held against its scenario's expectations; `None` while it goes on.
+    /// The drive held against its scenario's expectations of whoever drives; `None` while it goes on.
     #[must_use]
     pub fn judgement(&self) -> Option<Judgement> {
+        self.judged_by(&self.expect)
+    }
+
+    /// The drive held against these expectations, such as [`Scenario::bounds`](crate::Scenario::bounds) has them for a class of
+    /// drivers; `None` while it goes on.
+    #[must_use]
+    pub fn judged_by(&self, expect: &Expect) -> Option<Judgement> {
         let outcome = self.verdict().outcome?;
-        Some(judge_drive(&self.expect, outcome, self.score(), &self.extremes, self.clock))
+        Some(judge_drive(expect, outcome, self.score(), &self.extremes, self.clock))
     }
 }
 

@@ -58,7 +58,7 @@ pub use clock::Clock;
 pub use episode::Episode;
 pub use fleet::{Fleet, FleetError, Observations};
 pub use outcome::comfort::Comfort;
-pub use outcome::expectations::Judgement;
+pub use outcome::expectations::{DriverClass, Judgement};
 pub use outcome::measures::Measures;
 pub use outcome::score::Score;
 pub use outcome::verdict::{Outcome, Verdict};

@@ -14,6 +14,7 @@ use anyhow::Context;
 use clap::Args;
 use rayon::prelude::*;
 use roadproof_sim::Controls;
+use roadproof_sim::outcome::expectations::Closest;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -30,7 +31,8 @@ A file with a .trace beside it replays the recorded actions and must meet every 
 other driver than scripted the trace is left aside. Files without a trace are driven in closed loop. What an attack found
 has a trace of the driver who broke, and bounds for those who hold: without --driver the trace alone is held to.
 
-Files whose camera or decision rate is not the driver's are skipped. A file that cannot be used is named, the others are driven, and the exit
+A driver is held to the bounds for its class, if a file has some. Files whose camera or decision rate is not the driver's are skipped, and so
+are files without a trace whose faults are the camera's alone where the driver looks through none. A file that cannot be used is named, the others are driven, and the exit
 code is 2.")]
 pub(super) struct Arguments {
     /// Scenario files or folders.
@@ -54,6 +56,9 @@ pub(super) struct Arguments {
     /// Write one trace file per case into this folder.
     #[arg(long, value_name = "FOLDER")]
     traces: Option<PathBuf>,
+    /// Say of every bound what was measured, not of the closest alone.
+    #[arg(long)]
+    bounds: bool,
     /// Drive in closed loop and record actions and trace beside each scenario whose bounds the drive keeps.
     #[arg(long)]
     bless: bool,
@@ -67,7 +72,7 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
     let files = roadproof_sim::scenario::find(&arguments.paths)?;
     let driver = Driver::named(&arguments.driver, None)?;
     let with_golden = arguments.driver == "scripted" && !arguments.bless;
-    let (cases, mut left_out) = read(files, &driver, with_golden);
+    let (cases, mut left_out) = read(files, &driver, with_golden, arguments.bless);
     check_outputs(arguments, &cases)?;
     let interrupt = interrupt::install()?;
     let (cases, mut reports) = drive(arguments, cases, &interrupt, &mut left_out)?;
@@ -78,6 +83,9 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
     }
     let mut both = cases.iter().zip(&mut reports).filter(|_| arguments.bless);
     let blessed = both.try_for_each(|(case, report)| bless(case, report));
+    if arguments.bounds {
+        reports.iter_mut().for_each(|report| report.notes.extend(report.bounds.iter().map(Closest::to_string)));
+    }
     told(console, &reports, &left_out);
     blessed?;
     if let Some(folder) = &arguments.traces {
@@ -107,41 +115,62 @@ const MOST_JOBS: usize = 4096;
 struct LeftOut {
     path: PathBuf,
     reason: anyhow::Error,
-    /// Whether the file is as it should be, but not for this driver.
-    unfit: bool,
+    kind: Kind,
+}
+
+/// Why a file is not driven.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// It cannot be used.
+    Broken,
+    /// It is as it should be, but not for this driver.
+    Unfit,
+    /// It is about what this driver does not look at.
+    Unseen,
 }
 
 impl LeftOut {
     fn line(&self) -> String {
-        let verdict = if self.unfit { "skip " } else { "ERROR" };
+        let verdict = if self.kind == Kind::Broken { "ERROR" } else { "skip " };
         format!("{verdict}  {:<36} {:#}", title(&self.path), self.reason)
     }
 
     fn junit_case(&self) -> CaseResult {
         let reason = format!("{:#}", self.reason);
-        let outcome = if self.unfit { CaseOutcome::Skipped(reason) } else { CaseOutcome::Error(reason) };
+        let broken = self.kind == Kind::Broken;
+        let outcome = if broken { CaseOutcome::Error(reason) } else { CaseOutcome::Skipped(reason) };
         CaseResult { family: family(&self.path), name: name(&self.path), seconds: 0.0, outcome }
     }
 
     /// What the exit code is to tell: files that cannot be used, or that none of them fits the driver.
     fn as_error(left_out: Vec<Self>, nothing_driven: bool) -> Option<anyhow::Error> {
-        let broken = left_out.iter().filter(|left| !left.unfit).count();
-        let first = left_out.into_iter().find(|left| !left.unfit || (nothing_driven && broken == 0))?;
-        let reason = if first.unfit { first.reason.context(first.path.display().to_string()) } else { first.reason };
+        let broken = left_out.iter().filter(|left| left.kind == Kind::Broken).count();
+        let first = left_out.into_iter().find(|left| left.kind == Kind::Broken || (nothing_driven && broken == 0))?;
+        let named = first.kind == Kind::Broken;
+        let reason = if named { first.reason } else { first.reason.context(first.path.display().to_string()) };
         Some(if broken > 1 { reason.context(format!("{broken} files cannot be driven, the first")) } else { reason })
     }
 }
 
-/// Reads the files; those that cannot be used, or do not fit the driver, are left out.
-fn read(files: Vec<PathBuf>, driver: &Driver, with_golden: bool) -> (Vec<Case>, Vec<LeftOut>) {
+/// Reads the files; those that cannot be used, do not fit the driver, or have nothing in them that it looks at, are left out. What is
+/// to be recorded is for whoever replays it.
+fn read(files: Vec<PathBuf>, driver: &Driver, with_golden: bool, bless: bool) -> (Vec<Case>, Vec<LeftOut>) {
     let (mut cases, mut left_out) = (Vec::new(), Vec::new());
     for path in files {
-        match Case::read(&path, with_golden) {
-            Err(reason) => left_out.push(LeftOut { path, reason, unfit: false }),
-            Ok(case) => match driver.fits(&case.scenario) {
-                Err(misfit) => left_out.push(LeftOut { path, reason: misfit.into(), unfit: true }),
-                Ok(()) => cases.push(case),
-            },
+        let case = match Case::read(&path, with_golden) {
+            Ok(case) => case,
+            Err(reason) => {
+                left_out.push(LeftOut { path, reason, kind: Kind::Broken });
+                continue;
+            }
+        };
+        if let Err(misfit) = driver.fits(&case.scenario) {
+            left_out.push(LeftOut { path, reason: misfit.into(), kind: Kind::Unfit });
+        } else if !bless && case.unseen_by(driver) {
+            let reason = anyhow::anyhow!("its faults are the camera's, and this driver looks at no frame");
+            left_out.push(LeftOut { path, reason, kind: Kind::Unseen });
+        } else {
+            cases.push(case);
         }
     }
     (cases, left_out)
@@ -186,7 +215,7 @@ fn drive(
             }
             Err(error) => {
                 let reason = error.context(case.path.display().to_string());
-                left_out.push(LeftOut { path: case.path, reason, unfit: false });
+                left_out.push(LeftOut { path: case.path, reason, kind: Kind::Broken });
             }
         }
     }
@@ -204,8 +233,12 @@ fn told(console: &mut Console, reports: &[CaseReport], left_out: &[LeftOut]) {
     left_out.iter().for_each(|left| console.line(left.line()));
     let failed = reports.iter().filter(|report| !report.failures.is_empty()).count();
     let mut counts = format!("{} passed, {failed} failed", reports.len() - failed);
-    let skipped = left_out.iter().filter(|left| left.unfit).count();
-    for (count, what) in [(skipped, "skipped: not for this driver"), (left_out.len() - skipped, "not to be used")] {
+    for (kind, what) in [
+        (Kind::Unfit, "skipped: not for this driver"),
+        (Kind::Unseen, "skipped: of a camera that this driver does not look through"),
+        (Kind::Broken, "not to be used"),
+    ] {
+        let count = left_out.iter().filter(|left| left.kind == kind).count();
         if count > 0 {
             counts += &format!(", {count} {what}");
         }

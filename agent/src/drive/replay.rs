@@ -4,6 +4,7 @@ use crate::drive::rollout::drive_recorded;
 use crate::driver::Driver;
 use crate::host::files::write_atomically;
 use anyhow::Context;
+use roadproof_sim::outcome::expectations::Closest;
 use roadproof_sim::{Build, BuiltScenario, Episode, FleetError, Trace, text};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -31,6 +32,8 @@ pub struct CaseReport {
     pub notes: Vec<String>,
     /// The measure that came closest to its bound, or what the trace says.
     pub closest: String,
+    /// Every bound that was held to, with what was measured, tightest first.
+    pub bounds: Vec<Closest>,
     /// The drive.
     pub trace: Trace,
     /// Wall-clock time.
@@ -58,6 +61,13 @@ impl Case {
     #[must_use]
     pub fn found(&self) -> bool {
         self.scenario.recorded.is_some() || !self.scenario.expect.golden_holds
+    }
+
+    /// Whether there is nothing in it for this driver: it is driven in closed loop, its faults are the camera's, and the driver
+    /// looks at no frame.
+    #[must_use]
+    pub fn unseen_by(&self, driver: &Driver) -> bool {
+        self.golden.is_none() && driver.class().is_none() && self.scenario.faults_are_the_cameras()
     }
 
     /// The folder it lies in, by its last name.
@@ -114,7 +124,7 @@ impl CaseReport {
     }
 }
 
-/// Drives one case to its end.
+/// Drives one case to its end, and holds it to the bounds for this driver's class.
 ///
 /// # Errors
 /// If the world cannot be built.
@@ -138,22 +148,17 @@ pub fn drive_case(case: &Case, driver: &mut Driver) -> anyhow::Result<CaseReport
             failures.push(format!("golden trace: {difference}; if that is meant, renew it with: {renew}"));
         }
     }
-    match episode.judgement() {
+    let mut bounds = Vec::new();
+    match episode.judged_by(case.scenario.bounds(driver.class())) {
         Some(judgement) if case.golden.is_some() && case.found() => {
             let score = episode.score().driving_score;
             closest += &format!("the attacked drive ends {:?}, driving score {score:.2}", judgement.outcome);
         }
         Some(judgement) => {
             failures.extend(judgement.failures());
-            closest += &judgement.closest().map_or_else(
-                || format!("{:?}", judgement.outcome),
-                |bound| {
-                    format!(
-                        "{:?}, {} = {:.2} (bound {:.2})",
-                        judgement.outcome, bound.name, bound.measured, bound.bound
-                    )
-                },
-            );
+            let tightest = judgement.closest().map_or_else(String::new, |bound| format!(", {bound}"));
+            closest += &format!("{:?}{tightest}", judgement.outcome);
+            bounds = judgement.bounds;
         }
         None => failures.push("the recorded actions end before the drive does".to_owned()),
     }
@@ -163,6 +168,7 @@ pub fn drive_case(case: &Case, driver: &mut Driver) -> anyhow::Result<CaseReport
         failures,
         notes: Vec::new(),
         closest,
+        bounds,
         trace: episode.trace().clone(),
         seconds: start.elapsed().as_secs_f64(),
     })

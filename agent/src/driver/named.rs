@@ -1,7 +1,8 @@
 //! Drivers by the names that people type.
 
 use crate::driver::{Driver, DriverSpec, LearnedDriver, Misfit, OdometryDriver, RandomDriver};
-use roadproof_sim::Scenario;
+use crate::memory::MemorySettings;
+use roadproof_sim::{DriverClass, Scenario};
 use std::path::Path;
 
 impl Driver {
@@ -50,5 +51,12 @@ impl Driver {
             Self::Odometry(driver) => driver.spec().fits(scenario),
             Self::Scripted | Self::Straight | Self::Random(_) => Ok(()),
         }
+    }
+
+    /// Which bounds of a scenario are for it; `None` for whoever looks through no camera.
+    #[must_use]
+    pub fn class(&self) -> Option<DriverClass> {
+        let filters = self.learned()?.spec().memory == MemorySettings::STEADY;
+        Some(if filters { DriverClass::Hardened } else { DriverClass::Camera })
     }
 }

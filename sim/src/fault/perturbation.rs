@@ -1,7 +1,7 @@
 //! What a file says of sensor faults: which, when, and how strong.
 
 use crate::clock::Span;
-use crate::fault::kind::{FaultKind, Severity};
+use crate::fault::kind::{FaultKind, Group, Severity};
 use crate::range;
 use crate::trigger::Trigger;
 use serde::{Deserialize, Serialize};
@@ -50,4 +50,15 @@ pub enum Fault {
         /// How strong, 1 to 5.
         severity: Severity,
     },
+}
+
+impl Fault {
+    /// Whether it is the camera's, and nothing else of the car is wrong.
+    #[must_use]
+    pub fn changes_the_frame(&self) -> bool {
+        match self {
+            Self::Noise { .. } | Self::Blur { .. } | Self::Dropped { .. } | Self::Frozen {} => true,
+            Self::Graded { kind, .. } => kind.group() != Group::Vehicle,
+        }
+    }
 }

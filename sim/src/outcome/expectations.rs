@@ -6,6 +6,7 @@ use crate::outcome::score::Score;
 use crate::outcome::verdict::Outcome;
 use crate::range::option;
 use serde::{Deserialize, Serialize};
+use std::fmt::{Display, Formatter};
 
 /// Bounds of a drive; what is left out is not checked.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,7 +43,7 @@ pub struct Expect {
     #[serde(deserialize_with = "option::arrive_within_s")]
     pub arrive_within_s: Option<f32>,
     /// Whether the drive of the golden trace must keep these bounds too. Not where an attack was recorded: the trace is of a
-    /// driver who broke, the bounds are for those who hold.
+    /// driver who broke, the bounds are for those who hold, whatever their class.
     pub golden_holds: bool,
 }
 
@@ -64,6 +65,42 @@ impl Default for Expect {
     }
 }
 
+/// What a driver goes by, as far as the bounds of a drive can depend on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DriverClass {
+    /// Whoever looks through the camera.
+    Camera,
+    /// Whoever does, and filters what it sees over time.
+    Hardened,
+}
+
+/// Bounds for classes of drivers, in place of those for whoever drives: a fault of the camera can only be held against one who
+/// looks through it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ExpectBy {
+    /// For [`DriverClass::Camera`].
+    pub camera: Option<Expect>,
+    /// For [`DriverClass::Hardened`], who is held to those for the camera where there are none.
+    pub hardened: Option<Expect>,
+}
+
+impl ExpectBy {
+    /// Whether all are held to the bounds for whoever drives.
+    pub(crate) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The bounds for a class, if there are any.
+    #[must_use]
+    pub fn class(&self, class: DriverClass) -> Option<&Expect> {
+        match class {
+            DriverClass::Camera => self.camera.as_ref(),
+            DriverClass::Hardened => self.hardened.as_ref().or(self.camera.as_ref()),
+        }
+    }
+}
+
 /// The measure of a drive that came closest to its bound.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Closest {
@@ -75,6 +112,12 @@ pub struct Closest {
     pub bound: f32,
     /// How much was left as a share of the bound; negative if it was broken.
     pub margin: f32,
+}
+
+impl Display for Closest {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{} = {:.2} (bound {:.2})", self.name, self.measured, self.bound)
+    }
 }
 
 /// Worst values of a drive, to be held against a scenario's expectations.

@@ -107,11 +107,18 @@ impl Scenario {
         }
         check_camera(&self.camera)?;
         self.check_recorded()?;
+        self.check_bounds()?;
         self.ego.vehicle.check().map_err(CheckError::Vehicle)?;
         let scene = self.build_scene(&road);
         self.check_places(&road, &scene)?;
         self.check_scripts(&road)?;
         Ok(BuiltScenario::new(self, road, scene))
+    }
+
+    fn check_bounds(&self) -> Result<(), CheckError> {
+        let classes = [("camera", self.expect_by.camera), ("hardened", self.expect_by.hardened)];
+        let of_golden = classes.into_iter().find(|(_, bounds)| bounds.is_some_and(|bounds| !bounds.golden_holds));
+        of_golden.map_or(Ok(()), |(class, _)| Err(CheckError::GoldenOfClass { class }))
     }
 
     fn check_places(&self, road: &Road, scene: &Scene) -> Result<(), CheckError> {

@@ -133,6 +133,14 @@ pub enum CheckError {
     /// A vehicle that cannot be built.
     #[error("ego vehicle: {0}")]
     Vehicle(String),
+    /// Bounds of one class of drivers that speak of the golden trace.
+    #[error(
+        "expect_by.{class}.golden_holds = false, allowed is in `expect` alone: the trace is of one drive, whoever replays it"
+    )]
+    GoldenOfClass {
+        /// The class, as the file spells it.
+        class: &'static str,
+    },
     /// A recorded perturbation of other frames than the camera's.
     #[error(
         "the recorded perturbation {file:?} is of {} x {} pixels, the scenario's camera of {} x {}",

@@ -1,7 +1,7 @@
 //! Everyday drives from a seed: a generated road with traffic on it. What training, validation and evaluation drive on.
 
 use crate::camera::CameraSettings;
-use crate::outcome::expectations::Expect;
+use crate::outcome::expectations::{Expect, ExpectBy};
 use crate::road::{self, LaneId, Road, RoadStyle};
 use crate::scenario::{EgoStart, FORMAT, RoadSpec, Scenario};
 use crate::seed::{Purpose, Seed, Stream};
@@ -84,6 +84,7 @@ pub fn generate_drive(seed: Seed, style: &DriveStyle) -> Scenario {
         perturbations: Vec::new(),
         recorded: None,
         expect: Expect::default(),
+        expect_by: ExpectBy::default(),
     }
 }
 

@@ -17,7 +17,7 @@ pub use read::{ReadError, find, parse, read, to_ron};
 
 use crate::camera::CameraSettings;
 use crate::fault::{Perturbation, Recorded};
-use crate::outcome::expectations::Expect;
+use crate::outcome::expectations::{DriverClass, Expect, ExpectBy};
 use crate::range;
 use crate::road::{LaneId, RoadStyle};
 use crate::scene::light::Light;
@@ -88,9 +88,30 @@ pub struct Scenario {
     /// A recorded change of the frames, on top of all perturbations: the name of a file in the scenario's folder.
     #[serde(default)]
     pub recorded: Option<Recorded>,
-    /// Bounds that the drive must keep.
+    /// Bounds that the drive must keep, whoever drives.
     #[serde(default)]
     pub expect: Expect,
+    /// Bounds in their place for classes of drivers.
+    #[serde(default, skip_serializing_if = "ExpectBy::is_empty")]
+    pub expect_by: ExpectBy,
+}
+
+impl Scenario {
+    /// The bounds that a driver of this class must keep; `None` is one of no class, who looks through no camera. What an attack
+    /// found is held against all of them alike.
+    #[must_use]
+    pub fn bounds(&self, class: Option<DriverClass>) -> &Expect {
+        let own = class.filter(|_| self.expect.golden_holds).and_then(|class| self.expect_by.class(class));
+        own.unwrap_or(&self.expect)
+    }
+
+    /// Whether something goes wrong in this drive, and all of it is the camera's: whoever looks at no frame drives it as if
+    /// nothing were wrong.
+    #[must_use]
+    pub fn faults_are_the_cameras(&self) -> bool {
+        let faulty = self.recorded.is_some() || !self.perturbations.is_empty();
+        faulty && self.perturbations.iter().all(|perturbation| perturbation.fault.changes_the_frame())
+    }
 }
 
 /// Where the road comes from.

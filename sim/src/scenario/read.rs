@@ -173,6 +173,27 @@ Scenario(
     }
 
     #[test]
+    fn bounds_are_those_of_a_class_where_there_are_some() {
+        use crate::outcome::expectations::DriverClass::{Camera, Hardened};
+        let least = |rest: &str| {
+            let text = GOOD.replacen("expect: (outcome: Arrived, min_ttc_s: 1.0),", rest, 1);
+            let scenario = parse(&text, Path::new("good.ron")).unwrap();
+            let again = parse(&to_ron(&scenario).unwrap(), Path::new("again.ron")).unwrap();
+            assert_eq!(*scenario, *again);
+            [None, Some(Camera), Some(Hardened)].map(|class| scenario.bounds(class).min_ttc_s)
+        };
+        let (all, camera, hardened) =
+            ("expect: (min_ttc_s: 1.0)", "camera: (min_ttc_s: 2.0)", "hardened: (min_ttc_s: 3.0)");
+        assert_eq!(least(all), [Some(1.0); 3]);
+        assert_eq!(least(&format!("{all}, expect_by: ({camera})")), [Some(1.0), Some(2.0), Some(2.0)]);
+        assert_eq!(least(&format!("{all}, expect_by: ({hardened})")), [Some(1.0), Some(1.0), Some(3.0)]);
+        assert_eq!(least(&format!("{all}, expect_by: ({camera}, {hardened})")), [Some(1.0), Some(2.0), Some(3.0)]);
+        // What an attack found is held against all alike.
+        let found = "expect: (min_ttc_s: 1.0, golden_holds: false)";
+        assert_eq!(least(&format!("{found}, expect_by: ({camera})")), [Some(1.0); 3]);
+    }
+
+    #[test]
     fn a_recorded_perturbation_is_read_from_the_folder_of_the_scenario() {
         let message = |file: &str| {
             let text = GOOD.replacen("expect:", &format!("recorded: {file:?}, expect:"), 1);
@@ -199,6 +220,28 @@ Scenario(
             ("lane: 0, s_m: 40.0", "lane: 7, s_m: 40.0", "\"lead\" is in lane 7"),
             ("s_m: 40.0", "s_m: 6.0", "\"lead\" and the ego overlap"),
             ("length_m: 200.0", "length_m: 2.0", "2.0 m long"),
+            (
+                "min_ttc_s: 1.0),",
+                "min_ttc_s: 1.0), expect_by: (kamera: ()),",
+                "cases/lead.ron:9:61: Unexpected field named `kamera`",
+            ),
+            ("min_ttc_s: 1.0),", "min_ttc_s: 1.0), expect_by: (kamera: ()),", "expected either `camera` or `hardened`"),
+            (
+                "min_ttc_s: 1.0),",
+                "min_ttc_s: 1.0), expect_by: (camera: (min_driving_score: 101.0)),",
+                "cases/lead.ron:9:",
+            ),
+            (
+                "min_ttc_s: 1.0),",
+                "min_ttc_s: 1.0), expect_by: (camera: (min_driving_score: 101.0)),",
+                "min_driving_score = 101, allowed is 0 to 100",
+            ),
+            ("min_ttc_s: 1.0),", "min_ttc_s: 1.0), expect_by: (camera: (), camera: ()),", "camera"),
+            (
+                "min_ttc_s: 1.0),",
+                "min_ttc_s: 1.0), expect_by: (hardened: (golden_holds: false)),",
+                "expect_by.hardened.golden_holds = false",
+            ),
         ];
         for (from, to, expected) in cases {
             let text = GOOD.replacen(from, to, 1);
