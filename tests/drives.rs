@@ -21,6 +21,8 @@ mod damaged_run;
 
 mod robustness_report;
 
+mod shipped_drivers;
+
 mod mangled_scenario;
 
 mod found;
