@@ -173,6 +173,57 @@ mod tests {
         }
     }
 
+    /// Every number, and its place, held to what its unit and scale make of a situation by hand. No two are the same.
+    #[test]
+    fn every_number_is_what_its_name_says() {
+        let ego = Odometry {
+            speed_mps: 11.0,
+            acceleration_mps2: -2.0,
+            yaw_rate_rad_per_s: 0.05,
+            steer_rad: 0.02,
+            speed_limit_mps: 13.0,
+        };
+        let lanes = [[0.21, 0.031, 0.0044], [0.26, 0.037, 0.0054], [0.34, 0.045, 0.0064]];
+        let behind = Known { lanes, lead: Some([24.0, 4.0]), ego };
+        let nobody = Known { lead: None, ego: Odometry { speed_mps: 0.4, ..ego }, ..behind };
+        // Behind a car 24 m ahead, 7 m/s slower; and with nobody ahead within 60 m, all but standing.
+        let by_hand: [(&str, f32, f32); FEATURES] = [
+            ("lane_offset", 0.21, 0.21),
+            ("heading", 0.31, 0.31),
+            ("curvature", 0.22, 0.22),
+            ("lane_offset_before", 0.26, 0.26),
+            ("heading_before", 0.37, 0.37),
+            ("curvature_before", 0.27, 0.27),
+            ("lane_offset_two_before", 0.34, 0.34),
+            ("heading_two_before", 0.45, 0.45),
+            ("curvature_two_before", 0.32, 0.32),
+            ("lead", 1.0, 0.0),
+            ("gap", 0.8, 2.0),
+            ("nearness", 6.0 / 27.0, 6.0 / 63.0),
+            ("closing_speed", 1.4, 0.0),
+            ("urgency", 3.0 * 7.0 / 25.0, 0.0),
+            ("gap_to_spare", (24.0 - 2.0 - 13.2) / 15.0, (60.0 - 2.0 - 0.48) / 15.0),
+            ("speed", 11.0 / 15.0, 0.4 / 15.0),
+            ("speed_limit", 13.0 / 15.0, 13.0 / 15.0),
+            ("speed_to_spare", 2.0 / 3.0, 4.0),
+            ("steering_angle", 0.4, 0.4),
+            ("yaw_rate", 0.25, 0.25),
+            ("acceleration", -0.5, -0.5),
+            ("drift", 11.0 * 0.031, 0.4 * 0.031),
+            ("curvature_not_driven", 20.0 * (0.0044 - 0.05 / 11.0), 20.0 * (0.0044 - 0.05 / 2.0)),
+            ("standing", 0.0, 1.0),
+        ];
+        let told = Feature::<f32>::TABLE.iter().zip(behind.features().into_iter().zip(nobody.features()));
+        for ((feature, (behind, nobody)), (name, wanted, wanted_alone)) in told.zip(by_hand) {
+            assert_eq!(feature.name, name);
+            let apart = f32::max((behind - wanted).abs(), (nobody - wanted_alone).abs());
+            assert!(apart < 1e-5, "{name}: {behind} and {nobody}, by hand {wanted} and {wanted_alone}");
+        }
+        let mut values = by_hand.map(|(_, wanted, _)| wanted);
+        values.sort_by(f32::total_cmp);
+        assert!(values.windows(2).all(|pair| pair[1] - pair[0] > 1e-4), "two would pass for each other: {values:?}");
+    }
+
     #[test]
     fn lanes_come_first_the_newest_before_the_older_ones() {
         for (index, feature) in Feature::<f32>::TABLE.iter().enumerate().take(HISTORY * LANE_FEATURES) {

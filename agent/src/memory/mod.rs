@@ -166,6 +166,7 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::feature::FEATURE_MAX;
     use rand::{RngExt, SeedableRng};
     use rand_pcg::Pcg64Mcg;
 
@@ -213,12 +214,59 @@ mod tests {
         assert_eq!(digests.map(|digest| format!("{digest:016x}")), ["62e3279a14751f18", "923442d84d138478"]);
     }
 
+    /// What three frames and three states of the car come to, by hand: `feature` holds each formula, this holds what goes into them.
     #[test]
-    fn every_feature_is_written_and_bounded() {
+    fn the_policy_is_told_the_last_three_lanes_and_the_car_as_it_is_now() {
+        let mut memory = Memory::default();
         let mut features = [f32::NAN; FEATURES];
-        let percept = Percept { lane_offset_m: 100.0, gap_m: 5.0, lead_probability: 1.0, ..Percept::default() };
-        Memory::default().observe(&percept, Odometry::default(), 0.1, &mut features);
-        assert!(features.iter().all(|value| (-4.0..=4.0).contains(value)), "{features:?}");
-        assert_eq!(features[0], 4.0);
+        for decision in 1..=3_u8 {
+            let now = f32::from(decision);
+            let percept = Percept {
+                lane_offset_m: 0.1 * now,
+                heading_rad: 0.02 * now,
+                curvature_per_m: 0.003 * now,
+                gap_m: 24.0,
+                lead_probability: 1.0,
+                gap_scale_m: 0.1,
+                ..Percept::default()
+            };
+            let ego = Odometry {
+                speed_mps: 10.0,
+                acceleration_mps2: 0.4 * now,
+                yaw_rate_rad_per_s: 0.01 * now,
+                steer_rad: 0.005 * now,
+                speed_limit_mps: 12.0 + now,
+            };
+            memory.observe(&percept, ego, 0.1, &mut features);
+        }
+        let told = |name: &str| {
+            let place = Feature::<f32>::TABLE.iter().position(|feature| feature.name == name);
+            features[place.expect("there is such a feature")]
+        };
+        let by_hand = [
+            ("lane_offset", 0.3),
+            ("lane_offset_before", 0.2),
+            ("lane_offset_two_before", 0.1),
+            ("heading", 0.6),
+            ("heading_before", 0.4),
+            ("heading_two_before", 0.2),
+            ("curvature", 0.45),
+            ("curvature_before", 0.3),
+            ("curvature_two_before", 0.15),
+            ("lead", 1.0),
+            ("speed", 10.0 / 15.0),
+            ("acceleration", 0.3),
+            ("yaw_rate", 0.15),
+            ("steering_angle", 0.3),
+            ("speed_limit", 1.0),
+        ];
+        for (name, wanted) in by_hand {
+            assert!((told(name) - wanted).abs() < 1e-5, "{name} is {}, by hand {wanted}", told(name));
+        }
+        assert!((told("gap") - 24.0 / 30.0).abs() < 0.01, "a gap seen three times: {}", told("gap"));
+        // However far off a percept is, the policy is told no more than the greatest number there is.
+        let far = Percept { lane_offset_m: 100.0, heading_rad: -100.0, ..Percept::default() };
+        memory.observe(&far, Odometry::default(), 0.1, &mut features);
+        assert_eq!((features[0], features[1]), (FEATURE_MAX, -FEATURE_MAX));
     }
 }

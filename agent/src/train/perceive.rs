@@ -228,3 +228,44 @@ fn log(report: &PerceptionReport, step: usize, events: &mut EventWriter) -> Resu
     }
     events.flush()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use roadproof_perception::{PerceptionSettings, TrainingSettings};
+
+    /// A network that can be told from those of other seeds by what it sees.
+    fn network(seed: u64) -> Perception {
+        let settings = PerceptionSettings { width: 32, height: 16, ..PerceptionSettings::default() };
+        Trainer::new(settings, TrainingSettings::default(), seed).expect("the sizes divide").perception()
+    }
+
+    /// Shows the watch networks of the seeds 0, 1, 2 with such losses under attack; for each, which one it says to go on from.
+    fn told(losses: &[f32]) -> Vec<Option<usize>> {
+        let sees = |network: &Perception| network.see(&[90; 32 * 16 * 3]);
+        let all: Vec<Perception> = (0..losses.len() as u64).map(network).collect();
+        let mut watch = Watch::default();
+        let which = |back: Perception| all.iter().position(|network| sees(network) == sees(&back));
+        let looks = losses.iter().zip(&all);
+        looks
+            .map(|(&loss, now)| watch.overfitted(loss, now.clone()).map(|back| which(back).expect("one of them")))
+            .collect()
+    }
+
+    #[test]
+    fn a_network_that_is_far_worse_under_attack_gives_way_to_the_best_before_it() {
+        assert_eq!(told(&[3.0, 2.0, 2.9, 3.1]), [None, None, None, Some(1)], "the best, not the first or the last");
+        assert_eq!(told(&[2.0, 2.5, 3.1]), [None, None, Some(0)], "one that is a little worse is not the best");
+    }
+
+    #[test]
+    fn the_usual_wavering_is_no_overfitting() {
+        assert_eq!(told(&[2.0, 3.0, 1.5, 2.4, 2.5]), [None; 5], "a rise by just the bound is none above it");
+        assert_eq!(told(&[-1.0, -0.5, 0.1]), [None, None, Some(0)], "losses may be negative");
+    }
+
+    #[test]
+    fn the_watch_goes_on_after_it_has_spoken() {
+        assert_eq!(told(&[1.0, 4.0, 4.0, 0.5, 1.6]), [None, Some(0), Some(0), None, Some(3)]);
+    }
+}

@@ -429,10 +429,26 @@ mod tests {
         assert!(report.mean_iou.is_some_and(|iou| iou > 0.6), "{report:?}");
     }
 
+    /// Of the products of a training, burn-flex 0.22.1 splits those between threads that have at least 192 × 192 × 192
+    /// multiplications (`PARALLEL_THRESHOLD` of its `ops/matmul.rs`); smaller ones would be the same on any threads whatever it did.
+    const SPLIT_FROM: usize = 192 * 192 * 192;
+
     #[test]
     fn the_same_seed_gives_the_same_weights_on_any_threads() {
         let dataset = synthetic::dataset(64, 1);
-        let seen = |seed: u64| trained(seed, 20, &dataset).0.perception().see(dataset.frames(0, 8));
+        let settings = PerceptionSettings { stem_channels: 64, ..synthetic::settings() };
+        let training = TrainingSettings { batch: 96, ..TrainingSettings::default() };
+        // Each patch of each frame of a batch is a row of the first product; its gradient over the weights has as many terms.
+        let patches = settings.width / settings.patch * (settings.height / settings.patch);
+        let first_product = training.batch * patches * (3 * settings.patch * settings.patch) * settings.stem_channels;
+        assert!(first_product >= SPLIT_FROM, "{first_product} multiplications are not split");
+        let seen = |seed: u64| {
+            let mut trainer = Trainer::new(settings, training, seed).expect("the sizes divide");
+            (0..6).for_each(|_| {
+                trainer.train_batch(&dataset, 1e-2);
+            });
+            trainer.perception().see(dataset.frames(0, 8))
+        };
         let expected = seen(7);
         assert_eq!(seen(7), expected);
         assert_ne!(seen(8), expected);

@@ -235,6 +235,9 @@ mod tests {
             if fault == (Fault::Frozen {}) {
                 assert_eq!(inside, clean);
             }
+            let mut after = given.clone();
+            apply(&mut state, 2.0, &mut after);
+            assert_eq!(after, given, "{fault:?} after its span");
         }
     }
 

@@ -204,9 +204,39 @@ mod tests {
         app
     }
 
+    /// One decision at full throttle, half a second long, of a drive that lasts no longer, behind a car that is told to brake.
+    fn one_decision(perturbations: &str) -> (Measures, Verdict, f32) {
+        let text = format!(
+            "Scenario(format: 1, title: \"t\", duration_s: 0.5, decision_hz: 2.0, substeps: 20, \
+             road: Straight(length_m: 300.0), ego: (s_m: 20.0, speed_mps: 10.0), \
+             actors: [(name: \"ahead\", start: (lane: 0, s_m: 120.0, speed_mps: 10.0), \
+             script: [Brake(when: At(at_s: 0.0), decel_mps2: 6.0, for_s: 2.0)])], perturbations: [{perturbations}])"
+        );
+        let built = crate::parse(&text, "t.ron".as_ref()).expect("a scenario");
+        let mut app = app();
+        let entity = app.world_mut().spawn(WorldBundle::new(built)).id();
+        let world = app.world_mut();
+        let throttle = Controls { throttle: 1.0, ..Controls::default() };
+        world.get_mut::<Asked>(entity).expect("a world has all of its bundle").0 = throttle;
+        world.get_mut::<FaultState>(entity).expect("a world has all of its bundle").watch(&Measures::default());
+        world.run_schedule(Decide);
+        let world = world.entity(entity);
+        let (measures, verdict, traffic) = world.components::<(&Measures, &Verdict, &Traffic)>();
+        (*measures, *verdict, traffic.cars()[0].speed_mps)
+    }
+
+    /// Each of the neighbours in the chain that share something is told from the other order by what one decision leaves behind.
     #[test]
-    fn the_order_of_a_decision_is_complete() {
-        app().world_mut().run_schedule(Decide);
+    fn a_decision_goes_from_controls_to_the_verdict() {
+        let (measures, verdict, car_ahead_mps) = one_decision("");
+        assert!((car_ahead_mps - 7.0).abs() < 0.01, "traffic decides before it moves: {car_ahead_mps} m/s");
+        assert!(measures.step == 1 && measures.ego.speed_mps > 10.5, "measured after it moved: {measures:?}");
+        assert!((24.9..26.0).contains(&measures.ego.s_m), "measured after it moved: {measures:?}");
+        assert_eq!(verdict.outcome, Some(crate::Outcome::TimeUp), "judged by what was measured in this decision");
+        // Controls that come late must not have moved the car in the decision they were asked for in.
+        let late = "(during_s: (0.0, 9.0), fault: Graded(kind: ControlDelay, severity: 1))";
+        let (measures, ..) = one_decision(late);
+        assert!(measures.ego.speed_mps < 10.1, "faults act on controls before they move the car: {measures:?}");
     }
 
     #[test]
