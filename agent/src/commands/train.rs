@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
   roadproof train --resume runs/seven      goes on where Ctrl-C, or SIGTERM, stopped it
   roadproof train --resume runs/seven --minutes 20   goes on where fewer minutes cut it short
   roadproof train --without-camera         the baseline of all who look, in about three minutes
-  roadproof train --harden                 a driver that holds under sensor faults and attacks; about a quarter of an hour
+  roadproof train --harden                 against sensor faults and attacks as well; about a quarter of an hour
   roadproof train --harden --from runs/seven --out runs/seven-hard
 
 A run that is stopped saves what was learnt, says how to go on, and exits with 130.")]

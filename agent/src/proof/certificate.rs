@@ -2,10 +2,14 @@
 //! of the percept, through the memory, to those of the policy.
 //!
 //! A certificate is about one decision, with the memory as it is before the frame. Whether a whole drive holds is another
-//! question: an attack that changes no action still changes what is remembered. It is a proof about the networks as real functions
-//! and about memory and trackers in f32; what the networks lose in f32 is covered by margins, see `bounds`.
+//! question: an attack that changes no action still changes what is remembered. It is about the networks as real functions, and about
+//! memory and trackers in f32. What the networks lose in f32 is covered by margins that were measured and not proven, see
+//! [`roadproof_perception::proof::network`]: strictly, a certificate is strong evidence and no proof of the program that drives.
 //!
-//! Interval bounds are loose for networks that were not trained for them: how little they prove stands in
+//! A budget below one grey level moves no byte of a frame: what is certified there is a property of the networks, by which they can be
+//! compared, and no statement about anything that a camera delivers.
+//!
+//! Interval bounds are loose for networks that were not trained for them: how little they show stands in
 //! `assets/results/certificates.md`. At an eps of zero only the margins for rounding are left, in which the nearest
 //! choices cannot be told apart. A larger share asks for a perception and a policy that are trained for narrow bounds.
 //!

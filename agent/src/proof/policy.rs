@@ -1,5 +1,5 @@
-//! Sound bounds of the policy over boxes of its input: interval bound propagation through its layers, with the last one taken
-//! over differences of heads.
+//! Bounds of the policy as a real function over boxes of its input: interval bound propagation through its layers, with the last one
+//! taken over differences of heads, and a margin for what it loses in f32.
 //!
 //! `LayerNorm` takes the mean off a linear layer's sums, which is linear itself: it is done to the layer's weights, so that the
 //! bounds of what is left, `c`, are those of one layer. Then it divides by the root of the mean of `c²`. A value of the result

@@ -11,7 +11,8 @@ pub(super) fn expected_error(outputs: &[f32], quantity: Output) -> f32 {
     log_scale(raw).exp() * quantity.scale()
 }
 
-/// Loss of one quantity; its gradient times `weight` goes to `gradient`. Without a target there is nothing to learn.
+/// Loss of one quantity; its gradient times `weight` goes to `gradient`. Without a target there is nothing to learn. The mean has the
+/// slope of the absolute error alone, the scale that of the likelihood, see `percept_loss`.
 pub(super) fn quantity_loss(
     outputs: &[f32],
     quantity: Output,

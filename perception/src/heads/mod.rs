@@ -38,16 +38,19 @@ pub fn percept(outputs: &[f32]) -> Percept {
 
 /// Loss of one frame's outputs; its gradient times `weight` goes to `gradient`.
 ///
-/// For each quantity the absolute error, which the mean descends, and the negative log likelihood of a Laplace
-/// distribution around that mean, which only the scale descends. Were the mean to descend the likelihood as well, every
-/// error would count as much as its scale is small: what is learned early then drowns the gap and the lead, which are
-/// learned late. For the lead, the cross-entropy.
+/// For each quantity the absolute error, which the mean descends with a slope of plus or minus one whatever the scale, and the negative
+/// log likelihood of a Laplace distribution around that mean, which only the scale descends, each frame with the same weight. Were the
+/// mean to descend the likelihood as well, every error would count as much as its scale is small: what is learned early then drowns
+/// the gap and the lead, which are learned late. For the lead, the cross-entropy.
 ///
 /// # Shapes
 /// - `outputs`, `gradient`: as many as [`Output::ALL`]
 ///
 /// # Source
-/// That drowning, and scaling the mean's gradient against it: Seitzer et al. 2022, arXiv:2203.09168, here with β = 1.
+/// That drowning: Seitzer et al. 2022, arXiv:2203.09168, of a normal distribution. Their loss weighs the likelihood of each sample by
+/// its own variance to the power β, taken for a constant, mean and variance alike; at β = 1 the mean's gradient is that of the squared
+/// error. Here the mean's is that of the absolute error, which is their remedy at β = 1 carried over to the Laplace distribution, whose
+/// likelihood has that gradient over the scale. The scale's gradient is not weighed as theirs would be: it is the likelihood's.
 pub(crate) fn percept_loss(outputs: &[f32], label: &PerceptLabel, weight: f32, gradient: &mut [f32]) -> f32 {
     let lane = lane::loss(outputs, label, weight, gradient);
     let gap = lead::gap_loss(outputs, label, weight, gradient);

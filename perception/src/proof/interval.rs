@@ -2,8 +2,8 @@
 //!
 //! Everything is computed in f64. The operators of [`Interval`] round outwards by what the same operation may lose in f32; of
 //! single numbers they give what f32 gives. Those of [`Affine`] do not, they are for a network as a real function: what a whole network loses in f32 is added once, at its end,
-//! because bounds that carry a proven loss from layer to layer are a thousand times wider than what is lost. What f64 itself
-//! loses is ignored.
+//! because bounds that carry a worst loss from layer to layer are a thousand times wider than what is lost. There is no directed
+//! rounding: what f64 itself loses is ignored.
 //!
 //! # Source
 //! Interval arithmetic: Moore 1966, "Interval Analysis". Boxes through networks by centre and radius: Gowal et al. 2018,

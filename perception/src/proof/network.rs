@@ -1,14 +1,18 @@
-//! Sound bounds of what the network says about every frame within an L∞ distance of one: interval bound propagation from the
-//! pixels to the nine outputs and to the percept.
+//! Bounds of what the network says about every frame within an L∞ distance of one: interval bound propagation from the pixels to
+//! the nine outputs and to the percept.
 //!
 //! The box begins as the pixels within `eps`, cut to what a pixel can be. Weakening the mean of a patch and the first layer are
 //! one linear map of the pixels, so its radius is taken over their product. After each normalisation the bounds of the next
 //! layer are taken in two ways, and of each the better: through the exact range of every normalised value, and as the layer's
 //! product before normalisation over the range of the root mean square, which the normalised values share.
 //!
-//! Bounds are those of the network as a real function, and a margin on top for what it loses in f32: many times what it was ever
-//! seen to lose, but no proof. Bounds with a proven loss in every layer say nothing: what the layers make of such losses is wider
-//! than the bounds for a budget of a tenth of a grey level.
+//! Bounds are sound for the network as a real function, up to what f64 loses without directed rounding. The network that drives is
+//! computed in f32: for that there is a margin on top, many times what it was ever seen to lose, which is a measurement and no
+//! proof. Bounds with a worst loss in every layer say nothing: what the layers make of such losses is wider than the bounds for a
+//! budget of a tenth of a grey level.
+//!
+//! A camera delivers bytes: the least change of one is a grey level, `1/255`. Within a smaller budget of a frame of bytes there is no
+//! other: bounds for it say something of the network's function and nothing of a camera.
 //!
 //! # Source
 //! Gowal et al. 2018, "On the Effectiveness of Interval Bound Propagation for Training Verifiably Robust Models",
