@@ -12,7 +12,7 @@ fn report(driver: &str, out: &Path) -> (Ended, Value, String) {
 
 /// The same with other options.
 fn report_with(driver: &str, options: &[&str], out: &Path) -> (Ended, Value, String) {
-    let arguments = ["report", driver, "--quick", "--roads", "1"];
+    let arguments = ["report", driver, "--quick", "--roads", "1", "--drives", "2"];
     let ended = run(roadproof().args(arguments).args(options).arg("--out").arg(out));
     assert!(matches!(ended.code, Some(0 | 1)), "{}\n{}", ended.stdout, ended.stderr);
     let text = |name: &str| std::fs::read_to_string(out.join(name)).expect("the report has this file");
