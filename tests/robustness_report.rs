@@ -7,8 +7,13 @@ use std::path::Path;
 
 /// Makes a small report and reads it back.
 fn report(driver: &str, out: &Path) -> (Ended, Value, String) {
-    let arguments = ["report", driver, "--quick", "--kinds", "Fog,Contrast,SpeedBias", "--roads", "1"];
-    let ended = run(roadproof().args(arguments).arg("--out").arg(out));
+    report_with(driver, &["--kinds", "Fog,Contrast,SpeedBias,LocalisationBias"], out)
+}
+
+/// The same with other options.
+fn report_with(driver: &str, options: &[&str], out: &Path) -> (Ended, Value, String) {
+    let arguments = ["report", driver, "--quick", "--roads", "1", "--drives", "2"];
+    let ended = run(roadproof().args(arguments).args(options).arg("--out").arg(out));
     assert!(matches!(ended.code, Some(0 | 1)), "{}\n{}", ended.stdout, ended.stderr);
     let text = |name: &str| std::fs::read_to_string(out.join(name)).expect("the report has this file");
     let json = serde_json::from_str(&text("robustness.json")).expect("the report is JSON");
@@ -31,65 +36,123 @@ fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
+/// An estimate's value, which lies within its interval.
+fn estimate(value: &Value) -> f64 {
+    let [low, own, high] = ["low", "value", "high"].map(|part| number(&value[part]));
+    assert!(low <= own && own <= high, "{value}");
+    own
+}
+
 #[test]
 fn the_report_of_the_shipped_driver_adds_up_and_is_whole() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (ended, json, page) = report("shipped", &folder.path().join("one"));
-    assert_eq!((&json["format"], &json["driver"]), (&Value::from(1), &Value::from("shipped")));
+    assert_eq!((&json["format"], &json["driver"]), (&Value::from(2), &Value::from("shipped")));
     let matrix = &json["matrix"];
-    // Held-out roads, once as they are and once as all there is, three kinds, five severities.
-    assert_eq!(list(&matrix["cells"]).len(), 2 * 3 * 5);
-    let clean = number(&json["headline"]["clean_score"]);
+    // Held-out roads, once as they are and once as all there is, four kinds, three severities.
+    assert_eq!(list(&matrix["cells"]).len(), 2 * 4 * 3);
+    let clean = estimate(&json["headline"]["clean_score"]);
     assert!(clean > 50.0, "the shipped driver drives: {clean}");
-    let mut rates = Vec::new();
-    for kind in ["Fog", "Contrast", "SpeedBias"] {
+    let rate = |kind: &str| {
         let own = |cell: &&Value| cell["kind"] == kind && cell["family"] == "all";
         let scores: Vec<f64> =
             list(&matrix["cells"]).iter().filter(own).flat_map(|cell| numbers(&cell["scores"])).collect();
-        assert_eq!(scores.len(), 5, "{kind}");
-        rates.push(mean(&scores) / clean);
+        assert_eq!(scores.len(), 3, "{kind}");
+        mean(&scores) / clean
+    };
+    let acting: Vec<&str> = list(&matrix["kinds"])
+        .iter()
+        .filter(|kind| kind["acts"] == true)
+        .filter_map(|kind| kind["kind"].as_str())
+        .collect();
+    assert_eq!(
+        acting,
+        ["Fog", "Contrast", "SpeedBias"],
+        "where the map puts the car is nothing to who drives by a camera"
+    );
+    let rates: Vec<f64> = acting.into_iter().map(rate).collect();
+    let mrr = estimate(&json["headline"]["mrr"]);
+    assert!((mean(&rates) - mrr).abs() < 1e-4 && (rate("LocalisationBias") - 1.0).abs() < 1e-6, "{rates:?}, {mrr}");
+    for text in [&page, &ended.stdout] {
+        assert!(text.contains("LocalisationBias"), "what does not act is named: {text}");
     }
-    let mrr = number(&json["headline"]["mrr"]);
-    assert!((mean(&rates) - mrr).abs() < 1e-4, "{rates:?}, said to be {mrr}");
     check_attacks(&json);
-    let checks = list(&json["attacked_decisions"]["checks"]);
-    assert_eq!(checks.len(), 11);
+    check_decisions(&json);
+    let checks = list(&json["checks"]);
     let failed = checks.iter().filter(|check| check["verdict"] == "Failed").count();
     assert_eq!(ended.code, Some(i32::from(failed > 0)), "{checks:#?}");
     let verdict = |part: &str| {
         let found = checks.iter().find(|check| check["name"].as_str().is_some_and(|name| name.contains(part)));
         found.unwrap_or_else(|| panic!("no check of {part}"))["verdict"].clone()
     };
-    for part in ["planted", "deterministic", "gradients are not zero", "each example", "without a bound"] {
+    for part in [
+        "deterministic",
+        "gradients are not zero",
+        "small changes",
+        "each example",
+        "without a bound",
+        "attacked directly",
+    ] {
         assert_eq!(verdict(part), "Held", "{part}: {checks:#?}");
     }
+    verdict("twice the steps change no drive");
     let certified: Vec<f64> = list(&json["certified"]).iter().map(|pair| number(&pair[1])).collect();
     assert!(certified.len() > 1 && certified.iter().all(|share| (0.0..=1.0).contains(share)), "{certified:?}");
     assert!(certified.is_sorted_by(|more, less| more >= less), "a larger budget certifies no more: {certified:?}");
     check_page(&page, checks);
 }
 
+/// What the strongest attacks leave is the least of what was run, drive by drive, and a smaller budget counts in a larger one.
 fn check_attacks(json: &Value) {
-    let drives = &json["attacked_drives"];
-    let methods: Vec<&Value> = list(&drives["curves"]).iter().map(|curve| &curve["method"]).collect();
-    for method in ["noise", "square", "fgsm", "pgd", "apgd", "apgd, steer left", "apgd, drift right"] {
-        assert!(methods.iter().any(|found| *found == method), "{method}: {methods:?}");
+    let attacked = &json["attacked_drives"];
+    let (drives, runs) = (list(&attacked["drives"]), list(&attacked["runs"]));
+    let reference = number(&attacked["reference_eps_levels"]);
+    for method in ["noise", "square", "fgsm", "pgd", "apgd", "apgd, steer left", "apgd, show a ghost"] {
+        let own = |run: &&Value| run["attack"] == method && number(&run["eps_levels"]) == reference;
+        let complete = runs.iter().filter(own).any(|run| list(&run["drives"]).len() == drives.len());
+        assert!(complete, "{method} was not run on every drive");
     }
-    for (place, strongest) in list(&drives["strongest"]).iter().enumerate() {
-        for (drive, least) in numbers(&strongest["scores"]).into_iter().enumerate() {
-            let scores = list(&drives["curves"]).iter().map(|curve| number(&curve["points"][place]["scores"][drive]));
-            assert_eq!(scores.fold(f64::INFINITY, f64::min), least, "the least score over methods, drive by drive");
+    for point in list(&attacked["worst"]) {
+        for (place, worst) in list(&point["drives"]).iter().enumerate() {
+            let within = runs.iter().filter(|run| number(&run["eps_levels"]) <= number(&point["eps_levels"]));
+            let scores = within.flat_map(|run| list(&run["drives"]).iter().zip(numbers(&run["scores"])));
+            let own = scores.filter(|(drive, _)| number(drive) as usize == place).map(|(_, score)| score);
+            let clean = number(&drives[place]["driving_score"]);
+            assert_eq!(own.fold(clean, f64::min), number(&worst["driving_score"]), "drive {place}, {point}");
         }
     }
-    let last = list(&drives["strongest"]).last().expect("a budget");
-    assert_eq!(number(&last["broken"]), 1.0, "nothing defends the shipped driver: {last}");
-    for curve in list(&json["attacked_decisions"]["curves"]) {
+    let groups = list(&attacked["groups"]);
+    let names: Vec<&Value> = groups.iter().map(|group| &group["name"]).collect();
+    assert_eq!(names, ["all drives", "empty roads", "roads with other cars"]);
+    let empty = drives.iter().filter(|drive| drive["empty"] == true).count();
+    assert_eq!(number(&groups[1]["drives"]) as usize, empty);
+    assert!(empty > 0 && empty < drives.len());
+    for group in groups {
+        let broken: Vec<f64> = list(&group["points"]).iter().map(|point| estimate(&point["broken"])).collect();
+        assert!(broken.is_sorted(), "{group}");
+    }
+    let last = list(&groups[0]["points"]).last().expect("a budget");
+    assert_eq!(estimate(&last["broken"]), 1.0, "nothing defends the shipped driver: {last}");
+    assert_eq!(
+        &json["headline"]["attacked"],
+        &list(&groups[0]["points"])[0],
+        "the budget of reference is the first here"
+    );
+    for doubling in list(&attacked["doublings"]) {
+        assert!(list(&doubling["changed"]).iter().all(|drive| list(&doubling["drives"]).contains(drive)), "{doubling}");
+    }
+}
+
+fn check_decisions(json: &Value) {
+    let decisions = &json["attacked_decisions"];
+    for curve in list(&decisions["curves"]) {
         for point in list(&curve["points"]) {
             let broken = list(&point["broken"]).iter().filter(|broken| broken.as_bool() == Some(true)).count();
             let frames = list(&point["broken"]).len();
             assert!((broken as f64 / frames as f64 - number(&point["success"])).abs() < 1e-6, "{point}");
         }
     }
+    assert_eq!(list(&decisions["searched"]).len(), 4);
 }
 
 /// The page holds all it shows and asks no network for anything.
@@ -126,6 +189,18 @@ fn the_report_of_a_run_is_the_same_again_to_the_bit() {
 }
 
 #[test]
+fn one_part_alone_is_the_same_as_in_the_whole() {
+    let (driver, folder) = (laid_out(), tempfile::tempdir().expect("a temporary folder"));
+    let name = driver.path().to_str().expect("a path of plain letters");
+    let (_, whole, _) = report(name, &folder.path().join("whole"));
+    let (ended, part, page) = report_with(name, &["--only", "attacks"], &folder.path().join("part"));
+    assert_eq!(whole["attacked_drives"], part["attacked_drives"]);
+    assert!(part["matrix"].is_null() && part["attacked_decisions"].is_null() && !page.contains("mRR"));
+    assert!(page.contains("Drives broken") && ended.stdout.contains("empty roads"), "{}", ended.stdout);
+    assert_eq!(list(&part["checks"]).len(), 1, "that of drives");
+}
+
+#[test]
 fn reports_that_cannot_be_are_refused() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let out = folder.path().join("out");
@@ -139,6 +214,8 @@ fn reports_that_cannot_be_are_refused() {
     check(&["shipped", "--kinds", "Fogg"], &["--kinds", "\"Fogg\"", "did you mean \"Fog\"?"]);
     check(&["shipped", "--kinds", "Fog,Fog"], &["Fog twice"]);
     check(&["shipped", "--roads", "0"], &["--roads = 0, allowed is 1 to 1000"]);
+    check(&["shipped", "--drives", "0"], &["--drives = 0, allowed is 1 to 1000"]);
+    check(&["shipped", "--only", "paint"], &["--only", "paint", "attacks"]);
     check(&["shipped", "--driver", "random"], &["--driver"]);
     check(&["scripted"], &["\"scripted\"", "no gradients"]);
     check(&["blind"], &["\"blind\"", "no gradients"]);

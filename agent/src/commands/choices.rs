@@ -3,6 +3,7 @@
 
 use crate::attack::goal::Goal;
 use crate::attack::method::{ClassMethod, LossMethod, Method};
+use crate::robustness::Part;
 use clap::ValueEnum;
 use roadproof_perception::attack::Norm;
 use roadproof_sim::Split;
@@ -121,6 +122,27 @@ impl From<GoalName> for Goal {
             GoalName::DriftRightHide => Self::DriftRightHide,
             GoalName::DriftLeftGhost => Self::DriftLeftGhost,
             GoalName::DriftRightGhost => Self::DriftRightGhost,
+        }
+    }
+}
+
+/// A part of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum PartName {
+    /// Sensor faults.
+    Faults,
+    /// Attacks on whole drives.
+    Attacks,
+    /// Attacks on single decisions, with most of the check-list.
+    Decisions,
+}
+
+impl From<PartName> for Part {
+    fn from(name: PartName) -> Self {
+        match name {
+            PartName::Faults => Self::Faults,
+            PartName::Attacks => Self::Attacks,
+            PartName::Decisions => Self::Decisions,
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::driver::Driver;
 use crate::host::interrupt::Interrupt;
 use crate::host::progress::LongWork;
 use roadproof_sim::outcome::comfort::ComfortLog;
-use roadproof_sim::{DriveStyle, FleetError, Observations, Score, Seed, Split, Verdict, generate_drive};
+use roadproof_sim::{Comfort, DriveStyle, FleetError, Observations, Score, Seed, Split, Verdict, generate_drive};
 use serde::{Deserialize, Serialize};
 
 /// Seed of the held-out roads that figures come from. Those of seeds 0 and 1 were looked at while drivers and settings were chosen,
@@ -103,6 +103,11 @@ impl ComfortLogs {
     /// Takes in one decision of the worlds whose drive went on.
     pub fn note(&mut self, seen: &Observations, worlds: &[usize]) {
         worlds.iter().for_each(|&world| self.0[world].note(&seen.measures[world]));
+    }
+
+    /// What each drive was like up to now.
+    pub fn comforts(&self) -> Vec<Comfort> {
+        self.0.iter().map(ComfortLog::comfort).collect()
     }
 }
 

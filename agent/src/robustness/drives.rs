@@ -1,6 +1,10 @@
 //! Which drives a report is made of: held-out roads, and the scenario files that the driver can see.
+//!
+//! Where there are more files than a report has drives for, they are spread evenly over families and over the files of each, so
+//! that no file is left out for its name. Generated roads have always other cars on them; some are driven without, because what
+//! an empty road does to a driver who is shown a car that is not there is hidden among roads with cars.
 
-use super::plan::Plan;
+use super::plan::{Part, Plan};
 use crate::drive::replay::Case;
 use crate::driver::DriverSpec;
 use roadproof_sim::clock::Span;
@@ -20,6 +24,7 @@ pub(super) struct Family {
 }
 
 /// One drive without faults.
+#[derive(Clone)]
 pub(super) struct FamilyDrive {
     pub name: String,
     pub scenario: Scenario,
@@ -34,39 +39,111 @@ pub struct Skipped {
     pub reason: String,
 }
 
-/// Every family, held-out roads first, then folders by name.
-///
-/// # Errors
-/// The first scenario file that cannot be read, with line and column.
-pub(super) fn families(driver: &DriverSpec, plan: &Plan) -> anyhow::Result<(Vec<Family>, Vec<Skipped>)> {
-    let road = |index: u64| {
-        let seed = Seed::of_split(Split::HeldOut, plan.seed, index);
-        FamilyDrive { name: format!("road {index}"), scenario: generate_drive(seed, &plan.drive) }
-    };
-    let mut families = vec![Family { name: HELD_OUT.to_owned(), drives: (0..plan.roads as u64).map(road).collect() }];
-    let mut skipped = Vec::new();
-    let folder = plan.scenarios.as_deref().filter(|folder| folder.is_dir());
-    for path in folder.map(|folder| find(&[folder.to_owned()])).transpose()?.unwrap_or_default() {
-        let case = Case::read(&path, false)?;
-        let reason = unfit(&case, driver, &path);
-        if let Some(reason) = reason {
-            skipped.push(Skipped { file: path.display().to_string(), reason });
-            continue;
+/// Every scenario file that fits a driver, by folder.
+pub(super) struct Library {
+    families: Vec<Family>,
+    pub skipped: Vec<Skipped>,
+}
+
+impl Library {
+    /// Reads the folder of a plan.
+    ///
+    /// # Errors
+    /// The first scenario file that cannot be read, with line and column.
+    pub fn read(driver: &DriverSpec, plan: &Plan) -> anyhow::Result<Self> {
+        let (mut families, mut skipped): (Vec<Family>, _) = (Vec::new(), Vec::new());
+        let folder = plan.scenarios.as_deref().filter(|folder| folder.is_dir());
+        for path in folder.map(|folder| find(&[folder.to_owned()])).transpose()?.unwrap_or_default() {
+            let case = Case::read(&path, false)?;
+            if let Some(reason) = unfit(&case, driver, &path) {
+                skipped.push(Skipped { file: path.display().to_string(), reason });
+                continue;
+            }
+            let (family, name) = (case.family(), case.name());
+            let drive = FamilyDrive { name, scenario: case.scenario.into_scenario() };
+            match families.iter_mut().find(|own| own.name == family) {
+                Some(own) => own.drives.push(drive),
+                None => families.push(Family { name: family, drives: vec![drive] }),
+            }
         }
-        let name = case.family();
-        let place = families.iter().position(|family| family.name == name);
-        let place = place.unwrap_or_else(|| {
-            families.push(Family { name, drives: Vec::new() });
-            families.len() - 1
+        Ok(Self { families, skipped })
+    }
+
+    /// The drives under faults: of every family as many as the plan says, held-out roads first.
+    pub fn under_faults(&self, plan: &Plan) -> Vec<Family> {
+        let roads = (0..plan.roads).map(|index| road(plan, index)).collect();
+        let chosen = self.families.iter().map(|family| family.part(plan.roads));
+        [Family { name: HELD_OUT.to_owned(), drives: roads }].into_iter().chain(chosen).collect()
+    }
+
+    /// The drives under attack, each with its family.
+    pub fn under_attack(&self, plan: &Plan) -> Vec<(String, FamilyDrive)> {
+        let files =
+            shared_out(plan.attacked_drives / 2, self.families.iter().map(|family| family.drives.len()).collect());
+        let of_family = |(family, count): (&Family, usize)| {
+            let part = family.part(count);
+            part.drives.into_iter().map(move |drive| (part.name.clone(), drive)).collect::<Vec<_>>()
+        };
+        let mut drives: Vec<_> = self.families.iter().zip(files).flat_map(of_family).collect();
+        let roads = (0..plan.attacked_drives - drives.len()).map(|index| match index % 2 {
+            0 => road(plan, index),
+            _ => emptied(road(plan, index)),
         });
-        if families[place].drives.len() == plan.roads {
-            let reason = format!("its family has {} already", plan.roads);
-            skipped.push(Skipped { file: path.display().to_string(), reason });
-        } else {
-            families[place].drives.push(FamilyDrive { name: case.name(), scenario: case.scenario.into_scenario() });
+        drives.extend(roads.map(|road| (HELD_OUT.to_owned(), road)));
+        drives
+    }
+}
+
+impl Library {
+    /// Every drive of the parts that are made, once.
+    pub fn all(&self, plan: &Plan) -> Vec<(String, FamilyDrive)> {
+        let mut drives = if plan.makes(Part::Attacks) { self.under_attack(plan) } else { Vec::new() };
+        let under_faults = if plan.makes(Part::Faults) { self.under_faults(plan) } else { Vec::new() };
+        for Family { name: family, drives: own } in under_faults {
+            for drive in own {
+                if !drives.iter().any(|(other, known)| (other, &known.name) == (&family, &drive.name)) {
+                    drives.push((family.clone(), drive));
+                }
+            }
+        }
+        drives
+    }
+}
+
+impl Family {
+    /// So many of its drives, spread evenly; all if there are no more.
+    fn part(&self, count: usize) -> Self {
+        let (all, count) = (self.drives.len(), count.min(self.drives.len()));
+        let drives = (0..count).map(|place| self.drives[place * all / count].clone());
+        Self { name: self.name.clone(), drives: drives.collect() }
+    }
+}
+
+/// A number shared out among those who have so many, one at a time in turn, until it is gone or nobody has more.
+fn shared_out(number: usize, have: Vec<usize>) -> Vec<usize> {
+    let mut given = vec![0; have.len()];
+    let mut left = number.min(have.iter().sum());
+    while left > 0 {
+        for (given, have) in given.iter_mut().zip(&have) {
+            if *given < *have && left > 0 {
+                *given += 1;
+                left -= 1;
+            }
         }
     }
-    Ok((families, skipped))
+    given
+}
+
+/// A held-out road by its number.
+pub(super) fn road(plan: &Plan, index: usize) -> FamilyDrive {
+    let seed = Seed::of_split(Split::HeldOut, plan.seed, index as u64);
+    FamilyDrive { name: format!("road {index}"), scenario: generate_drive(seed, &plan.drive) }
+}
+
+/// The same road without other cars.
+pub(super) fn emptied(road: FamilyDrive) -> FamilyDrive {
+    let scenario = Scenario { actors: Vec::new(), ..road.scenario };
+    FamilyDrive { name: format!("{}, emptied", road.name), scenario }
 }
 
 /// Why a driver cannot drive a file, or why nothing would come of it.
@@ -88,4 +165,35 @@ pub(super) fn with_fault(scenario: &Scenario, kind: FaultKind, severity: Severit
     let during_s = Span(0.0, scenario.duration_s + 1.0);
     let fault = Fault::Graded { kind, severity };
     Scenario { perturbations: vec![Perturbation { during_s, when: None, fault }], ..scenario.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn drives_are_spread_over_families_and_over_the_files_of_each() {
+        assert_eq!(shared_out(9, vec![3, 7, 1]), [3, 5, 1]);
+        assert_eq!(shared_out(20, vec![3, 7, 1]), [3, 7, 1]);
+        let plan = Plan { attacked_drives: 10, ..Plan::standard() };
+        let family = |name: &str, count: usize| Family {
+            name: name.to_owned(),
+            drives: (0..count).map(|index| FamilyDrive { name: format!("{index}"), ..road(&plan, index) }).collect(),
+        };
+        let library = Library { families: vec![family("one", 2), family("two", 9)], skipped: Vec::new() };
+        let attacked = library.under_attack(&plan);
+        let names: Vec<String> = attacked.iter().map(|(family, drive)| format!("{family} {}", drive.name)).collect();
+        assert_eq!(names[..5], ["one 0", "one 1", "two 0", "two 3", "two 6"]);
+        assert_eq!(names[5..7], ["held_out road 0", "held_out road 1, emptied"]);
+        let empty = attacked.iter().filter(|(_, drive)| drive.scenario.actors.is_empty()).count();
+        assert!(attacked.len() == 10 && empty == 2, "{names:?}");
+        let under_faults = library.under_faults(&Plan { roads: 3, ..plan });
+        let all = library.all(&Plan { attacked_drives: 10, ..Plan::standard() });
+        let twice = |(family, drive): &(String, FamilyDrive)| {
+            all.iter().filter(|(other, known)| (other, &known.name) == (family, &drive.name)).count() > 1
+        };
+        assert!(all.len() > 10 && !all.iter().any(twice));
+        let sizes: Vec<usize> = under_faults.iter().map(|family| family.drives.len()).collect();
+        assert_eq!(sizes, [3, 2, 3]);
+    }
 }

@@ -1,29 +1,36 @@
 //! The report: what is in it, and how it is made.
 
 use crate::attack::end_to_end::EndToEnd;
+use crate::drive::interval::Estimate;
 use crate::driver::LearnedDriver;
 use crate::host::interrupt::Interrupt;
-use crate::robustness::attacks::attacked::SingleLoss;
-use crate::robustness::attacks::checklist::CheckVerdict;
-use crate::robustness::attacks::closed_loop::{self, ClosedLoop};
-use crate::robustness::attacks::curve::Trial;
-use crate::robustness::attacks::examine::{Example, OpenLoop, examine};
-use crate::robustness::attacks::sample::{self, SampledDecision};
+use crate::robustness::attacks::attacked::DRIVE_ATTACKS;
+use crate::robustness::attacks::checklist::{
+    Check, CheckVerdict, doubling_changes_no_drive, hidden_outputs_are_pushed,
+};
+use crate::robustness::attacks::closed_loop::{self, ALL_DRIVES, ClosedLoop, EMPTY_ROADS};
+use crate::robustness::attacks::curve::{Trial, seed_of};
+use crate::robustness::attacks::decisions::Decisions;
+use crate::robustness::attacks::examine::{OpenLoop, examine};
+use crate::robustness::attacks::examples::Examples;
+use crate::robustness::attacks::hidden::hidden_outputs;
+use crate::robustness::attacks::sample::{self, OF_A_DRIVE, SampledDecision};
+use crate::robustness::attacks::strength::DrivePoint;
 use crate::robustness::attacks::turned::{self, Turned};
 use crate::robustness::attacks::{certified, substitute};
-use crate::robustness::drives::{self, Skipped};
+use crate::robustness::comfort::{self, CleanDriving, CleanDrivingTotals};
+use crate::robustness::drives::{FamilyDrive, Library, Skipped, emptied, road};
 use crate::robustness::faults::matrix::{self, Matrix};
 use crate::robustness::faults::moments::{self, BreakingMoment};
-use crate::robustness::plan::Plan;
-use roadproof_perception::attack::to_numbers;
+use crate::robustness::plan::{Part, Plan};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
 /// Version of the report's shape.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
-/// Everything that was measured.
+/// Everything that was measured. What the plan leaves out is null or empty.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     /// Version of this shape, [`FORMAT`].
@@ -38,35 +45,58 @@ pub struct Report {
     pub plan: Plan,
     /// Width and height of the driver's camera, in pixels.
     pub camera_px: (u16, u16),
+    /// What the figures are samples of.
+    pub sample: &'static str,
     /// The figures to look at first.
     pub headline: Headline,
     /// Scenario files left out.
     pub skipped: Vec<Skipped>,
+    /// The drives of all parts, without faults and attacks.
+    pub clean: Vec<CleanDriving>,
+    /// The same added up.
+    pub clean_totals: Option<CleanDrivingTotals>,
     /// Faults.
-    pub matrix: Matrix,
+    pub matrix: Option<Matrix>,
     /// The weakest faults that ended a drive; their frames are in the page.
     pub moments: Vec<BreakingMoment>,
     /// Attacks on whole drives.
-    pub attacked_drives: ClosedLoop,
-    /// Attacks on single decisions, with the check-list.
-    pub attacked_decisions: OpenLoop,
+    pub attacked_drives: Option<ClosedLoop>,
+    /// Attacks on single decisions.
+    pub attacked_decisions: Option<OpenLoop>,
+    /// The check-list.
+    pub checks: Vec<Check>,
     /// Some decisions that an attack turned; their frames are in the page.
     pub turned: Vec<Turned>,
+    /// Attacked decisions, by number, that no other decision's frame turns.
+    pub held_by_memory: Vec<usize>,
     /// Share of decisions proved not to change, for each budget in grey levels.
     pub certified: Vec<(f32, f32)>,
     /// Time taken by each part. The only figures that differ from run to run.
     pub wall_clock_s: BTreeMap<&'static str, f64>,
 }
 
+/// What [`Report::sample`] says.
+const SAMPLE: &str = "Intervals hold 95 of 100 times and are over drives: the driver, the faults and the attacks are as they are, the \
+                      drives are a sample. Bootstrap for means and ratios, which says too little of fewer than ten drives, and of one \
+                      nothing; Wilson's for shares.";
+
 /// The figures to look at first.
 #[derive(Clone, Debug, Serialize)]
 pub struct Headline {
     /// Mean driving score without faults, over the drives of all families.
-    pub clean_score: f32,
-    /// Mean resilience rate over kinds of faults.
-    pub mrr: f32,
-    /// Mean relative score over kinds at severity 3; left out if that severity was not driven.
-    pub relative_at_severity_3: Option<f32>,
+    pub clean_score: Option<Estimate>,
+    /// Mean resilience rate over kinds of faults that act.
+    pub mrr: Option<Estimate>,
+    /// Mean relative score over these kinds at severity 3; left out if that severity was not driven.
+    pub relative_at_severity_3: Option<Estimate>,
+    /// Share of drives broken at severity 3.
+    pub broken_at_severity_3: Option<Estimate>,
+    /// Share of drives that hit something at severity 3.
+    pub collisions_at_severity_3: Option<Estimate>,
+    /// All attacked drives with the budget of reference.
+    pub attacked: Option<DrivePoint>,
+    /// Those without other cars.
+    pub attacked_on_empty_roads: Option<DrivePoint>,
     /// Least budget, in grey levels, at which attacks break at least half of the drives; left out if none does.
     pub half_of_drives_broken_at_levels: Option<u8>,
     /// Least budget, in grey levels, at which attacks turn at least half of the decisions; left out if none does.
@@ -88,36 +118,40 @@ pub fn measure(
 ) -> anyhow::Result<Option<Report>> {
     plan.check().map_err(anyhow::Error::msg)?;
     let mut clock = Clock { since: Instant::now(), parts: BTreeMap::new() };
-    let (families, skipped) = drives::families(driver.spec(), plan)?;
-    let Some(matrix) = matrix::measure(driver, &families, plan, interrupt)? else { return Ok(None) };
-    clock.note("faults");
-    let moments = moments::collect(driver, &families, &matrix, plan)?;
-    clock.note("moments");
-    let Some(attacked_drives) = closed_loop::measure(driver, &families, plan, interrupt)? else { return Ok(None) };
-    clock.note("attack_drives");
-    let decisions = sample::collect(driver, &plan.drive, plan.seed, plan.frames)?;
-    let trial = trial(driver, plan);
-    let Some(attacked_decisions) = attack_decisions(driver, &decisions, &trial, interrupt)? else { return Ok(None) };
-    let turned = turned::turned(driver, &decisions, &attacked_decisions.curves, &trial, 3);
-    clock.note("attack_decisions");
+    let library = Library::read(driver.spec(), plan)?;
     let camera = driver.spec().camera;
-    Ok(Some(Report {
-        format: FORMAT,
-        roadproof: env!("CARGO_PKG_VERSION"),
-        command,
-        driver: name.to_owned(),
-        plan: plan.clone(),
-        camera_px: (camera.width_px, camera.height_px),
-        headline: headline(&matrix, &attacked_drives, &attacked_decisions),
-        certified: certified::certified_shares(driver, &decisions),
-        skipped,
-        matrix,
-        moments,
-        attacked_drives,
-        attacked_decisions,
-        turned,
-        wall_clock_s: clock.parts,
-    }))
+    let mut report = Report::empty(name, plan, command, (camera.width_px, camera.height_px));
+    let all = library.all(plan);
+    if !all.is_empty() {
+        report.clean = comfort::drive(driver, all)?;
+        report.clean_totals = Some(comfort::totals(&report.clean));
+        clock.note("clean");
+    }
+    if plan.makes(Part::Faults) {
+        let families = library.under_faults(plan);
+        let Some(matrix) = matrix::measure(driver, &families, plan, interrupt)? else { return Ok(None) };
+        clock.note("faults");
+        report.moments = moments::collect(driver, &families, &matrix, plan)?;
+        report.matrix = Some(matrix);
+        clock.note("moments");
+    }
+    if plan.makes(Part::Attacks) {
+        let drives = library.under_attack(plan);
+        let Some(attacked) = closed_loop::measure(driver, &drives, plan, interrupt)? else { return Ok(None) };
+        report.checks.push(doubling_changes_no_drive(drives.len(), &attacked.doublings));
+        report.attacked_drives = Some(attacked);
+        clock.note("attack_drives");
+    }
+    if plan.makes(Part::Decisions) {
+        if report.attack_decisions(driver, interrupt)?.is_none() {
+            return Ok(None);
+        }
+        clock.note("attack_decisions");
+    }
+    report.skipped = library.skipped;
+    report.headline = report.summed_up();
+    report.wall_clock_s = clock.parts;
+    Ok(Some(report))
 }
 
 /// Measures the parts of the report, for display only.
@@ -140,44 +174,119 @@ fn trial(driver: &LearnedDriver, plan: &Plan) -> Trial {
         eps_levels: plan.decision_eps_levels.clone(),
         steps: plan.steps,
         tries: plan.tries,
+        searched: plan.searched_frames,
+        square_queries: plan.square_queries,
         noise_tries: plan.noise_tries,
+        planting_steps: plan.planting_steps,
         seed: plan.seed,
     }
 }
 
-fn attack_decisions(
-    driver: &LearnedDriver,
-    decisions: &[SampledDecision],
-    trial: &Trial,
-    interrupt: &Interrupt,
-) -> anyhow::Result<Option<OpenLoop>> {
-    let end_to_end = EndToEnd::new(driver);
-    let (other, transferred_from) = substitute::substitute(driver, trial.seed)?;
-    let other = LearnedDriver::new(other, driver.policy().clone(), *driver.spec());
-    let other = EndToEnd::new(&other);
-    let examples: Vec<_> = decisions
-        .iter()
-        .map(|decision| {
-            let frame = &decision.situation.frame;
-            let clean = to_numbers(frame);
-            let loss = |end_to_end| SingleLoss::new(end_to_end, &decision.situation, &clean);
-            Example { rgb: frame.clone(), objective: loss(&end_to_end), substitute: Some(loss(&other)) }
-        })
-        .collect();
-    anyhow::ensure!(!examples.is_empty(), "every held-out road ends before a decision could be taken from it");
-    Ok(examine(&examples, trial, &transferred_from, interrupt))
+/// The roads that decisions are taken from: held-out ones, every second without other cars, so that empty roads are among them.
+fn sampled_roads(plan: &Plan) -> Vec<FamilyDrive> {
+    let count = plan.frames.div_ceil(OF_A_DRIVE);
+    let one = |index| if index % 2 == 0 { road(plan, index) } else { emptied(road(plan, index)) };
+    (0..count).map(one).collect()
 }
 
-fn headline(matrix: &Matrix, drives: &ClosedLoop, decisions: &OpenLoop) -> Headline {
-    let count = |verdict| decisions.checks.iter().filter(|check| check.verdict == verdict).count();
-    let drives = drives.strongest.iter().find(|point| point.broken >= 0.5);
-    let decisions_turned = decisions.strongest.points.iter().find(|point| point.success >= 0.5);
-    Headline {
-        clean_score: matrix.clean_score(),
-        mrr: matrix.mrr,
-        relative_at_severity_3: matrix.relative_at_severity_3,
-        half_of_drives_broken_at_levels: drives.map(|point| point.eps_levels),
-        half_of_decisions_turned_at_levels: decisions_turned.map(|point| point.eps_levels),
-        checks: (count(CheckVerdict::Held), count(CheckVerdict::Failed), count(CheckVerdict::CannotBeJudged)),
+fn examples<'a>(
+    own: &'a EndToEnd,
+    other: &'a EndToEnd,
+    decisions: &'a [SampledDecision],
+    seed: u64,
+) -> Examples<Decisions<'a>> {
+    let situations = || decisions.iter().map(|decision| &decision.situation).collect();
+    Examples {
+        rgb: decisions.iter().flat_map(|decision| &decision.situation.frame).copied().collect(),
+        seeds: (0..decisions.len()).map(|index| seed_of(seed, index)).collect(),
+        objective: Decisions::new(own, situations()),
+        substitute: Some(Decisions::new(other, situations())),
+    }
+}
+
+impl Report {
+    fn empty(name: &str, plan: &Plan, command: String, camera_px: (u16, u16)) -> Self {
+        Self {
+            format: FORMAT,
+            roadproof: env!("CARGO_PKG_VERSION"),
+            command,
+            driver: name.to_owned(),
+            plan: plan.clone(),
+            camera_px,
+            sample: SAMPLE,
+            headline: Headline {
+                clean_score: None,
+                mrr: None,
+                relative_at_severity_3: None,
+                broken_at_severity_3: None,
+                collisions_at_severity_3: None,
+                attacked: None,
+                attacked_on_empty_roads: None,
+                half_of_drives_broken_at_levels: None,
+                half_of_decisions_turned_at_levels: None,
+                checks: (0, 0, 0),
+            },
+            skipped: Vec::new(),
+            clean: Vec::new(),
+            clean_totals: None,
+            matrix: None,
+            moments: Vec::new(),
+            attacked_drives: None,
+            attacked_decisions: None,
+            checks: Vec::new(),
+            turned: Vec::new(),
+            held_by_memory: Vec::new(),
+            certified: Vec::new(),
+            wall_clock_s: BTreeMap::new(),
+        }
+    }
+
+    /// Attacks single decisions, and fills in the check-list; `None` if somebody interrupted.
+    fn attack_decisions(&mut self, driver: &LearnedDriver, interrupt: &Interrupt) -> anyhow::Result<Option<()>> {
+        let roads = sampled_roads(&self.plan);
+        let names: Vec<String> = roads.iter().map(|road| road.name.clone()).collect();
+        let scenarios = roads.into_iter().map(|road| road.scenario).collect();
+        let decisions = sample::collect(driver, scenarios, self.plan.frames)?;
+        anyhow::ensure!(!decisions.is_empty(), "every held-out road ends before a decision could be taken from it");
+        let trial = trial(driver, &self.plan);
+        let (other, transferred_from) = substitute::substitute(driver, trial.seed)?;
+        let other = EndToEnd::new(&LearnedDriver::new(other, driver.policy().clone(), *driver.spec()));
+        let own = EndToEnd::new(driver);
+        let examples = examples(&own, &other, &decisions, trial.seed);
+        let Some((attacked, checks)) = examine(&examples, &trial, &transferred_from, interrupt) else {
+            return Ok(None);
+        };
+        self.checks.extend(checks);
+        let hidden = hidden_outputs(&own, &decisions, &DRIVE_ATTACKS);
+        self.checks.push(hidden_outputs_are_pushed(decisions.len(), &hidden));
+        self.turned = turned::turned(driver, (&names, &decisions), &attacked.curves, &trial, 3);
+        self.held_by_memory = turned::held_by_memory(driver, &decisions);
+        self.certified = certified::certified_shares(driver, &decisions);
+        self.attacked_decisions = Some(attacked);
+        Ok(Some(()))
+    }
+
+    fn summed_up(&self) -> Headline {
+        let count = |verdict| self.checks.iter().filter(|check| check.verdict == verdict).count();
+        let matrix = self.matrix.as_ref();
+        let middle = matrix.and_then(Matrix::middle);
+        let drives = self.attacked_drives.as_ref();
+        let attacked = |name| drives.and_then(|drives| drives.group(name)?.at(drives.reference_eps_levels).cloned());
+        let all = drives.and_then(|drives| drives.group(ALL_DRIVES));
+        let half = all.and_then(|all| all.points.iter().find(|point| point.broken.value >= 0.5));
+        let decisions = self.attacked_decisions.as_ref();
+        let turned = decisions.and_then(|all| all.strongest.points.iter().find(|point| point.success >= 0.5));
+        Headline {
+            clean_score: matrix.map(|matrix| matrix.clean_score),
+            mrr: matrix.map(|matrix| matrix.mrr),
+            relative_at_severity_3: middle.map(|result| result.relative),
+            broken_at_severity_3: middle.map(|result| result.broken),
+            collisions_at_severity_3: middle.map(|result| result.collisions),
+            attacked: attacked(ALL_DRIVES),
+            attacked_on_empty_roads: attacked(EMPTY_ROADS),
+            half_of_drives_broken_at_levels: half.map(|point| point.eps_levels),
+            half_of_decisions_turned_at_levels: turned.map(|point| point.eps_levels),
+            checks: (count(CheckVerdict::Held), count(CheckVerdict::Failed), count(CheckVerdict::CannotBeJudged)),
+        }
     }
 }

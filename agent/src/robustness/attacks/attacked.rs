@@ -1,16 +1,12 @@
 //! Every call to an attack that the report makes, so that methods are set up in one place.
 
 use crate::attack::drive::{DriveAttack, drive_all, to_the_end};
-use crate::attack::end_to_end::{self, EndToEnd};
-use crate::attack::goal::{DecisionLoss, Goal};
+use crate::attack::goal::Goal;
 use crate::attack::method::{Effort, Frames, LossMethod, Method};
 use crate::driver::LearnedDriver;
-use crate::memory::situation::Situation;
-use roadproof_perception::attack::{self, Budget, Norm, Objective};
+use roadproof_perception::attack::{Budget, Norm, Objective};
 use roadproof_sim::{FleetError, Outcome, Scenario};
 
-/// What attacks on single decisions want: any other action, so that there is a success or none.
-const DECISION_GOAL: Goal = Goal::Other;
 /// Way of a PGD walk on single decisions in budgets: steps of 2.5 eps over their number. On drives PGD takes its usual steps of an
 /// eighth of the budget, and Auto-PGD finds its own.
 const WAY: f32 = 2.5;
@@ -92,7 +88,7 @@ pub(in crate::robustness) fn budget(eps_levels: f32) -> Budget {
     Budget { norm: Norm::Linf, eps: eps_levels / 255.0 }
 }
 
-/// The strongest frame a method finds against any objective.
+/// The strongest frames a method finds against any objective, one for each seed.
 pub(in crate::robustness) fn strongest(
     method: LossMethod,
     objective: &impl Objective,
@@ -100,41 +96,11 @@ pub(in crate::robustness) fn strongest(
     size: (usize, usize),
     eps_levels: f32,
     effort: usize,
-    seed: u64,
+    seeds: &[u64],
 ) -> Vec<f32> {
     let pgd_step_share = (WAY / effort as f32).min(1.0);
     let effort = Effort { budget: budget(eps_levels), steps: effort, pgd_step_share };
-    method.run(objective, &Frames { clean, size, seeds: &[seed] }, &effort)
-}
-
-/// The loss of one decision, as an attack sees it through these networks.
-pub(in crate::robustness) struct SingleLoss<'a> {
-    end_to_end: &'a EndToEnd,
-    situation: &'a Situation,
-    clean: end_to_end::Decision,
-}
-
-impl<'a> SingleLoss<'a> {
-    /// Looks at the clean frame, which says what the attack wants changed.
-    pub fn new(end_to_end: &'a EndToEnd, situation: &'a Situation, clean: &[f32]) -> Self {
-        let clean = end_to_end.decide(&[situation], clean).swap_remove(0);
-        Self { end_to_end, situation, clean }
-    }
-
-    fn within<T>(&self, run: impl FnOnce(&DecisionLoss<'_>) -> T) -> T {
-        let (end_to_end, situations, clean) = (self.end_to_end, &[self.situation][..], &[&self.clean][..]);
-        run(&DecisionLoss { end_to_end, situations, clean, goal: DECISION_GOAL })
-    }
-}
-
-impl Objective for SingleLoss<'_> {
-    fn evaluate(&self, pixels: &[f32]) -> Vec<attack::Effect> {
-        self.within(|loss| loss.evaluate(pixels))
-    }
-
-    fn gradients(&self, pixels: &[f32], gradient: &mut [f32]) -> Vec<attack::Effect> {
-        self.within(|loss| loss.gradients(pixels, gradient))
-    }
+    method.run(objective, &Frames { clean, size, seeds }, &effort)
 }
 
 /// How much is spent on each decision of a drive.

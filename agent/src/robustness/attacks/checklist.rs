@@ -7,10 +7,10 @@
 //! Adversarial Robustness Evaluations", arXiv:2206.13991. Passing them is necessary, not sufficient.
 
 use crate::robustness::attacks::curve::{Curve, Point};
+use crate::robustness::attacks::deepen::{CHANGE_TOLERANCE, Doubling};
+use crate::robustness::attacks::hidden::HiddenOutput;
+use crate::robustness::attacks::slopes::Slope;
 use serde::Serialize;
-
-/// Corners of the budget that are tried when a frame is planted.
-pub(in crate::robustness) const CORNERS: usize = 50;
 
 /// What a check says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -130,19 +130,50 @@ pub(in crate::robustness) fn doubling_changes_nothing(steps: usize, before: &Poi
     check(name, after.success <= before.success + most, figures, allowed)
 }
 
-pub(in crate::robustness) fn gradient_free_is_weaker(free: &Curve, gradient: &Curve) -> Check {
-    let figures = |only: usize| {
-        format!("{}, {}, {}; broken only without gradients: {only}", row(free), row(gradient), budgets(free))
-    };
+/// What many tries did on frames that gradients left whole.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::robustness) struct Searched {
+    /// Tries on each.
+    pub tries: usize,
+    /// Frames.
+    pub frames: usize,
+    /// Those of them that were broken.
+    pub broken: usize,
+    /// The budget.
+    pub eps_levels: f32,
+}
+
+impl Searched {
+    fn in_words(&self, method: &str) -> String {
+        let Self { tries, frames, broken, eps_levels } = self;
+        format!(
+            "{method} with {tries} tries breaks {broken} of {frames} that gradients leave whole at {eps_levels} grey levels"
+        )
+    }
+}
+
+pub(in crate::robustness) fn gradient_free_is_weaker(free: &Curve, gradient: &Curve, searched: &Searched) -> Check {
+    let name = "an attack without gradients is weaker";
     // AutoAttack warns from 0.2 % of examples on: with fewer frames than 500 that is the first.
     let only: usize = pairs(free, gradient)
         .map(|(free, gradient)| free.broken.iter().zip(&gradient.broken).filter(|(free, own)| **free && !**own).count())
         .sum();
+    let figures = format!(
+        "{}; with {} tries: {}, {}, {}, broken only without gradients: {only}",
+        searched.in_words("square"),
+        free.effort,
+        row(free),
+        row(gradient),
+        budgets(free)
+    );
     let all: usize = free.points.iter().map(|point| point.broken.len()).sum();
     let never_more = pairs(free, gradient).all(|(free, gradient)| free.success <= gradient.success);
-    let held = never_more && only as f32 <= 0.002 * all as f32;
-    let allowed = "no more success at any budget, and at most 0.2 % of frames broken by it alone".to_owned();
-    check("an attack without gradients is weaker", held, figures(only), allowed)
+    let held = never_more && only as f32 <= 0.002 * all as f32 && searched.broken == 0;
+    if held && searched.frames == 0 {
+        return unjudged(name, figures, "gradients leave no frame whole");
+    }
+    let allowed = "none of those that gradients leave whole, no more success at any budget".to_owned();
+    check(name, held, figures, allowed)
 }
 
 pub(in crate::robustness) fn transfer_is_weaker(transferred: Option<&Curve>, direct: &Curve, from: &str) -> Check {
@@ -164,45 +195,105 @@ pub(in crate::robustness) fn transfer_is_weaker(transferred: Option<&Curve>, dir
     )
 }
 
-pub(in crate::robustness) fn noise_is_weaker(tries: usize, noise: &Point, gradient: &Point) -> Check {
-    let figures = format!(
-        "{:.1} % with {tries} random frames each, {:.1} % with gradients, at {} grey levels",
-        100.0 * noise.success,
-        100.0 * gradient.success,
-        gradient.eps_levels
-    );
+pub(in crate::robustness) fn noise_is_weaker(noise: &Curve, gradient: &Curve, searched: &Searched) -> Check {
     let name = "random noise is weaker, however often it is tried";
-    if noise.success == 0.0 && gradient.success == 0.0 {
-        return unjudged(name, figures, "neither breaks a frame");
+    let figures = format!(
+        "{}; with {} tries: {}, {}, {}",
+        searched.in_words("noise"),
+        noise.effort,
+        row(noise),
+        row(gradient),
+        budgets(noise)
+    );
+    let never_more = pairs(noise, gradient).all(|(noise, gradient)| noise.success <= gradient.success);
+    let held = never_more && searched.broken == 0;
+    if held && searched.frames == 0 {
+        return unjudged(name, figures, "gradients leave no frame whole");
     }
-    if noise.success == 1.0 && gradient.success == 1.0 {
-        return unjudged(name, figures, "both break every frame");
-    }
-    check(name, noise.success < gradient.success, figures, "less success".to_owned())
+    check(name, held, figures, "none of those that gradients leave whole, no more success at any budget".to_owned())
 }
 
-pub(in crate::robustness) fn planted_is_found(eps_levels: f32, found: &[Option<bool>]) -> Check {
+pub(in crate::robustness) fn planted_is_found(eps_levels: f32, tries: usize, found: &[Option<bool>]) -> Check {
     let name = "a planted frame is found";
     let planted = found.iter().flatten().count();
     let hits = found.iter().flatten().filter(|found| **found).count();
-    let figures =
-        format!("{hits} of {planted} found at {eps_levels} grey levels, each the best of {CORNERS} random corners");
+    let figures = format!(
+        "{hits} of {planted} found at {eps_levels} grey levels that {tries} random frames each do not find; none could be planted on \
+         {} more",
+        found.len() - planted
+    );
     if planted == 0 {
-        return unjudged(name, figures, "the loss is the same everywhere, so no frame can be planted");
+        return unjudged(name, figures, "no search finds more than random frames do");
     }
     check(name, hits == planted, figures, "none may be missed".to_owned())
 }
 
-pub(in crate::robustness) fn forward_is_deterministic(repeats: &[(bool, bool)]) -> Check {
-    let same = repeats.iter().filter(|(same, _)| *same).count();
-    let figures = format!("{same} of {} frames have the same loss and gradient twice", repeats.len());
-    check("the forward pass is deterministic", same == repeats.len(), figures, "to the bit".to_owned())
+pub(in crate::robustness) fn forward_is_deterministic(slopes: &[Slope]) -> Check {
+    let same = slopes.iter().filter(|slope| slope.same_again).count();
+    let figures = format!("{same} of {} frames have the same loss and gradient twice", slopes.len());
+    check("the forward pass is deterministic", same == slopes.len(), figures, "to the bit".to_owned())
 }
 
-pub(in crate::robustness) fn gradients_are_not_zero(repeats: &[(bool, bool)]) -> Check {
-    let zero = repeats.iter().filter(|(_, zero)| *zero).count();
-    let figures = format!("{zero} of {} clean frames have no gradient", repeats.len());
+pub(in crate::robustness) fn gradients_are_not_zero(slopes: &[Slope]) -> Check {
+    let zero = slopes.iter().filter(|slope| slope.zero).count();
+    let figures = format!("{zero} of {} clean frames have no gradient", slopes.len());
     check("gradients are not zero", zero == 0, figures, "none may be zero".to_owned())
+}
+
+pub(in crate::robustness) fn gradients_are_of_small_changes(slopes: &[Slope]) -> Check {
+    let name = "gradients say what small changes do";
+    let judged = slopes.iter().filter(|slope| !slope.zero).count();
+    let off = slopes.iter().filter(|slope| !slope.zero && !slope.measured).count();
+    let figures = format!("of {judged} clean frames {off} change by something else along their own gradient");
+    if judged == 0 {
+        return unjudged(name, figures, "no frame has a gradient");
+    }
+    let allowed = format!("at most {:.1} %, one frame or 2 %, by more than a tenth", 100.0 * tolerance(judged));
+    check(name, off as f32 <= tolerance(judged) * judged as f32, figures, allowed)
+}
+
+/// Outputs that no slope shows are named; that is a failure only where no attack on drives pushes them whatever their slope.
+pub(in crate::robustness) fn hidden_outputs_are_pushed(decisions: usize, outputs: &[HiddenOutput]) -> Check {
+    let name = "what gradients cannot see is attacked directly";
+    let hidden: Vec<&HiddenOutput> = outputs.iter().filter(|output| output.hidden > 0).collect();
+    let one = |output: &&HiddenOutput| {
+        let by = match &output.pushed_by[..] {
+            [] => "by no attack".to_owned(),
+            [one] => format!("by {one}"),
+            [one, others @ ..] => format!("by {one} and {} more", others.len()),
+        };
+        format!("{} has no slope in {} of {decisions} decisions, pushed {by}", output.output, output.hidden)
+    };
+    let figures = match &hidden[..] {
+        [] => format!("every output that matters has a slope in each of {decisions} decisions"),
+        hidden => hidden.iter().map(one).collect::<Vec<_>>().join("; "),
+    };
+    let held = hidden.iter().all(|output| !output.pushed_by.is_empty());
+    check(
+        name,
+        held,
+        figures,
+        "each output without a slope that matters all the same is pushed by an attack".to_owned(),
+    )
+}
+
+pub(in crate::robustness) fn doubling_changes_no_drive(drives: usize, doublings: &[Doubling]) -> Check {
+    let name = "twice the steps change no drive";
+    let one = |doubling: &Doubling| {
+        format!(
+            "{} steps change {} of {}, by up to {:.0} % of the score",
+            doubling.steps,
+            doubling.changed.len(),
+            doubling.drives.len(),
+            100.0 * doubling.most_lost
+        )
+    };
+    let figures = format!("{drives} drives: {}", doublings.iter().map(one).collect::<Vec<_>>().join("; "));
+    let Some(last) = doublings.last() else {
+        return unjudged(name, format!("{drives} drives"), "the plan doubles no steps");
+    };
+    let allowed = format!("none in the last by more than {:.0} % or in how it ends", 100.0 * CHANGE_TOLERANCE);
+    check(name, last.changed.is_empty(), figures, allowed)
 }
 
 pub(in crate::robustness) fn success_is_per_example(frames: usize, curves: &[Curve], strongest: &Curve) -> Check {
@@ -216,4 +307,41 @@ pub(in crate::robustness) fn success_is_per_example(frames: usize, curves: &[Cur
     );
     let allowed = "a verdict for each frame, and no method stronger than all of them together".to_owned();
     check("success is reported for each example", counted && never_less && frames > 0, figures, allowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn drives_that_the_last_doubling_still_changed_are_a_failure_and_said_by_how_much() {
+        let doubling = |steps, changed: &[usize]| Doubling {
+            steps,
+            drives: vec![0, 1, 2],
+            changed: changed.to_vec(),
+            most_lost: 0.31,
+        };
+        let judge = |doublings: &[Doubling]| doubling_changes_no_drive(3, doublings);
+        assert_eq!(judge(&[]).verdict, CheckVerdict::CannotBeJudged);
+        assert_eq!(judge(&[doubling(10, &[1]), doubling(20, &[])]).verdict, CheckVerdict::Held);
+        let failed = judge(&[doubling(10, &[1, 2]), doubling(20, &[1])]);
+        assert_eq!(failed.verdict, CheckVerdict::Failed);
+        assert!(failed.figures.contains("20 steps change 1 of 3, by up to 31 %"), "{}", failed.figures);
+    }
+
+    #[test]
+    fn an_output_that_no_slope_shows_and_nobody_pushes_is_a_failure() {
+        let output =
+            |hidden, pushed_by: &[&'static str]| HiddenOutput { output: "lead", hidden, pushed_by: pushed_by.to_vec() };
+        let judge = |output| hidden_outputs_are_pushed(9, &[output]);
+        assert_eq!(judge(output(0, &[])).verdict, CheckVerdict::Held);
+        let pushed = judge(output(4, &["ghost", "hide"]));
+        assert_eq!(pushed.verdict, CheckVerdict::Held);
+        assert!(
+            pushed.figures.contains("lead has no slope in 4 of 9 decisions, pushed by ghost and 1 more"),
+            "{}",
+            pushed.figures
+        );
+        assert_eq!(judge(output(4, &[])).verdict, CheckVerdict::Failed);
+    }
 }

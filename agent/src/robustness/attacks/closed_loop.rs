@@ -1,90 +1,88 @@
-//! Short drives of which every decision is attacked: driving score against the budget, method by method and drive by drive.
+//! Whole drives of which every decision is attacked: what is left of them against the budget.
 //!
-//! # Source
-//! Carlini et al. 2019, "On Evaluating Adversarial Robustness", arXiv:1902.06705: what counts is the mean over examples of the
-//! least score over attacks, not the least mean of any one attack.
+//! Attacking every decision of a drive many times over is dear, so not everything is run with every budget: every attack on every
+//! drive at one budget of reference; there the strongest few of each drive with more steps; with the other budgets the strongest few
+//! of each drive, and one of each kind of method. What was run on which drives, and with what effort, is part of the result.
 
+use crate::drive::interval::Estimate;
 use crate::driver::LearnedDriver;
 use crate::host::interrupt::Interrupt;
-use crate::host::progress::LongWork;
-use crate::robustness::attacks::attacked::{DRIVE_ATTACKS, Driven, Spent, drive_attacked, effort};
-use crate::robustness::drives::Family;
-use crate::robustness::kept::{is_broken, mean, ratio};
+use crate::robustness::attacks::attacked::{DRIVE_ATTACKS, Driven};
+use crate::robustness::attacks::deepen::{Doubling, deepen, strongest_orders};
+use crate::robustness::attacks::run::{Order, Run, Targets};
+use crate::robustness::attacks::strength::{DrivePoint, WorstDrive, point, worst};
+use crate::robustness::drives::FamilyDrive;
+use crate::robustness::kept::Failure;
 use crate::robustness::plan::Plan;
-use roadproof_sim::{FleetError, Outcome, Scenario};
+use roadproof_sim::{FleetError, Outcome};
 use serde::Serialize;
 
-/// What attacks do to drives.
+/// Attacks that stand for their kind with every budget: without gradients twice, one step, many.
+const OF_EACH_KIND: [&str; 4] = ["noise", "square", "fgsm", "apgd"];
+
+/// What attacks do to drives. The sample are the drives: intervals are over them, and hold for other drives that are drawn alike.
 #[derive(Clone, Debug, Serialize)]
 pub struct ClosedLoop {
-    /// Drives are cut off after this time.
-    pub drive_s: f32,
-    /// The drives without an attack; scores of curves stand in the same order.
-    pub drives: Vec<ShortDrive>,
-    /// One for each method.
-    pub curves: Vec<DriveCurve>,
-    /// The strongest method for each drive on its own.
-    pub strongest: Vec<DrivePoint>,
+    /// The drives without an attack. All lists of drives are in this order, numbers of drives are places in it.
+    pub drives: Vec<AttackedDrive>,
+    /// The budget at which every attack was run on every drive.
+    pub reference_eps_levels: u8,
+    /// Some drives together: all, those without other cars, those with.
+    pub groups: Vec<Group>,
+    /// For each budget each drive under all attacks within it.
+    pub worst: Vec<WorstPoint>,
+    /// What more steps of the strongest attacks found at the budget of reference.
+    pub doublings: Vec<Doubling>,
+    /// Every attack with what it was run on.
+    pub runs: Vec<Run>,
 }
 
-/// A drive that is cut off.
+/// A drive as it is without an attack.
 #[derive(Clone, Debug, Serialize)]
-pub struct ShortDrive {
+pub struct AttackedDrive {
     /// Its family.
     pub family: String,
     /// Its name.
     pub name: String,
     /// Its seed.
     pub seed: u64,
-    /// How it ends without an attack; `TimeUp` where it is cut off.
+    /// Whether there is no other car.
+    pub empty: bool,
+    /// How it ends.
     pub outcome: Outcome,
-    /// Its driving score without an attack.
+    /// Its driving score.
     pub driving_score: f32,
 }
 
-/// One method against the budget.
+/// Some of the drives.
 #[derive(Clone, Debug, Serialize)]
-pub struct DriveCurve {
-    /// The method, and what it wants unless that is the worst action.
-    pub method: &'static str,
-    /// What it wants of each decision.
-    pub goal: String,
-    /// Steps or tries for each decision.
-    pub effort: usize,
-    /// One for each budget.
+pub struct Group {
+    /// What they have in common.
+    pub name: &'static str,
+    /// How many there are.
+    pub drives: usize,
+    /// Mean driving score without an attack.
+    pub clean_score: Estimate,
+    /// Drives that end in a collision, off the road or standing without an attack.
+    pub clean_failures: usize,
+    /// What is left of them with each budget.
     pub points: Vec<DrivePoint>,
 }
 
-/// All drives under one budget.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct DrivePoint {
+/// Every drive under all attacks within a budget.
+#[derive(Clone, Debug, Serialize)]
+pub struct WorstPoint {
     /// The budget in grey levels, Linf.
     pub eps_levels: u8,
-    /// Mean driving score.
-    pub driving_score: f32,
-    /// The same over the clean drives' mean.
-    pub relative: f32,
-    /// Share of drives that end otherwise than without the attack, or keep less than nine tenths of its score.
-    pub broken: f32,
-    /// Whether each drive is broken.
-    pub drives_broken: Vec<bool>,
-    /// Driving score of each drive.
-    pub scores: Vec<f32>,
-    /// How each drive ended.
-    pub outcomes: Vec<Outcome>,
+    /// The drives.
+    pub drives: Vec<WorstDrive>,
 }
 
-/// The drives that are attacked: the first ones of each family, cut off.
-fn short_drives<'a>(families: &'a [Family], plan: &Plan) -> Vec<(&'a Family, usize, Scenario)> {
-    let of = |family: &'a Family| {
-        let drives = family.drives.iter().enumerate().take(plan.attacked_drives);
-        drives.map(move |(index, drive)| {
-            let duration_s = drive.scenario.duration_s.min(plan.attacked_s);
-            (family, index, Scenario { duration_s, ..drive.scenario.clone() })
-        })
-    };
-    families.iter().take(plan.attacked_families).flat_map(of).collect()
-}
+/// Name of the group of all drives.
+pub(in crate::robustness) const ALL_DRIVES: &str = "all drives";
+/// Name of the group of drives without other cars.
+pub(in crate::robustness) const EMPTY_ROADS: &str = "empty roads";
+const WITH_CARS: &str = "roads with other cars";
 
 /// Attacks the drives; `None` if somebody interrupted.
 ///
@@ -92,108 +90,134 @@ fn short_drives<'a>(families: &'a [Family], plan: &Plan) -> Vec<(&'a Family, usi
 /// [`FleetError`] for a drive that cannot be built.
 pub(in crate::robustness) fn measure(
     driver: &LearnedDriver,
-    families: &[Family],
+    drives: &[(String, FamilyDrive)],
     plan: &Plan,
     interrupt: &Interrupt,
 ) -> Result<Option<ClosedLoop>, FleetError> {
-    let drives = short_drives(families, plan);
-    let scenarios: Vec<Scenario> = drives.iter().map(|(_, _, scenario)| scenario.clone()).collect();
-    let clean = drive_attacked(driver, &scenarios, None, plan.seed)?;
-    let budgets = &plan.drive_eps_levels;
-    let mut stage = LongWork::start("attack drives", (DRIVE_ATTACKS.len() * budgets.len()) as u64, "attacks");
-    let mut done = 0;
-    let mut curves = Vec::new();
-    for attack in DRIVE_ATTACKS {
-        let effort = effort(attack.method, plan.drive_steps, 2 * plan.drive_steps);
-        let mut points = Vec::new();
-        for eps_levels in budgets {
-            if interrupt.requested() {
-                return Ok(None);
-            }
-            let spent = Spent { eps_levels: *eps_levels, steps: effort, starts: 1 };
-            let driven = drive_attacked(driver, &scenarios, Some((attack, spent)), plan.seed)?;
-            points.push(point(*eps_levels, &clean, &driven));
-            done += 1;
-            stage.set(done, format_args!("{} at {eps_levels} grey levels", attack.name));
-        }
-        let goal = format!("{:?}", attack.goal);
-        curves.push(DriveCurve { method: attack.name, goal, effort, points });
-    }
-    let strongest = strongest(&clean, &curves);
-    if let Some(last) = strongest.last() {
-        stage.finish(format_args!("{:.0} % broken at {} grey levels", 100.0 * last.broken, last.eps_levels));
-    }
-    let drives = drives.iter().zip(&clean).map(|((family, index, scenario), clean)| ShortDrive {
-        family: family.name.clone(),
-        name: family.drives[*index].name.clone(),
-        seed: scenario.seed.0,
+    let scenarios = drives.iter().map(|(_, drive)| drive.scenario.clone()).collect();
+    let targets = Targets { driver, scenarios, seed: plan.seed, interrupt };
+    let clean = targets.clean()?;
+    let Some((runs, doublings)) = attack(&targets, &clean, plan)? else { return Ok(None) };
+    let drives: Vec<AttackedDrive> = drives.iter().zip(&clean).map(attacked_drive).collect();
+    Ok(Some(summed_up(drives, &clean, runs, doublings, plan)))
+}
+
+fn attacked_drive(((family, drive), clean): (&(String, FamilyDrive), &Driven)) -> AttackedDrive {
+    AttackedDrive {
+        family: family.clone(),
+        name: drive.name.clone(),
+        seed: drive.scenario.seed.0,
+        empty: drive.scenario.actors.is_empty(),
         outcome: clean.outcome,
         driving_score: clean.driving_score,
-    });
-    let drives = drives.collect();
-    Ok(Some(ClosedLoop { drive_s: plan.attacked_s, drives, curves, strongest }))
-}
-
-fn point(eps_levels: u8, clean: &[Driven], attacked: &[Driven]) -> DrivePoint {
-    let pair = |driven: &Driven| (driven.outcome, driven.driving_score);
-    let broken = clean.iter().zip(attacked).map(|(clean, attacked)| is_broken(pair(clean), pair(attacked)));
-    summed_up(eps_levels, clean, broken.collect(), attacked.iter().map(pair).collect())
-}
-
-fn summed_up(eps_levels: u8, clean: &[Driven], drives_broken: Vec<bool>, ends: Vec<(Outcome, f32)>) -> DrivePoint {
-    let (outcomes, scores): (Vec<Outcome>, Vec<f32>) = ends.into_iter().unzip();
-    let driving_score = mean(scores.iter().copied());
-    DrivePoint {
-        eps_levels,
-        driving_score,
-        relative: ratio(driving_score, mean(clean.iter().map(|clean| clean.driving_score))),
-        broken: mean(drives_broken.iter().map(|broken| f32::from(u8::from(*broken)))),
-        drives_broken,
-        scores,
-        outcomes,
     }
 }
 
-/// For each budget, each drive under the method that left it the least score; broken if any method broke it.
-fn strongest(clean: &[Driven], curves: &[DriveCurve]) -> Vec<DrivePoint> {
-    let budgets = curves.first().map_or(0, |curve| curve.points.len());
-    let at = |budget: usize| {
-        let points: Vec<&DrivePoint> = curves.iter().map(|curve| &curve.points[budget]).collect();
-        let worst = |drive: usize| {
-            let least = points.iter().min_by(|a, b| a.scores[drive].total_cmp(&b.scores[drive]));
-            let least = least.expect("there is a method");
-            (least.outcomes[drive], least.scores[drive])
-        };
-        let broken = (0..clean.len()).map(|drive| points.iter().any(|point| point.drives_broken[drive]));
-        summed_up(points[0].eps_levels, clean, broken.collect(), (0..clean.len()).map(worst).collect())
+/// Runs what the plan says, one part after another.
+fn attack(
+    targets: &Targets<'_>,
+    clean: &[Driven],
+    plan: &Plan,
+) -> Result<Option<(Vec<Run>, Vec<Doubling>)>, FleetError> {
+    let (all, steps) = ((0..clean.len()).collect::<Vec<usize>>(), plan.drive_steps);
+    let reference = plan.reference_eps_levels;
+    let everything =
+        DRIVE_ATTACKS.map(|attack| Order { attack, eps_levels: reference, steps, start: 0, drives: all.clone() });
+    let Some(mut runs) = targets.run(&format!("attack drives, {reference}/255"), &everything)? else { return Ok(None) };
+    let Some(doublings) = deepen(targets, clean, &mut runs, plan)? else { return Ok(None) };
+    let mut orders = Vec::new();
+    for &eps_levels in plan.drive_eps_levels.iter().filter(|eps| **eps != reference) {
+        let of_each_kind = everything.iter().filter(|order| OF_EACH_KIND.contains(&order.attack.name));
+        orders.extend(of_each_kind.map(|order| Order { eps_levels, ..order.clone() }));
+        let strongest = strongest_orders(&runs, &all, plan.strongest_attacks, (reference, eps_levels), (steps, 0));
+        orders.extend(strongest.into_iter().filter(|order| !OF_EACH_KIND.contains(&order.attack.name)));
+    }
+    let Some(others) = targets.run("attack drives, other budgets", &orders)? else { return Ok(None) };
+    runs.extend(others);
+    Ok(Some((runs, doublings)))
+}
+
+fn summed_up(
+    drives: Vec<AttackedDrive>,
+    clean: &[Driven],
+    runs: Vec<Run>,
+    doublings: Vec<Doubling>,
+    plan: &Plan,
+) -> ClosedLoop {
+    let at = |&eps_levels: &u8| WorstPoint { eps_levels, drives: worst(clean, &runs, eps_levels) };
+    let worst: Vec<WorstPoint> = plan.drive_eps_levels.iter().map(at).collect();
+    let group = |(name, wanted): (&'static str, Vec<usize>)| {
+        let scores: Vec<f32> = wanted.iter().map(|&drive| clean[drive].driving_score).collect();
+        Group {
+            name,
+            drives: wanted.len(),
+            clean_score: Estimate::mean(&scores),
+            clean_failures: wanted.iter().filter(|&&drive| Failure::of(clean[drive].outcome).is_some()).count(),
+            points: worst.iter().map(|at| point(at.eps_levels, &wanted, clean, &at.drives)).collect(),
+        }
     };
-    (0..budgets).map(at).collect()
+    let numbers = |wanted: fn(&AttackedDrive) -> bool| -> Vec<usize> {
+        drives.iter().enumerate().filter(|(_, drive)| wanted(drive)).map(|(number, _)| number).collect()
+    };
+    let groups = [
+        (ALL_DRIVES, numbers(|_| true)),
+        (EMPTY_ROADS, numbers(|drive| drive.empty)),
+        (WITH_CARS, numbers(|drive| !drive.empty)),
+    ];
+    let groups = groups.into_iter().filter(|(_, numbers)| !numbers.is_empty()).map(group).collect();
+    ClosedLoop { drives, reference_eps_levels: plan.reference_eps_levels, groups, worst, doublings, runs }
+}
+
+impl ClosedLoop {
+    /// A group by its name.
+    pub(in crate::robustness) fn group(&self, name: &str) -> Option<&Group> {
+        self.groups.iter().find(|group| group.name == name)
+    }
+
+    /// Runs on every drive, by their attack: one for each budget it was run with.
+    pub(in crate::robustness) fn complete<'a>(&'a self, attack: &'a str, eps_levels: u8) -> Option<&'a Run> {
+        let complete = |run: &&Run| run.drives.len() == self.drives.len() && run.start == 0;
+        self.runs.iter().filter(complete).find(|run| run.attack == attack && run.eps_levels == eps_levels)
+    }
+}
+
+impl Group {
+    /// What is left of it with a budget.
+    pub(in crate::robustness) fn at(&self, eps_levels: u8) -> Option<&DrivePoint> {
+        self.points.iter().find(|point| point.eps_levels == eps_levels)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::robustness::attacks::strength::tests::{driven, run};
+    use Outcome::{Arrived, Blocked, Collision, OffRoad};
 
+    /// Three drives, the last of them without other cars, which alone is made to stand.
     #[test]
-    fn the_strongest_attack_is_chosen_drive_by_drive() {
-        let driven =
-            |outcome, driving_score| Driven { outcome, driving_score, route_completion: 1.0, min_ttc_s: f32::INFINITY };
-        use Outcome::{OffRoad, TimeUp};
-        let clean = [driven(TimeUp, 40.0), driven(TimeUp, 60.0)];
-        let curve = |method, rows: [Driven; 2]| {
-            let points = vec![point(4, &clean, &rows)];
-            DriveCurve { method, goal: String::new(), effort: 1, points }
+    fn empty_roads_stand_as_a_group_of_their_own() {
+        let clean = [driven(Arrived, 90.0), driven(Collision, 50.0), driven(Arrived, 100.0)];
+        let drive = |(number, driven): (usize, &Driven)| AttackedDrive {
+            family: "f".to_owned(),
+            name: number.to_string(),
+            seed: 0,
+            empty: number == 2,
+            outcome: driven.outcome,
+            driving_score: driven.driving_score,
         };
-        let curves = [
-            curve("one", [driven(OffRoad, 10.0), driven(TimeUp, 60.0)]),
-            curve("other", [driven(TimeUp, 40.0), driven(TimeUp, 30.0)]),
-        ];
-        // Each alone leaves 35 of 50 and breaks one drive; together, drive by drive, 20 of 50 and both.
-        for curve in &curves {
-            assert_eq!((curve.points[0].driving_score, curve.points[0].broken), (35.0, 0.5));
-        }
-        let strongest = strongest(&clean, &curves);
-        assert_eq!((strongest[0].driving_score, strongest[0].relative, strongest[0].broken), (20.0, 0.4, 1.0));
-        assert_eq!(strongest[0].outcomes, [OffRoad, TimeUp]);
+        let drives = clean.iter().enumerate().map(drive).collect();
+        let ends = [(0, Arrived, 90.0), (1, OffRoad, 25.0), (2, Blocked, 20.0)];
+        let runs = vec![run("apgd", 2, &ends), run("noise", 4, &ends[..2])];
+        let plan = Plan { drive_eps_levels: vec![2, 4], ..Plan::standard() };
+        let closed_loop = summed_up(drives, &clean, runs, Vec::new(), &plan);
+        let at = |name: &str| closed_loop.group(name).unwrap().at(2).unwrap();
+        let (all, empty, with_cars) = (at(ALL_DRIVES), at(EMPTY_ROADS), at(WITH_CARS));
+        assert_eq!((empty.kept.value, empty.standstills.value, with_cars.standstills.value), (0.2, 1.0, 0.0));
+        assert!((all.standstills.value - 1.0 / 3.0).abs() < 1e-6 && (all.kept.value - 135.0 / 240.0).abs() < 1e-6);
+        let failing: Vec<usize> = closed_loop.groups.iter().map(|group| group.clean_failures).collect();
+        assert_eq!(failing, [1, 0, 1]);
+        assert_eq!(closed_loop.group(EMPTY_ROADS).unwrap().at(4), Some(&DrivePoint { eps_levels: 4, ..empty.clone() }));
+        assert!(closed_loop.complete("apgd", 2).is_some() && closed_loop.complete("noise", 4).is_none());
     }
 }

@@ -10,7 +10,12 @@ pub(in crate::robustness) struct Trial {
     pub eps_levels: Vec<f32>,
     pub steps: usize,
     pub tries: usize,
+    /// Examples on which many tries are spent, and how many.
+    pub searched: usize,
+    pub square_queries: usize,
     pub noise_tries: usize,
+    /// Steps of the attack that plants a frame.
+    pub planting_steps: usize,
     pub seed: u64,
 }
 

@@ -3,22 +3,15 @@
 use crate::attack::method::LossMethod;
 use crate::host::interrupt::Interrupt;
 use crate::host::progress::LongWork;
-use crate::robustness::attacks::attacked::{budget, effort, strongest};
-use crate::robustness::attacks::checklist::{self, CORNERS, Check};
-use crate::robustness::attacks::curve::{Curve, Point, Trial, seed_of};
+use crate::robustness::attacks::attacked::effort;
+use crate::robustness::attacks::checklist::{self, Check, Searched};
+use crate::robustness::attacks::curve::{Curve, Point, Trial};
+use crate::robustness::attacks::examples::{Examples, Rows, point};
+use crate::robustness::attacks::planted;
+use crate::robustness::attacks::slopes::slopes;
 use crate::robustness::kept::mean;
-use rand::{RngExt, SeedableRng};
-use rand_pcg::Pcg64Mcg;
-use rayon::prelude::*;
-use roadproof_perception::attack::{Effect, Objective, to_bytes, to_numbers};
+use roadproof_perception::attack::Effect;
 use serde::Serialize;
-
-/// A frame, what an attack on it raises, and the same through another network.
-pub(in crate::robustness) struct Example<O> {
-    pub rgb: Vec<u8>,
-    pub objective: O,
-    pub substitute: Option<O>,
-}
 
 /// Attacks on single decisions.
 #[derive(Clone, Debug, Serialize)]
@@ -31,61 +24,12 @@ pub struct OpenLoop {
     pub strongest: Curve,
     /// Frames that were made against another network.
     pub transferred: Option<Curve>,
-    /// The check-list.
-    pub checks: Vec<Check>,
+    /// The frames on which the check-list spent its many tries, by number.
+    pub searched: Vec<usize>,
 }
 
-impl<O: Objective + Sync> Example<O> {
-    /// The strongest frame that a method finds against an objective: as a camera delivers it, or as numbers where the budget is
-    /// less than a camera can show.
-    fn attacked(
-        &self,
-        against: &impl Objective,
-        method: LossMethod,
-        eps_levels: f32,
-        effort: usize,
-        trial: &Trial,
-    ) -> Vec<f32> {
-        let clean = to_numbers(&self.rgb);
-        let found = strongest(method, against, &clean, trial.size, eps_levels, effort, trial.seed);
-        match eps_levels {
-            eps_levels if eps_levels < 1.0 => found,
-            _ => to_numbers(&to_bytes(&found, &self.rgb, &budget(eps_levels))),
-        }
-    }
-}
-
-/// Runs something over all examples in parallel, each with a seed of its own.
-fn on_each<O: Objective + Sync + Send, T: Send>(
-    examples: &[Example<O>],
-    trial: &Trial,
-    run: impl Fn(&Example<O>, &Trial) -> T + Sync,
-) -> Vec<T> {
-    let seeded = |(index, example)| run(example, &Trial { seed: seed_of(trial.seed, index), ..trial.clone() });
-    examples.par_iter().with_max_len(1).enumerate().map(seeded).collect()
-}
-
-fn point(eps_levels: f32, outcomes: &[Effect]) -> Point {
-    Point {
-        eps_levels,
-        success: mean(outcomes.iter().map(|outcome| f32::from(u8::from(outcome.broken)))),
-        loss: mean(outcomes.iter().map(|outcome| outcome.loss)),
-        broken: outcomes.iter().map(|outcome| outcome.broken).collect(),
-    }
-}
-
-/// One method at one budget.
-fn attack_all<O: Objective + Sync + Send>(
-    examples: &[Example<O>],
-    trial: &Trial,
-    (method, eps_levels, effort): (LossMethod, f32, usize),
-) -> Point {
-    let outcomes = on_each(examples, trial, |example, trial| {
-        let delivered = example.attacked(&example.objective, method, eps_levels, effort, trial);
-        example.objective.evaluate(&delivered)[0]
-    });
-    point(eps_levels, &outcomes)
-}
+/// Experiments beside the curves.
+const EXPERIMENTS: usize = 6;
 
 /// On each example the best of several methods.
 pub(in crate::robustness) fn best_of<'a>(
@@ -107,75 +51,6 @@ pub(in crate::robustness) fn best_of<'a>(
     Curve { method, effort: 0, points: first.iter().enumerate().map(at).collect() }
 }
 
-/// An objective that is reached from another loss on.
-struct Raised<'a, O> {
-    inner: &'a O,
-    threshold: f32,
-}
-
-impl<O: Objective> Raised<'_, O> {
-    fn judge(&self, outcomes: Vec<Effect>) -> Vec<Effect> {
-        let judge = |outcome: Effect| Effect { loss: outcome.loss, broken: outcome.loss > self.threshold };
-        outcomes.into_iter().map(judge).collect()
-    }
-}
-
-impl<O: Objective> Objective for Raised<'_, O> {
-    fn evaluate(&self, pixels: &[f32]) -> Vec<Effect> {
-        self.judge(self.inner.evaluate(pixels))
-    }
-
-    fn gradients(&self, pixels: &[f32], gradient: &mut [f32]) -> Vec<Effect> {
-        self.judge(self.inner.gradients(pixels, gradient))
-    }
-}
-
-/// Plants a frame that reaches the objective, and tells whether an attack finds one; `None` if none can be planted because
-/// all corners have the same loss.
-///
-/// Of fifty random corners of the budget the best is planted: the objective is moved to half way between it and the second
-/// best, so that one frame within the budget is known to reach it, forty-nine others do not, and trying at random has a
-/// chance of a fiftieth.
-///
-/// # Source
-/// After Zimmermann et al. 2022, "Increasing Confidence in Adversarial Robustness Evaluations", arXiv:2206.13991: a model is
-/// changed so that an adversarial example is known to exist, and an attack that misses it is too weak to prove anything.
-fn finds_planted<O: Objective + Sync>(
-    example: &Example<O>,
-    trial: &Trial,
-    eps_levels: f32,
-    (method, effort): (LossMethod, usize),
-) -> Option<bool> {
-    let mut random = Pcg64Mcg::seed_from_u64(trial.seed);
-    let (clean, eps) = (to_numbers(&example.rgb), budget(eps_levels).eps);
-    let mut corner = || -> Vec<f32> {
-        let mut way = |value: &f32| value + if random.random::<bool>() { eps } else { -eps };
-        clean.iter().map(|value| way(value).clamp(0.0, 1.0)).collect()
-    };
-    let losses = (0..CORNERS).map(|_| example.objective.evaluate(&corner())[0].loss);
-    let mut losses: Vec<f32> = losses.collect();
-    losses.sort_by(|a, b| b.total_cmp(a));
-    let (planted, second) = (losses[0], losses[1]);
-    let raised = Raised { inner: &example.objective, threshold: second + 0.5 * (planted - second) };
-    if planted <= raised.threshold {
-        return None;
-    }
-    let delivered = example.attacked(&raised, method, eps_levels, effort, trial);
-    Some(raised.evaluate(&delivered)[0].broken)
-}
-
-/// Whether the loss and its gradient are the same to the bit a second time, and whether the gradient is zero.
-fn repeats<O: Objective + Sync>(example: &Example<O>) -> (bool, bool) {
-    let clean = to_numbers(&example.rgb);
-    let look = || {
-        let mut gradient = vec![0.0; clean.len()];
-        let outcome = example.objective.gradients(&clean, &mut gradient)[0];
-        (example.objective.evaluate(&clean)[0].loss.to_bits(), outcome.loss.to_bits(), gradient)
-    };
-    let (first, second) = (look(), look());
-    (first == second, first.2.iter().all(|slope| *slope == 0.0))
-}
-
 /// The budget at which success is nearest to a half, where a weaker attack would show; of equals the one that leaves more room:
 /// the largest where little is broken, the least where much is.
 fn telling(curve: &Curve) -> &Point {
@@ -185,15 +60,35 @@ fn telling(curve: &Curve) -> &Point {
     curve.points.iter().min_by(nearer).expect("there is a budget")
 }
 
+/// So many examples, those that were left whole first: only on these can a search find what gradients did not. Each kind is spread
+/// evenly.
+fn to_be_searched(broken: &[bool], count: usize) -> Vec<usize> {
+    let spread = |wanted: bool, count: usize| -> Vec<usize> {
+        let own: Vec<usize> = (0..broken.len()).filter(|&index| broken[index] == wanted).collect();
+        let count = count.min(own.len());
+        (0..count).map(|place| own[place * own.len() / count]).collect()
+    };
+    let mut chosen = spread(false, count);
+    chosen.extend(spread(true, count - chosen.len()));
+    chosen
+}
+
+/// What many tries broke that gradients did not.
+fn searched(effects: &[Effect], chosen: &[usize], broken: &[bool], tries: usize, eps_levels: f32) -> Searched {
+    let whole = || effects.iter().zip(chosen).filter(|(_, index)| !broken[**index]);
+    let found = whole().filter(|(effect, _)| effect.broken).count();
+    Searched { tries, frames: whole().count(), broken: found, eps_levels }
+}
+
 /// Attacks all examples with all methods, and fills in the check-list; `None` if somebody interrupted.
-pub(in crate::robustness) fn examine<O: Objective + Sync + Send>(
-    examples: &[Example<O>],
+pub(in crate::robustness) fn examine<O: Rows>(
+    examples: &Examples<O>,
     trial: &Trial,
     transferred_from: &str,
     interrupt: &Interrupt,
-) -> Option<OpenLoop> {
+) -> Option<(OpenLoop, Vec<Check>)> {
     let runs = LossMethod::ALL.len() * trial.eps_levels.len();
-    let mut stage = LongWork::start("attack decisions", (runs + 5) as u64, "experiments");
+    let mut stage = LongWork::start("attack decisions", (runs + EXPERIMENTS) as u64, "experiments");
     let mut done = 0;
     let mut step = || {
         done += 1;
@@ -205,75 +100,87 @@ pub(in crate::robustness) fn examine<O: Objective + Sync + Send>(
         let effort = effort(method, trial.steps, trial.tries);
         let mut points = Vec::new();
         for eps_levels in &trial.eps_levels {
-            points.push(attack_all(examples, trial, (method, *eps_levels, effort)));
+            points.push(examples.point((method, *eps_levels, effort), trial));
             step()?;
         }
         curves.push(Curve { method: method.name(), effort, points });
     }
-    let of = |wanted: fn(LossMethod) -> bool| {
-        let names: Vec<&str> =
-            LossMethod::ALL.into_iter().filter(|method| wanted(*method)).map(LossMethod::name).collect();
-        curves.iter().filter(move |curve| names.contains(&curve.method))
-    };
     let strongest = best_of("strongest", curves.iter());
+    let of = |wanted: fn(LossMethod) -> bool| of_methods(&curves, wanted);
     let iterative = best_of("pgd and apgd", of(LossMethod::is_iterative));
+    let at = telling(&iterative).clone();
+    let unbounded = iterated(examples, trial, 255.0, trial.steps);
+    step()?;
+    let doubled = iterated(examples, trial, at.eps_levels, 2 * trial.steps);
+    step()?;
     let gradient = best_of("gradients", of(LossMethod::uses_gradients));
-    let one_step = best_of("fgsm", of(|method| method == LossMethod::Fgsm));
-    let gradient_free = best_of("square", of(|method| method == LossMethod::Square));
-    let at = telling(&iterative);
-    let both = |eps_levels: f32, effort: usize| {
-        let iterative = LossMethod::ALL.into_iter().filter(|method| method.is_iterative());
-        let curve = |method: LossMethod| Curve {
-            method: method.name(),
-            effort,
-            points: vec![attack_all(examples, trial, (method, eps_levels, effort))],
-        };
-        let curves: Vec<Curve> = iterative.map(curve).collect();
-        best_of("pgd and apgd", curves.iter()).points.remove(0)
-    };
-    let unbounded = both(255.0, trial.steps);
+    let place = gradient.points.iter().position(|point| point.eps_levels == at.eps_levels).unwrap_or(0);
+    let broken: Vec<bool> = gradient.points[place].broken.iter().zip(&doubled.broken).map(|(a, b)| *a || *b).collect();
+    let chosen = to_be_searched(&broken, trial.searched);
+    let part = examples.rows(&chosen);
+    let noise = part.effects((LossMethod::Noise, at.eps_levels, trial.noise_tries), trial);
     step()?;
-    let doubled = both(at.eps_levels, 2 * trial.steps);
+    let square = part.effects((LossMethod::Square, at.eps_levels, trial.square_queries), trial);
     step()?;
-    let noise = attack_all(examples, trial, (LossMethod::Noise, at.eps_levels, trial.noise_tries));
+    let planted = planted::found(&part, trial, at.eps_levels, &noise);
     step()?;
-    let planted: Vec<Option<bool>> = on_each(examples, trial, |example, trial| {
-        finds_planted(example, trial, at.eps_levels, (LossMethod::Apgd, trial.steps))
-    });
-    step()?;
+    let by = |effects, tries| searched(effects, &chosen, &broken, tries, at.eps_levels);
+    let (by_noise, by_square) = (by(&noise, trial.noise_tries), by(&square, trial.square_queries));
     let transferred = transfer(examples, trial);
-    let repeats: Vec<(bool, bool)> = on_each(examples, trial, |example, _| repeats(example));
+    let slopes = slopes(examples);
+    let one = |wanted: LossMethod| curves.iter().find(|curve| curve.method == wanted.name()).expect("it was run");
     let checks = vec![
-        checklist::iterative_beats_one_step(&one_step, &iterative),
+        checklist::iterative_beats_one_step(one(LossMethod::Fgsm), &iterative),
         checklist::success_grows(&strongest),
         checklist::unbounded_breaks_everything(&unbounded),
-        checklist::doubling_changes_nothing(trial.steps, at, &doubled),
-        checklist::gradient_free_is_weaker(&gradient_free, &gradient),
+        checklist::doubling_changes_nothing(trial.steps, &at, &doubled),
+        checklist::gradient_free_is_weaker(one(LossMethod::Square), &gradient, &by_square),
         checklist::transfer_is_weaker(transferred.as_ref(), &gradient, transferred_from),
-        checklist::noise_is_weaker(trial.noise_tries, &noise, at),
-        checklist::planted_is_found(at.eps_levels, &planted),
-        checklist::forward_is_deterministic(&repeats),
-        checklist::gradients_are_not_zero(&repeats),
-        checklist::success_is_per_example(examples.len(), &curves, &strongest),
+        checklist::noise_is_weaker(one(LossMethod::Noise), &gradient, &by_noise),
+        checklist::planted_is_found(at.eps_levels, trial.noise_tries, &planted),
+        checklist::forward_is_deterministic(&slopes),
+        checklist::gradients_are_not_zero(&slopes),
+        checklist::gradients_are_of_small_changes(&slopes),
+        checklist::success_is_per_example(examples.count(), &curves, &strongest),
     ];
-    stage.set((runs + 5) as u64, "");
+    stage.set((runs + EXPERIMENTS) as u64, "");
     let held = checks.iter().filter(|check| check.verdict == checklist::CheckVerdict::Held).count();
     stage.finish(format_args!("{held} of {} checks held", checks.len()));
-    Some(OpenLoop { frames: examples.len(), curves, strongest, transferred, checks })
+    let frames = examples.count();
+    Some((OpenLoop { frames, curves, strongest, transferred, searched: chosen }, checks))
 }
 
-/// Frames made against the substitute, and what they do to the driver; `None` without substitutes.
-fn transfer<O: Objective + Sync + Send>(examples: &[Example<O>], trial: &Trial) -> Option<Curve> {
-    let at = |eps_levels: f32| -> Option<Point> {
-        let outcomes: Option<Vec<Effect>> = on_each(examples, trial, |example, trial| {
-            let substitute = example.substitute.as_ref()?;
-            let delivered = example.attacked(substitute, LossMethod::Apgd, eps_levels, trial.steps, trial);
-            Some(example.objective.evaluate(&delivered)[0])
-        })
-        .into_iter()
-        .collect();
-        Some(point(eps_levels, &outcomes?))
+/// The curves of some methods.
+fn of_methods(curves: &[Curve], wanted: fn(LossMethod) -> bool) -> impl Iterator<Item = &Curve> + Clone {
+    let names: Vec<&str> = LossMethod::ALL.into_iter().filter(|method| wanted(*method)).map(LossMethod::name).collect();
+    curves.iter().filter(move |curve| names.contains(&curve.method))
+}
+
+/// All examples under the methods of many steps.
+fn iterated<O: Rows>(examples: &Examples<O>, trial: &Trial, eps_levels: f32, steps: usize) -> Point {
+    let iterative = LossMethod::ALL.into_iter().filter(|method| method.is_iterative());
+    let curve = |method: LossMethod| Curve {
+        method: method.name(),
+        effort: steps,
+        points: vec![examples.point((method, eps_levels, steps), trial)],
     };
-    let points = trial.eps_levels.iter().map(|eps_levels| at(*eps_levels)).collect::<Option<Vec<_>>>()?;
+    let curves: Vec<Curve> = iterative.map(curve).collect();
+    best_of("pgd and apgd", curves.iter()).points.remove(0)
+}
+
+/// Frames made against the substitute, and what they do to the driver; `None` without a substitute.
+fn transfer<O: Rows>(examples: &Examples<O>, trial: &Trial) -> Option<Curve> {
+    examples.substitute.as_ref()?;
+    let at = |eps_levels: &f32| {
+        let effects = examples.on_blocks(|block| match &block.substitute {
+            None => Vec::new(),
+            Some(substitute) => {
+                let delivered = block.attacked(substitute, (LossMethod::Apgd, *eps_levels, trial.steps), trial);
+                block.objective.evaluate(&delivered)
+            }
+        });
+        point(*eps_levels, &effects)
+    };
+    let points = trial.eps_levels.iter().map(at).collect();
     Some(Curve { method: "transferred apgd", effort: trial.steps, points })
 }

@@ -1,4 +1,4 @@
-//! Single decisions from held-out roads, each with what the driver remembered before it.
+//! Single decisions from drives, each with what the driver remembered before it.
 
 use crate::drive::rollout::Rollout;
 use crate::driver::LearnedDriver;
@@ -7,58 +7,54 @@ use crate::memory::situation::Situation;
 use crate::policy::QValues;
 use roadproof_env::action::Action;
 use roadproof_perception::Percept;
-use roadproof_sim::{DriveStyle, FleetError, Seed, Split, generate_drive};
+use roadproof_sim::{FleetError, Scenario};
 
 /// A decision that is about to be taken.
 #[derive(Clone, Debug)]
 pub(in crate::robustness) struct SampledDecision {
-    /// The road, by its number among the held-out ones.
-    pub road: usize,
+    /// The drive, by its number.
+    pub drive: usize,
     pub time_s: f32,
     /// The frame before.
     pub previous: Vec<u8>,
     pub situation: Situation,
 }
 
-/// Decisions of each road that are taken.
-const OF_A_ROAD: usize = 6;
+/// Decisions of each drive that are taken.
+pub(in crate::robustness) const OF_A_DRIVE: usize = 6;
 /// The first of them, and decisions between them.
 const FIRST: usize = 10;
 const EVERY: usize = 30;
 
-/// So many decisions of as few roads as it takes; fewer if drives end before.
+/// So many decisions, drive by drive; fewer if drives end before.
 ///
 /// # Errors
-/// [`FleetError`] for a road that cannot be built.
+/// [`FleetError`] for a drive that cannot be built.
 pub(in crate::robustness) fn collect(
     driver: &LearnedDriver,
-    style: &DriveStyle,
-    seed: u64,
+    scenarios: Vec<Scenario>,
     count: usize,
 ) -> Result<Vec<SampledDecision>, FleetError> {
-    let roads = count.div_ceil(OF_A_ROAD);
-    let drive = |road| generate_drive(Seed::of_split(Split::HeldOut, seed, road as u64), style);
-    let scenarios: Vec<_> = (0..roads).map(drive).collect();
     let mut driver = driver.twin();
     let mut rollout = Rollout::start(scenarios, &mut driver, all_cores())?;
     let mut before = rollout.seen().clone();
     let mut decisions = Vec::new();
-    for step in 0..FIRST + OF_A_ROAD * EVERY {
+    for step in 0..FIRST + OF_A_DRIVE * EVERY {
         let taken = step >= FIRST && (step - FIRST).is_multiple_of(EVERY);
         let running = rollout.running();
         rollout.step_after(|_, driver, seen| {
-            for road in running.into_iter().filter(|_| taken) {
+            for drive in running.into_iter().filter(|_| taken) {
                 decisions.push(SampledDecision {
-                    road,
-                    time_s: seen.measures[road].time_s,
-                    previous: before.frame(road).to_vec(),
-                    situation: Situation::new(driver.memory(road), seen, road),
+                    drive,
+                    time_s: seen.measures[drive].time_s,
+                    previous: before.frame(drive).to_vec(),
+                    situation: Situation::new(driver.memory(drive), seen, drive),
                 });
             }
             before.rgb.copy_from_slice(&seen.rgb);
         });
     }
-    decisions.sort_by_key(|decision| decision.road);
+    decisions.sort_by_key(|decision| decision.drive);
     decisions.truncate(count);
     Ok(decisions)
 }

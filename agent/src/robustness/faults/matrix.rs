@@ -5,13 +5,14 @@
 //! here with the driving score for m.
 
 use crate::attack::found::KEPT;
+use crate::drive::interval::Estimate;
 use crate::drive::rollout::{DriveEnd, drive_many};
 use crate::driver::LearnedDriver;
 use crate::host::interrupt::Interrupt;
 use crate::host::progress::LongWork;
 use crate::host::threads::all_cores;
 use crate::robustness::drives::{Family, with_fault};
-use crate::robustness::kept::{is_broken, mean, ratio};
+use crate::robustness::kept::{Failure, is_broken, mean, ratio, ratio_of_sums};
 use crate::robustness::plan::{MIDDLE_SEVERITY, Plan};
 use roadproof_sim::fault::{FaultKind, Severity};
 use roadproof_sim::{FleetError, Outcome};
@@ -21,21 +22,23 @@ use std::collections::BTreeMap;
 /// Name of all families together.
 pub(in crate::robustness) const ALL: &str = "all";
 
-/// Every cell, and what they add up to.
+/// Every cell, and what they add up to. The sample are the drives: intervals are over them, the faults are all there are.
 #[derive(Clone, Debug, Serialize)]
 pub struct Matrix {
     /// The drives without faults, family by family.
     pub clean: Vec<CleanFamily>,
+    /// Mean driving score of all of them.
+    pub clean_score: Estimate,
     /// Family by family, then kind by kind, then severity by severity; all families together come first, as `all`.
     pub cells: Vec<Cell>,
     /// What each kind leaves.
     pub kinds: Vec<KindResult>,
-    /// What each severity leaves, over all kinds.
+    /// What each severity leaves, over all kinds that act.
     pub severities: Vec<SeverityResult>,
-    /// Mean of all kinds' resilience rates.
-    pub mrr: f32,
-    /// Mean relative score over all kinds at severity 3; left out if that severity was not driven.
-    pub relative_at_severity_3: Option<f32>,
+    /// Mean of the resilience rates of all kinds that act.
+    pub mrr: Estimate,
+    /// Mean relative score over all kinds that act at severity 3; left out if that severity was not driven.
+    pub relative_at_severity_3: Option<Estimate>,
 }
 
 /// The clean drives of a family.
@@ -92,21 +95,34 @@ pub struct KindResult {
     pub kind: FaultKind,
     /// Its group.
     pub group: String,
+    /// Whether it acts on this driver at all: some drive ends otherwise than without it, be it in the last bit of its score or of the
+    /// way driven. A kind that does not says nothing of how well the driver holds, and counts in no mean.
+    pub acts: bool,
     /// Resilience rate over all drives.
-    pub resilience: f32,
+    pub resilience: Estimate,
     /// Resilience rate of each family, in the order of [`Matrix::clean`].
     pub by_family: Vec<f32>,
 }
 
-/// What is left at one severity, over all kinds.
+/// What is left at one severity, over all kinds that act.
 #[derive(Clone, Debug, Serialize)]
 pub struct SeverityResult {
     /// The severity.
     pub severity: Severity,
-    /// Mean relative score over all kinds.
-    pub relative: f32,
+    /// Mean relative score.
+    pub relative: Estimate,
     /// Mean relative score over the kinds of each group.
     pub by_group: BTreeMap<String, f32>,
+    /// Mean driving score.
+    pub driving_score: Estimate,
+    /// Share of drives that are broken.
+    pub broken: Estimate,
+    /// Share of drives in which something is hit.
+    pub collisions: Estimate,
+    /// Share of drives that leave the road, or turn back.
+    pub off_road: Estimate,
+    /// Share of drives that stand for good with nothing in front of them.
+    pub standstills: Estimate,
 }
 
 /// Drives the matrix; `None` if somebody interrupted.
@@ -135,7 +151,7 @@ pub(in crate::robustness) fn measure(
     let ended = drive_many(driver, count, scenario, all_cores(), interrupt, |done| stage.set(done as u64, ""))?;
     let Some(ended) = ended else { return Ok(None) };
     let matrix = add_up(families, &faults, &ended);
-    stage.finish(format_args!("{} cells, mRR {:.3}", matrix.cells.len(), matrix.mrr));
+    stage.finish(format_args!("{} cells, mRR {:.3}", matrix.cells.len(), matrix.mrr.value));
     Ok(Some(matrix))
 }
 
@@ -163,18 +179,56 @@ fn add_up(families: &[Family], faults: &[(FaultKind, Severity)], ended: &[DriveE
             cells.push(cell(family, *kind, *severity, &ended[part.clone()], &row[part.clone()]));
         }
     }
-    let kinds = kinds(&cells, &clean);
-    let severities = severities(&cells);
-    let middle = severities.iter().find(|result: &&SeverityResult| result.severity.get() == MIDDLE_SEVERITY);
-    let (mrr, relative_at_severity_3) =
-        (mean(kinds.iter().map(|kind| kind.resilience)), middle.map(|result| result.relative));
-    Matrix { clean, mrr, relative_at_severity_3, cells, kinds, severities }
+    let rows = Rows { clean: &ended[..width], faulty: ended[width..].chunks_exact(width).collect(), faults };
+    let kinds = kinds(&rows, &cells, &clean);
+    let acting: Vec<FaultKind> = kinds.iter().filter(|kind| kind.acts).map(|kind| kind.kind).collect();
+    let severities = severities(&rows, &cells, &acting);
+    let (clean_score, mrr) = (Estimate::mean(&rows.scores()), rows.kept(|(kind, _)| acting.contains(&kind)));
+    let mut matrix = Matrix { clean, clean_score, mrr, relative_at_severity_3: None, cells, kinds, severities };
+    matrix.relative_at_severity_3 = matrix.middle().map(|result| result.relative);
+    matrix
+}
+
+/// All drives, as they ended under each fault.
+struct Rows<'a> {
+    clean: &'a [DriveEnd],
+    /// One row for each fault.
+    faulty: Vec<&'a [DriveEnd]>,
+    faults: &'a [(FaultKind, Severity)],
+}
+
+impl Rows<'_> {
+    fn scores(&self) -> Vec<f32> {
+        self.clean.iter().map(|ended| ended.score.driving_score).collect()
+    }
+
+    /// For each drive the mean of a figure over some of the faults.
+    fn mean_of(
+        &self,
+        wanted: impl Fn((FaultKind, Severity)) -> bool,
+        figure: impl Fn(&DriveEnd, &DriveEnd) -> f32,
+    ) -> Vec<f32> {
+        let rows: Vec<&&[DriveEnd]> =
+            self.faulty.iter().zip(self.faults).filter(|(_, fault)| wanted(**fault)).map(|(row, _)| row).collect();
+        let of_drive = |(drive, clean): (usize, &DriveEnd)| mean(rows.iter().map(|row| figure(clean, &row[drive])));
+        self.clean.iter().enumerate().map(of_drive).collect()
+    }
+
+    /// The share of the clean score that is kept under some of the faults.
+    fn kept(&self, wanted: impl Fn((FaultKind, Severity)) -> bool) -> Estimate {
+        ratio_of_sums(&self.mean_of(wanted, |_, faulty| faulty.score.driving_score), &self.scores())
+    }
+
+    /// Whether a kind makes any difference to any drive.
+    fn acts(&self, kind: FaultKind) -> bool {
+        let own = self.faulty.iter().zip(self.faults).filter(|(_, fault)| fault.0 == kind);
+        own.into_iter().any(|(row, _)| row.iter().zip(self.clean).any(|(faulty, clean)| faulty != clean))
+    }
 }
 
 fn cell(family: &str, kind: FaultKind, severity: Severity, clean: &[DriveEnd], faulty: &[DriveEnd]) -> Cell {
     let scores: Vec<f32> = faulty.iter().map(|ended| ended.score.driving_score).collect();
-    let pair = |ended: &DriveEnd| (ended.outcome, ended.score.driving_score);
-    let broken = clean.iter().zip(faulty).filter(|(clean, faulty)| is_broken(pair(clean), pair(faulty))).count();
+    let broken = clean.iter().zip(faulty).filter(|(clean, faulty)| breaks(clean, faulty)).count();
     let mut outcomes = BTreeMap::new();
     for ended in faulty {
         *outcomes.entry(format!("{:?}", ended.outcome)).or_insert(0) += 1;
@@ -193,30 +247,36 @@ fn cell(family: &str, kind: FaultKind, severity: Severity, clean: &[DriveEnd], f
     }
 }
 
+fn breaks(clean: &DriveEnd, faulty: &DriveEnd) -> bool {
+    let pair = |ended: &DriveEnd| (ended.outcome, ended.score.driving_score);
+    is_broken(pair(clean), pair(faulty))
+}
+
 /// Resilience rates: of the sum over severities of the score, as a share of as many clean scores.
-fn kinds(cells: &[Cell], clean: &[CleanFamily]) -> Vec<KindResult> {
-    let resilience = |kind: FaultKind, family: &str| {
+fn kinds(rows: &Rows<'_>, cells: &[Cell], clean: &[CleanFamily]) -> Vec<KindResult> {
+    let of_family = |kind: FaultKind, family: &str| {
         mean(cells.iter().filter(|cell| cell.kind == kind && cell.family == family).map(|cell| cell.relative))
     };
     let mut seen: Vec<FaultKind> = Vec::new();
-    for cell in cells {
-        if !seen.contains(&cell.kind) {
-            seen.push(cell.kind);
+    for (kind, _) in rows.faults {
+        if !seen.contains(kind) {
+            seen.push(*kind);
         }
     }
     seen.iter()
         .map(|&kind| KindResult {
             kind,
             group: format!("{:?}", kind.group()),
-            resilience: resilience(kind, ALL),
-            by_family: clean.iter().map(|family| resilience(kind, &family.family)).collect(),
+            acts: rows.acts(kind),
+            resilience: rows.kept(|fault| fault.0 == kind),
+            by_family: clean.iter().map(|family| of_family(kind, &family.family)).collect(),
         })
         .collect()
 }
 
-fn severities(cells: &[Cell]) -> Vec<SeverityResult> {
+fn severities(rows: &Rows<'_>, cells: &[Cell], acting: &[FaultKind]) -> Vec<SeverityResult> {
     let mut by_severity: BTreeMap<Severity, Vec<&Cell>> = BTreeMap::new();
-    for cell in cells.iter().filter(|cell| cell.family == ALL) {
+    for cell in cells.iter().filter(|cell| cell.family == ALL && acting.contains(&cell.kind)) {
         by_severity.entry(cell.severity).or_default().push(cell);
     }
     by_severity
@@ -226,17 +286,36 @@ fn severities(cells: &[Cell]) -> Vec<SeverityResult> {
             for cell in &cells {
                 groups.entry(format!("{:?}", cell.kind.group())).or_default().push(cell.relative);
             }
-            let by_group = groups.into_iter().map(|(group, values)| (group, mean(values.into_iter()))).collect();
-            SeverityResult { severity, relative: mean(cells.iter().map(|cell| cell.relative)), by_group }
+            let wanted = |fault: (FaultKind, Severity)| fault.1 == severity && acting.contains(&fault.0);
+            let share = |is: &dyn Fn(&DriveEnd, &DriveEnd) -> bool| {
+                Estimate::mean(&rows.mean_of(wanted, |clean, faulty| f32::from(u8::from(is(clean, faulty)))))
+            };
+            let fails = |failure| share(&move |_, faulty| Failure::of(faulty.outcome) == Some(failure));
+            SeverityResult {
+                severity,
+                relative: rows.kept(wanted),
+                by_group: groups.into_iter().map(|(group, values)| (group, mean(values.into_iter()))).collect(),
+                driving_score: Estimate::mean(&rows.mean_of(wanted, |_, faulty| faulty.score.driving_score)),
+                broken: share(&breaks),
+                collisions: fails(Failure::Collision),
+                off_road: fails(Failure::OffRoad),
+                standstills: fails(Failure::Standstill),
+            }
         })
         .collect()
 }
 
 impl Matrix {
-    /// Clean driving score over all drives.
+    /// The kinds that make no difference to this driver.
     #[must_use]
-    pub fn clean_score(&self) -> f32 {
-        mean(self.clean.iter().flat_map(|family| &family.drives).map(|drive| drive.driving_score))
+    pub fn without_effect(&self) -> Vec<&'static str> {
+        self.kinds.iter().filter(|kind| !kind.acts).map(|kind| kind.kind.name()).collect()
+    }
+
+    /// What is left at the severity at which kinds are compared.
+    #[must_use]
+    pub fn middle(&self) -> Option<&SeverityResult> {
+        self.severities.iter().find(|result| result.severity.get() == MIDDLE_SEVERITY)
     }
 
     /// The cells of single families that keep least of the clean score, the worst first, as far as they lose a tenth of it.
@@ -289,7 +368,7 @@ mod tests {
         let ended: Vec<DriveEnd> = rows.iter().flatten().map(|&(outcome, score)| ended(outcome, score)).collect();
         let matrix = add_up(&families, &faults, &ended);
         let near = |found: f32, by_hand: f32| assert!((found - by_hand).abs() < 1e-5, "{found}, by hand {by_hand}");
-        near(matrix.clean_score(), 80.0);
+        near(matrix.clean_score.value, 80.0);
         near(matrix.clean[0].driving_score, 90.0);
         assert_eq!(matrix.cells.len(), 3 * 4);
         let cell = |family: &str, kind, severity| {
@@ -307,17 +386,43 @@ mod tests {
         near(cell("one", fog, middle).broken, 0.5);
         assert_eq!(cell(ALL, fog, middle).outcomes["Collision"], 1);
         // Fog: (80 + 50) / (2 · 80); rain: (70 + 20) / (2 · 80).
-        near(matrix.kinds[0].resilience, 0.8125);
-        near(matrix.kinds[1].resilience, 0.5625);
+        near(matrix.kinds[0].resilience.value, 0.8125);
+        near(matrix.kinds[1].resilience.value, 0.5625);
         near(matrix.kinds[1].by_family[1], 0.5);
-        near(matrix.mrr, 0.6875);
-        near(matrix.severities[1].relative, (50.0 / 80.0 + 20.0 / 80.0) / 2.0);
-        near(matrix.relative_at_severity_3.unwrap(), 0.4375);
+        near(matrix.mrr.value, 0.6875);
+        assert!(matrix.mrr.low < 0.6875 && 0.6875 < matrix.mrr.high, "{:?}", matrix.mrr);
+        near(matrix.severities[1].relative.value, (50.0 / 80.0 + 20.0 / 80.0) / 2.0);
+        near(matrix.relative_at_severity_3.unwrap().value, 0.4375);
+        // Fog at the middle severity breaks two of three and hits with one, rain breaks and hits with all.
+        near(matrix.middle().unwrap().broken.value, 5.0 / 6.0);
+        near(matrix.middle().unwrap().collisions.value, 4.0 / 6.0);
+        near(matrix.middle().unwrap().driving_score.value, 35.0);
         near(matrix.severities[1].by_group["Weather"], 0.25);
         let worst = matrix.worst(2);
         assert_eq!((&worst[0].family[..], worst[0].kind, worst[0].severity), ("one", rain, middle));
         near(worst[0].relative, 15.0 / 90.0);
         assert_eq!(worst[1].family, "two");
+    }
+
+    /// A fault that changes nothing, to the bit, is no proof of resilience; one that changes the way driven by a hair acts.
+    #[test]
+    fn kinds_that_cannot_act_on_a_driver_count_in_no_mean() {
+        let scenario = generate_drive(Seed(1), &DriveStyle::default());
+        let families =
+            [Family { name: "one".to_owned(), drives: vec![FamilyDrive { name: "a".to_owned(), scenario }] }];
+        let middle = Severity::new(3).unwrap();
+        let (place, fog, rain) = (FaultKind::LocalisationBias, FaultKind::Fog, FaultKind::Rain);
+        let clean = ended(Outcome::Arrived, 80.0);
+        let mut a_hair = clean;
+        a_hair.score.driven_m += 1e-3;
+        let faults = [(place, middle), (fog, middle), (rain, middle)];
+        let matrix = add_up(&families, &faults, &[clean, clean, a_hair, ended(Outcome::Collision, 20.0)]);
+        assert_eq!(matrix.kinds.iter().map(|kind| kind.acts).collect::<Vec<_>>(), [false, true, true]);
+        assert_eq!(matrix.without_effect(), ["LocalisationBias"]);
+        // Fog keeps all, rain a quarter: 5/8, not 3/4 with the fault that does nothing.
+        assert!((matrix.mrr.value - 0.625).abs() < 1e-6, "{:?}", matrix.mrr);
+        assert!((matrix.severities[0].relative.value - 0.625).abs() < 1e-6 && matrix.severities[0].broken.value == 0.5);
+        assert!(!matrix.severities[0].by_group.contains_key(&format!("{:?}", place.group())));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The report as one page that needs nothing but itself: styles, curves and pictures are part of the file.
 
 use crate::robustness::page::markup::escape;
-use crate::robustness::page::sections;
+use crate::robustness::page::{attacks, faults, sections};
 use crate::robustness::report::Report;
 use std::fmt::Write;
 
@@ -14,7 +14,7 @@ h1{font-size:1.6em;margin:.2em 0}h2{font-size:1.25em;margin:2.2em 0 .4em}h3{font
 p{max-width:75ch;margin:.4em 0}.soft{color:var(--soft)}code{font-size:.92em;overflow-wrap:anywhere}
 .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(165px,1fr));gap:10px;margin:16px 0}
 .card{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:10px 12px}
-.card b{display:block;font-size:1.7em;line-height:1.25}.card span{color:var(--soft);font-size:.88em}
+.card b{display:block;font-size:1.7em;line-height:1.25}.card span{display:block;color:var(--soft);font-size:.88em}
 .scroll{overflow-x:auto;border:1px solid var(--line);border-radius:8px;background:var(--card)}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th,td{padding:4px 8px;text-align:left;border-bottom:1px solid var(--line);vertical-align:top}
@@ -23,7 +23,7 @@ th{font-weight:600;color:var(--soft);font-size:.88em}
 .heat{width:auto}.heat td,.heat th{min-width:3.4em;padding:2px 5px;text-align:center;font-size:.86em;border:1px solid var(--card);white-space:nowrap}
 .heat th.name{min-width:12em;text-align:left;position:sticky;left:0;background:var(--card);font-weight:400;color:var(--text)}
 .heat tr.group th{text-align:left;color:var(--soft);font-weight:600;padding-top:9px}
-.heat td.rate{font-weight:700}.heat .apart{border-left:7px solid var(--card)}
+.heat td.rate{font-weight:700}.heat tr.idle td{opacity:.45}.heat tr.idle th.name{color:var(--soft);font-style:italic}.heat .apart{border-left:7px solid var(--card)}
 .charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(430px,100%),1fr));gap:14px}
 .chart{margin:0;background:var(--card);border:1px solid var(--line);border-radius:8px;padding:10px}
 .chart svg{width:100%;height:auto;display:block}.chart text{fill:var(--text);font-size:15px}
@@ -56,11 +56,10 @@ pub fn page(report: &Report) -> String {
     );
     for section in [
         sections::headline(report),
-        sections::faults(report),
-        sections::worst(report),
-        sections::moments(report),
-        sections::attacks(report),
-        sections::turned(report),
+        sections::clean(report),
+        faults::faults(report),
+        attacks::attacks(report),
+        attacks::turned(report),
         sections::checks(report),
         sections::certified(report),
         sections::settings(report),

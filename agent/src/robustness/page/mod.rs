@@ -4,8 +4,14 @@ mod chart;
 
 mod markup;
 
-pub(super) mod html;
+mod figures;
+
+mod faults;
+
+mod attacks;
 
 mod sections;
+
+pub(super) mod html;
 
 pub(super) mod summary;

@@ -1,63 +1,125 @@
-//! The report in a few lines, for a terminal.
+//! The report in a few lines, for a terminal: beside each figure that flatters the one that does not.
 
 use crate::robustness::attacks::checklist::CheckVerdict;
+use crate::robustness::attacks::closed_loop::{ClosedLoop, Group};
+use crate::robustness::attacks::examine::OpenLoop;
+use crate::robustness::comfort::CleanDrivingTotals;
+use crate::robustness::faults::matrix::Matrix;
+use crate::robustness::page::figures::{fraction, score, share};
 use crate::robustness::report::Report;
+use roadproof_sim::outcome::comfort::HARD_BRAKING_MPS2;
 
 /// Headline figures, kinds of faults from the worst on, attacks and the check-list.
 #[must_use]
 pub fn summary(report: &Report) -> String {
-    let Report { headline, matrix, attacked_drives, attacked_decisions, .. } = report;
-    let drives: usize = matrix.clean.iter().map(|family| family.drives.len()).sum();
-    let mut lines = vec![format!(
-        "{drives} drives under {} faults in {} severities: clean driving score {:.1}, mRR {:.3}{}",
-        matrix.kinds.len(),
-        matrix.severities.len(),
-        headline.clean_score,
-        headline.mrr,
-        headline.relative_at_severity_3.map_or_else(String::new, |share| format!(", at severity 3 {share:.3}"))
-    )];
-    let mut kinds: Vec<_> = matrix.kinds.iter().collect();
-    kinds.sort_by(|a, b| a.resilience.total_cmp(&b.resilience));
-    let worst = kinds.iter().take(6).map(|kind| format!("{} {:.2}", kind.kind.name(), kind.resilience));
-    lines.push(format!("worst faults: {}", worst.collect::<Vec<_>>().join(", ")));
-    lines.push(attack_table(report).to_string());
-    let clean = attacked_drives.drives.iter().map(|drive| drive.driving_score).sum::<f32>();
-    lines.push(format!(
-        "{} attacked drives of {} s, clean score {:.1}; the strongest attack is chosen drive by drive",
-        attacked_drives.drives.len(),
-        attacked_drives.drive_s,
-        clean / attacked_drives.drives.len().max(1) as f32
-    ));
-    let turned = attacked_decisions.strongest.points.iter();
-    let turned = turned.map(|point| format!("{:.0} % at {}", 100.0 * point.success, point.eps_levels));
-    lines.push(format!(
-        "{} attacked decisions, turned by the strongest attack: {} grey levels",
-        attacked_decisions.frames,
-        turned.collect::<Vec<_>>().join(", ")
-    ));
-    let proved = report.certified.iter().map(|(eps, share)| format!("{:.1} % at {eps}", 100.0 * share));
-    lines.push(format!("proved by interval bounds: {} grey levels", proved.collect::<Vec<_>>().join(", ")));
-    for check in &attacked_decisions.checks {
+    let mut lines = Vec::new();
+    lines.extend(report.clean_totals.as_ref().map(clean));
+    if let Some(matrix) = &report.matrix {
+        lines.extend(faults(matrix));
+    }
+    if let Some(drives) = &report.attacked_drives {
+        lines.extend(attacked(drives));
+    }
+    if let Some(decisions) = &report.attacked_decisions {
+        lines.extend(turned(report, decisions));
+    }
+    for check in &report.checks {
         lines.push(format!("{:<16} {}: {}", check.verdict.in_words(), check.name, check.figures));
     }
-    if attacked_decisions.checks.iter().any(|check| check.verdict == CheckVerdict::Failed) {
+    if report.checks.iter().any(|check| check.verdict == CheckVerdict::Failed) {
         lines.push("A check failed: attacks on this driver may be weaker than they could be.".to_owned());
     }
+    lines.push(report.sample.to_owned());
     lines.join("\n")
 }
 
-/// What attacks leave of drives, budget by budget.
-fn attack_table(report: &Report) -> comfy_table::Table {
+fn clean(totals: &CleanDrivingTotals) -> String {
+    format!(
+        "{} drives without faults and attacks: {} fail, {} decisions in {} drives brake harder than {HARD_BRAKING_MPS2} m/s², {} emergency \
+         stops with nothing ahead, least time to collision {}",
+        totals.drives,
+        totals.failures,
+        totals.hard_braking,
+        totals.drives_with_hard_braking,
+        totals.needless_emergency_stops,
+        totals.min_ttc_s.map_or_else(|| "none".to_owned(), |least_s| format!("{least_s:.1} s"))
+    )
+}
+
+fn faults(matrix: &Matrix) -> Vec<String> {
+    let drives: usize = matrix.clean.iter().map(|family| family.drives.len()).sum();
+    let mut lines = vec![format!(
+        "{drives} drives under {} faults in {} severities: clean driving score {}, mRR {}",
+        matrix.kinds.len(),
+        matrix.severities.len(),
+        score(matrix.clean_score),
+        fraction(matrix.mrr)
+    )];
+    if let Some(at) = matrix.middle() {
+        lines.push(format!(
+            "at severity 3: kept {}, drives broken {}, collisions {}, off the road {}, standing for good {}",
+            fraction(at.relative),
+            share(at.broken),
+            share(at.collisions),
+            share(at.off_road),
+            share(at.standstills)
+        ));
+    }
+    let mut kinds: Vec<_> = matrix.kinds.iter().filter(|kind| kind.acts).collect();
+    kinds.sort_by(|a, b| a.resilience.value.total_cmp(&b.resilience.value));
+    let worst = kinds.iter().take(6).map(|kind| format!("{} {:.2}", kind.kind.name(), kind.resilience.value));
+    lines.push(format!("worst faults: {}", worst.collect::<Vec<_>>().join(", ")));
+    let idle = matrix.without_effect();
+    if !idle.is_empty() {
+        lines.push(format!("without any effect on this driver, and in no mean: {}", idle.join(", ")));
+    }
+    lines
+}
+
+fn attacked(drives: &ClosedLoop) -> Vec<String> {
+    let mut lines = vec![format!(
+        "{} whole drives, every decision attacked; each drive under the attack that is strongest on it; all attacks were run on all \
+         drives at {} grey levels, the strongest few with other budgets and with more steps",
+        drives.drives.len(),
+        drives.reference_eps_levels
+    )];
+    for group in &drives.groups {
+        lines.push(format!(
+            "{} {}, clean score {}, {} failing without an attack",
+            group.drives,
+            group.name,
+            score(group.clean_score),
+            group.clean_failures
+        ));
+        lines.push(table(group).to_string());
+    }
+    lines
+}
+
+/// What attacks leave of some drives, budget by budget.
+fn table(group: &Group) -> comfy_table::Table {
     let mut table = comfy_table::Table::new();
-    let methods = report.attacked_drives.curves.iter().map(|curve| format!("{} score", curve.method));
-    let header = ["grey levels".to_owned()].into_iter().chain(methods);
-    let header = header.chain(["strongest score", "drives broken"].map(str::to_owned));
+    let header = ["grey levels", "score", "kept", "broken", "collisions", "off the road", "standing for good"];
     table.load_preset(comfy_table::presets::UTF8_FULL_CONDENSED).set_header(header);
-    for (place, strongest) in report.attacked_drives.strongest.iter().enumerate() {
-        let scores = report.attacked_drives.curves.iter().map(|curve| curve.points[place].driving_score);
-        let row = [strongest.eps_levels.to_string()].into_iter();
-        let row = row.chain(scores.chain([strongest.driving_score]).map(|score| format!("{score:.1}")));
-        table.add_row(row.chain([format!("{:.0} %", 100.0 * strongest.broken)]));
+    for point in &group.points {
+        let shares = [point.kept, point.broken, point.collisions, point.off_road, point.standstills].map(share);
+        let first = [point.eps_levels.to_string(), score(point.driving_score)];
+        table.add_row(first.into_iter().chain(shares));
     }
     table
+}
+
+fn turned(report: &Report, decisions: &OpenLoop) -> Vec<String> {
+    let turned = decisions.strongest.points.iter();
+    let turned = turned.map(|point| format!("{:.0} % at {}", 100.0 * point.success, point.eps_levels));
+    let proved = report.certified.iter().map(|(eps, share)| format!("{:.1} % at {eps}", 100.0 * share));
+    vec![
+        format!(
+            "{} attacked decisions, turned by the strongest attack: {} grey levels; {} of them no other decision's frame turns",
+            decisions.frames,
+            turned.collect::<Vec<_>>().join(", "),
+            report.held_by_memory.len()
+        ),
+        format!("proved by interval bounds: {} grey levels", proved.collect::<Vec<_>>().join(", ")),
+    ]
 }

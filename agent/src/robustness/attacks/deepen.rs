@@ -1,0 +1,135 @@
+//! Whether attacks on drives have done all they can: the strongest of each drive are run again with twice the steps and from other
+//! starts, until that finds no more.
+//!
+//! # Source
+//! Carlini et al. 2019, "On Evaluating Adversarial Robustness", arXiv:1902.06705, section 5: an attack has converged if more steps do
+//! not help. Decisions that are attacked alone cannot say so of a drive, where one feeds the next.
+
+use crate::robustness::attacks::attacked::{DRIVE_ATTACKS, DrivePlan, Driven};
+use crate::robustness::attacks::run::{Order, Run, Targets};
+use crate::robustness::attacks::strength::{WorstDrive, ranked, worst};
+use crate::robustness::plan::Plan;
+use roadproof_sim::FleetError;
+use serde::Serialize;
+
+/// Share of its clean score by which a drive may fare worse without having changed.
+pub(in crate::robustness) const CHANGE_TOLERANCE: f32 = 0.05;
+
+/// What twice the steps did.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Doubling {
+    /// Steps of gradient methods in each decision.
+    pub steps: usize,
+    /// The drives it was run on, by number: those on which the one before found more.
+    pub drives: Vec<usize>,
+    /// Those of them that fare worse by more than the tolerance, or can be made to end in a way that they could not be before.
+    pub changed: Vec<usize>,
+    /// The most that a drive lost by it, as a share of its clean score.
+    pub most_lost: f32,
+}
+
+/// The strongest attacks of many steps of each drive with a budget, as orders: one for each attack, of all drives it is for. One step
+/// cannot be doubled, and tries that follow no gradient are weak however many there are.
+pub(in crate::robustness) fn strongest_orders(
+    runs: &[Run],
+    drives: &[usize],
+    count: usize,
+    (ranked_at, eps_levels): (u8, u8),
+    (steps, start): (usize, u64),
+) -> Vec<Order> {
+    let of_many_steps = || DRIVE_ATTACKS.into_iter().filter(|attack| attack.method.is_iterative());
+    let strongest = drives.iter().map(|&drive| {
+        let ranked = ranked(runs, drive, ranked_at).into_iter();
+        let names = ranked.filter(|name| of_many_steps().any(|attack| attack.name == *name)).take(count).collect();
+        (drive, names)
+    });
+    let strongest: Vec<(usize, Vec<&str>)> = strongest.collect();
+    let order = |attack: DrivePlan| {
+        let its_own = strongest.iter().filter(|(_, names)| names.contains(&attack.name));
+        Order { attack, eps_levels, steps, start, drives: its_own.map(|(drive, _)| *drive).collect() }
+    };
+    of_many_steps().map(order).filter(|order| !order.drives.is_empty()).collect()
+}
+
+/// Doubles the steps of the strongest attacks at the reference budget until no drive changes, or as often as the plan says; what
+/// that finds is added to the runs. `None` if somebody interrupted.
+///
+/// # Errors
+/// [`FleetError`] for a drive that cannot be built.
+pub(in crate::robustness) fn deepen(
+    targets: &Targets<'_>,
+    clean: &[Driven],
+    runs: &mut Vec<Run>,
+    plan: &Plan,
+) -> Result<Option<Vec<Doubling>>, FleetError> {
+    let eps_levels = plan.reference_eps_levels;
+    let mut drives: Vec<usize> = (0..clean.len()).collect();
+    let (mut steps, mut doublings) = (plan.drive_steps, Vec::new());
+    for number in 1..=plan.doublings as u64 {
+        if drives.is_empty() {
+            break;
+        }
+        steps *= 2;
+        let orders = strongest_orders(runs, &drives, plan.strongest_attacks, (eps_levels, eps_levels), (steps, number));
+        let before = worst(clean, runs, eps_levels);
+        let Some(found) = targets.run(&format!("attack with {steps} steps"), &orders)? else { return Ok(None) };
+        runs.extend(found);
+        let doubling = compared(steps, drives, clean, &before, &worst(clean, runs, eps_levels));
+        drives = doubling.changed.clone();
+        doublings.push(doubling);
+    }
+    Ok(Some(doublings))
+}
+
+/// What more steps found on some drives.
+fn compared(
+    steps: usize,
+    drives: Vec<usize>,
+    clean: &[Driven],
+    before: &[WorstDrive],
+    after: &[WorstDrive],
+) -> Doubling {
+    let is_changed = |&drive: &usize| before[drive].beaten_by(&after[drive], &clean[drive], CHANGE_TOLERANCE);
+    let lost = drives.iter().map(|&drive| {
+        let lost = before[drive].driving_score - after[drive].driving_score;
+        if lost > 0.0 { lost / clean[drive].driving_score } else { 0.0 }
+    });
+    let most_lost = lost.fold(0.0, f32::max);
+    let changed = drives.iter().copied().filter(is_changed).collect();
+    Doubling { steps, drives, changed, most_lost }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::robustness::attacks::strength::tests::{driven, run};
+    use roadproof_sim::Outcome::{Arrived, Blocked, Collision};
+
+    #[test]
+    fn a_drive_changes_by_its_score_or_by_a_new_way_to_end() {
+        let clean = [(); 4].map(|()| driven(Arrived, 100.0));
+        let mut runs =
+            vec![run("apgd", 2, &[(0, Arrived, 80.0), (1, Arrived, 80.0), (2, Collision, 40.0), (3, Arrived, 95.0)])];
+        let before = worst(&clean, &runs, 2);
+        // A little worse; much worse; as bad as before, but standing; broken by a hair.
+        runs.push(run("apgd", 2, &[(0, Arrived, 78.0), (1, Arrived, 60.0), (2, Blocked, 41.0), (3, Arrived, 89.9)]));
+        let doubling = compared(10, vec![0, 1, 2, 3], &clean, &before, &worst(&clean, &runs, 2));
+        assert_eq!(doubling.changed, [1, 2, 3]);
+        assert!((doubling.most_lost - 0.2).abs() < 1e-6, "{doubling:?}");
+        let again = compared(20, vec![1, 2, 3], &clean, &worst(&clean, &runs, 2), &worst(&clean, &runs, 2));
+        assert!(again.changed.is_empty() && again.most_lost == 0.0);
+    }
+
+    #[test]
+    fn the_strongest_attacks_of_each_drive_are_run_again_on_it_alone() {
+        let runs = [
+            run("apgd", 2, &[(0, Arrived, 90.0), (1, Arrived, 20.0)]),
+            run("pgd", 2, &[(0, Arrived, 50.0), (1, Arrived, 30.0)]),
+            run("noise", 2, &[(0, Arrived, 95.0), (1, Arrived, 10.0)]),
+        ];
+        let orders = strongest_orders(&runs, &[0, 1], 1, (2, 4), (6, 1));
+        let of = |name: &str| orders.iter().find(|order| order.attack.name == name).map(|order| &order.drives[..]);
+        assert_eq!([of("apgd"), of("pgd"), of("noise")], [Some(&[1][..]), Some(&[0][..]), None]);
+        assert!(orders.iter().all(|order| (order.eps_levels, order.steps, order.start) == (4, 6, 1)));
+    }
+}

@@ -1,0 +1,138 @@
+//! Runs attacks on drives, and keeps of each which drives it was run on, with what effort, and what became of them.
+
+use crate::driver::LearnedDriver;
+use crate::host::interrupt::Interrupt;
+use crate::host::progress::LongWork;
+use crate::robustness::attacks::attacked::{DrivePlan, Driven, Spent, drive_attacked, effort};
+use rayon::prelude::*;
+use roadproof_sim::{FleetError, Outcome, Scenario, Seed};
+use serde::Serialize;
+use std::sync::Mutex;
+
+/// Drives that go on side by side under one attack. The network takes frames in blocks of four, and who waits for a long drive
+/// wastes what is left of a block: so not too many, and such as last about as long.
+const SIDE_BY_SIDE: usize = 8;
+
+/// What is to be run.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::robustness) struct Order {
+    pub attack: DrivePlan,
+    pub eps_levels: u8,
+    /// Steps of a gradient method; others have twice as many tries.
+    pub steps: usize,
+    /// The number of the start: walks with another one begin elsewhere.
+    pub start: u64,
+    /// The drives, by number.
+    pub drives: Vec<usize>,
+}
+
+/// An attack that was run on some drives.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Run {
+    /// The attack.
+    pub attack: &'static str,
+    /// What it wants of each decision.
+    pub goal: String,
+    /// The budget in grey levels, Linf.
+    pub eps_levels: u8,
+    /// Steps or tries for each decision.
+    pub effort: usize,
+    /// The number of its start.
+    pub start: u64,
+    /// The drives it was run on, by their number among the attacked ones.
+    pub drives: Vec<usize>,
+    /// Driving score of each.
+    pub scores: Vec<f32>,
+    /// How each ended.
+    pub outcomes: Vec<Outcome>,
+}
+
+impl Run {
+    /// What became of each drive it was run on: its number, its outcome and its score.
+    pub(in crate::robustness) fn ends(&self) -> impl Iterator<Item = (usize, Outcome, f32)> {
+        let ends = self.drives.iter().zip(&self.outcomes).zip(&self.scores);
+        ends.map(|((&drive, &outcome), &score)| (drive, outcome, score))
+    }
+}
+
+/// Drives that can be attacked.
+pub(in crate::robustness) struct Targets<'a> {
+    pub driver: &'a LearnedDriver,
+    pub scenarios: Vec<Scenario>,
+    /// Seed of the attacks.
+    pub seed: u64,
+    pub interrupt: &'a Interrupt,
+}
+
+impl Targets<'_> {
+    /// All drives as they are without an attack.
+    ///
+    /// # Errors
+    /// [`FleetError`] for a drive that cannot be built.
+    pub fn clean(&self) -> Result<Vec<Driven>, FleetError> {
+        drive_attacked(self.driver, &self.scenarios, None, self.seed)
+    }
+
+    /// Runs every order; `None` if somebody interrupted.
+    ///
+    /// # Errors
+    /// [`FleetError`] for a drive that cannot be built.
+    pub fn run(&self, name: &str, orders: &[Order]) -> Result<Option<Vec<Run>>, FleetError> {
+        let count: usize = orders.iter().map(|order| order.drives.len()).sum();
+        let stage = Mutex::new((LongWork::start(name, count as u64, "drives"), 0));
+        let mut jobs: Vec<(usize, Vec<usize>)> = Vec::new();
+        for (place, order) in orders.iter().enumerate() {
+            let mut drives = order.drives.clone();
+            drives.sort_by(|&a, &b| self.scenarios[b].duration_s.total_cmp(&self.scenarios[a].duration_s));
+            jobs.extend(drives.chunks(SIDE_BY_SIDE).map(|part| (place, part.to_vec())));
+        }
+        let drive = |(place, drives): &(usize, Vec<usize>)| {
+            if self.interrupt.requested() {
+                return Ok(None);
+            }
+            let order = &orders[*place];
+            let driven = self.attacked(order, drives)?;
+            let mut stage = stage.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            stage.1 += drives.len() as u64;
+            let done = stage.1;
+            stage.0.set(done, format_args!("{} at {} grey levels", order.attack.name, order.eps_levels));
+            Ok(Some(driven))
+        };
+        let driven: Result<Option<Vec<Vec<Driven>>>, FleetError> = jobs.par_iter().with_max_len(1).map(drive).collect();
+        let Some(driven) = driven? else { return Ok(None) };
+        let mut ends: Vec<Vec<(usize, Driven)>> = vec![Vec::new(); orders.len()];
+        for ((place, drives), driven) in jobs.into_iter().zip(driven) {
+            ends[place].extend(drives.into_iter().zip(driven));
+        }
+        let (stage, _) = stage.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        stage.finish(format_args!("{} attacks", orders.len()));
+        Ok(Some(orders.iter().zip(ends).map(|(order, ends)| order.ended(ends)).collect()))
+    }
+
+    fn attacked(&self, order: &Order, drives: &[usize]) -> Result<Vec<Driven>, FleetError> {
+        let scenarios: Vec<Scenario> = drives.iter().map(|&drive| self.scenarios[drive].clone()).collect();
+        let spent = Spent { eps_levels: order.eps_levels, steps: order.effort(), starts: 1 };
+        let seed = if order.start == 0 { self.seed } else { Seed(self.seed).child(order.start).0 };
+        drive_attacked(self.driver, &scenarios, Some((order.attack, spent)), seed)
+    }
+}
+
+impl Order {
+    fn effort(&self) -> usize {
+        effort(self.attack.method, self.steps, 2 * self.steps)
+    }
+
+    fn ended(&self, mut ends: Vec<(usize, Driven)>) -> Run {
+        ends.sort_by_key(|(drive, _)| *drive);
+        Run {
+            attack: self.attack.name,
+            goal: format!("{:?}", self.attack.goal),
+            eps_levels: self.eps_levels,
+            effort: self.effort(),
+            start: self.start,
+            drives: ends.iter().map(|(drive, _)| *drive).collect(),
+            scores: ends.iter().map(|(_, driven)| driven.driving_score).collect(),
+            outcomes: ends.iter().map(|(_, driven)| driven.outcome).collect(),
+        }
+    }
+}
