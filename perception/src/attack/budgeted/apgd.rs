@@ -214,8 +214,9 @@ mod tests {
                         assert!(budget.distance(&attacked.pixels, &part.clean) <= budget.eps * 1.0001, "{name}");
                     };
                     check("targeted", &apgd_targeted(&planes, &part, &budget, 60, 1));
-                    // The nearest boundary need not be that of the best rival, which is the one these two go for.
-                    let reach = if breaks { best_rival(&planes, &part, norm) } else { *distance };
+                    // The nearest boundary need not be that of the best rival, which is the one these two go for; and cross-entropy
+                    // goes for all rivals at once, so that it needs some room beyond the plane of the best.
+                    let reach = if breaks { 1.3 * best_rival(&planes, &part, norm) } else { *distance };
                     let budget = Budget::new(norm, share * reach).unwrap();
                     for score in [ClassScore::CrossEntropy, ClassScore::Dlr] {
                         let attacked = apgd_class(&planes, &part, score, &budget, 60, 1);
