@@ -69,7 +69,7 @@ pub struct Report {
     pub turned: Vec<Turned>,
     /// Attacked decisions, by number, that no other decision's frame turns.
     pub held_by_memory: Vec<usize>,
-    /// Share of decisions proved not to change, for each budget in grey levels.
+    /// Share of decisions that interval bounds hold, for each budget in grey levels.
     pub certified: Vec<(f32, f32)>,
     /// Time taken by each part. The only figures that differ from run to run.
     pub wall_clock_s: BTreeMap<&'static str, f64>,

@@ -5,12 +5,12 @@ use crate::proof::certificate::Certifier;
 use crate::robustness::attacks::sample::SampledDecision;
 use rayon::prelude::*;
 
-/// Budgets that are certified, in grey levels. Bounds of networks that were not trained for them are so loose that most of these
-/// are far below what a camera can show; what is proved there is still proved.
+/// Budgets of interval bounds, in grey levels. Bounds of networks that were not trained for them are so loose that they hold a
+/// decision only far below what a camera can show: the small budgets tell how loose they are, and are no certificate of anything.
 const EPS_LEVELS: [f32; 8] = [0.0, 1e-5, 1e-4, 1e-3, 0.01, 0.1, 1.0, 2.0];
 
-/// Action certification rate: for each budget in grey levels, the share of decisions whose action interval bounds prove to stay
-/// the same whatever happens within the budget.
+/// Action certification rate: for each budget in grey levels, the share of decisions whose action stays the same by interval bounds
+/// whatever happens within the budget; computed in f32 without directed rounding.
 ///
 /// # Source
 /// Zhang et al. 2020, "Robust Deep Reinforcement Learning against Adversarial Perturbations on State Observations",

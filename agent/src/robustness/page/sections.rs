@@ -153,7 +153,7 @@ pub(in crate::robustness) fn certified(report: &Report) -> String {
         strong: true,
     };
     let chart = Chart {
-        title: "Decisions proved not to change",
+        title: "Decisions held by interval bounds",
         x_name: "eps in grey levels of 255, Linf",
         x: shares.iter().map(|(eps, _)| format!("{eps}")).collect(),
         y_name: "% of decisions",
@@ -161,8 +161,9 @@ pub(in crate::robustness) fn certified(report: &Report) -> String {
         series: vec![series],
     };
     format!(
-        "<h2>Certificates</h2><p>Share of decisions whose action interval bounds prove to stay the same whatever happens within \
-         the budget, far below a grey level where networks were not trained for narrow bounds.</p><div class=\"charts\">{}</div>",
+        "<h2>Interval bounds</h2><p>Share of decisions whose action stays the same by interval bounds whatever happens within the \
+         budget, computed in f32 without directed rounding. A camera delivers whole grey levels: what holds below one tells how \
+         loose the bounds are, and certifies nothing.</p><div class=\"charts\">{}</div>",
         chart.svg()
     )
 }

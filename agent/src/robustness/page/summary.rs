@@ -112,7 +112,9 @@ fn table(group: &Group) -> comfy_table::Table {
 fn turned(report: &Report, decisions: &OpenLoop) -> Vec<String> {
     let turned = decisions.strongest.points.iter();
     let turned = turned.map(|point| format!("{:.0} % at {}", 100.0 * point.success, point.eps_levels));
-    let proved = report.certified.iter().map(|(eps, share)| format!("{:.1} % at {eps}", 100.0 * share));
+    // Of less than a grey level no camera delivers anything.
+    let held = report.certified.iter().filter(|(eps, _)| *eps >= 1.0);
+    let held = held.map(|(eps, share)| format!("{:.1} % at {eps}", 100.0 * share));
     vec![
         format!(
             "{} attacked decisions, turned by the strongest attack: {} grey levels; {} of them no other decision's frame turns",
@@ -120,6 +122,6 @@ fn turned(report: &Report, decisions: &OpenLoop) -> Vec<String> {
             turned.collect::<Vec<_>>().join(", "),
             report.held_by_memory.len()
         ),
-        format!("proved by interval bounds: {} grey levels", proved.collect::<Vec<_>>().join(", ")),
+        format!("held by interval bounds: {} grey levels", held.collect::<Vec<_>>().join(", ")),
     ]
 }
