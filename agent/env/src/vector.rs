@@ -177,6 +177,16 @@ mod tests {
         VectorEnv::new(roads, RewardSettings::default(), WORLDS, 1, 0).expect("worlds")
     }
 
+    /// The first transition in which drives end.
+    fn until_an_end(env: &mut VectorEnv) -> Transition {
+        loop {
+            let transition = env.step(&[ON; WORLDS], |_| {}).expect("worlds");
+            if !transition.ended.is_empty() {
+                return transition;
+            }
+        }
+    }
+
     #[test]
     fn a_truncated_drive_is_shown_to_its_end_and_replaced_in_the_same_step() {
         let mut env = env("duration_s: 0.5, ego: (speed_mps: 9.0)");
@@ -199,12 +209,7 @@ mod tests {
     #[test]
     fn a_drive_that_arrives_is_truncated() {
         let mut env = env("duration_s: 9.0, ego: (s_m: 285.0, speed_mps: 12.0)");
-        let transition = loop {
-            let transition = env.step(&[ON; WORLDS], |_| {}).expect("worlds");
-            if !transition.ended.is_empty() {
-                break transition;
-            }
-        };
+        let transition = until_an_end(&mut env);
         assert!(transition.ended.iter().all(|end| end.outcome == Outcome::Arrived && end.truncated), "{transition:?}");
         assert_eq!(transition.terminated, [false; WORLDS]);
     }
@@ -212,12 +217,7 @@ mod tests {
     #[test]
     fn a_drive_that_fails_is_terminated_and_not_truncated() {
         let mut env = env("duration_s: 9.0, ego: (speed_mps: 12.0, heading_deg: -45.0)");
-        let transition = loop {
-            let transition = env.step(&[ON; WORLDS], |_| {}).expect("worlds");
-            if !transition.ended.is_empty() {
-                break transition;
-            }
-        };
+        let transition = until_an_end(&mut env);
         assert_eq!(transition.terminated, [true; WORLDS]);
         assert!(transition.ended.iter().all(|ended| !ended.truncated));
         let failure = RewardSettings::default().failure.abs();

@@ -114,6 +114,12 @@ impl Goal {
         }
     }
 
+    /// How it pushes each output of the network, whatever the frame, if it shows something.
+    #[must_use]
+    pub fn pushes(self) -> Option<[f32; OUTPUTS]> {
+        self.direction().map(with_certainty)
+    }
+
     /// The steering angle and the acceleration that are wanted whatever the frame.
     fn wanted(self) -> Option<[Option<usize>; 2]> {
         match self {
@@ -146,8 +152,9 @@ impl DecisionLoss<'_> {
         if let Some(wanted) = self.goal.wanted() {
             return towards(&decision.heads, wanted, heads);
         }
-        if let Some(direction) = self.goal.direction() {
-            return push(clean, decision, direction, outputs);
+        if let Some(pushes) = self.goal.pushes() {
+            outputs.copy_from_slice(&pushes);
+            return push(clean, decision, &pushes);
         }
         match self.goal {
             Goal::Worst => {
@@ -261,9 +268,8 @@ fn critic(clean: &Decision, decision: &Decision, slopes: &mut [f32]) -> f32 {
     loss
 }
 
-/// Pushes what is perceived along a direction.
-fn push(clean: &Decision, decision: &Decision, direction: Direction, slopes: &mut [f32]) -> Effect {
-    slopes.copy_from_slice(&with_certainty(direction));
+/// Pushes what is perceived, by so much for each output.
+fn push(clean: &Decision, decision: &Decision, slopes: &[f32; OUTPUTS]) -> Effect {
     let loss = slopes.iter().zip(&decision.outputs).map(|(slope, output)| slope * output).sum();
     let [lane, lead] = [Output::LaneOffset, Output::Lead].map(|output| slopes[output.index()]);
     let moved_m = percept(&decision.outputs).lane_offset_m - percept(&clean.outputs).lane_offset_m;
@@ -343,8 +349,8 @@ mod tests {
     #[test]
     fn goals_that_show_something_push_along_their_directions() {
         for goal in goals() {
-            let Some(direction) = goal.direction() else { continue };
-            let (pushed, plain) = (with_certainty(direction), direction.slopes());
+            let Some(plain) = goal.direction().map(Direction::slopes) else { continue };
+            let pushed = goal.pushes().unwrap();
             for output in Output::ALL {
                 let (pushed, plain) = (pushed[output.index()], plain[output.index()]);
                 if Output::PERCEIVED.contains(&output) {
@@ -367,9 +373,8 @@ mod tests {
             (outputs[Output::LaneOffset.index()], outputs[Output::Lead.index()]) = (offset, lead);
             Decision { outputs, heads: vec![0.0; HEADS] }
         };
-        let reached = |goal: Goal, clean: &Decision, decision: &Decision| {
-            push(clean, decision, goal.direction().unwrap(), &mut [0.0; OUTPUTS]).broken
-        };
+        let reached =
+            |goal: Goal, clean: &Decision, decision: &Decision| push(clean, decision, &goal.pushes().unwrap()).broken;
         let (empty, followed) = (seen(0.0, -2.0), seen(0.0, 2.0));
         // One is 0.6 m.
         let (right, right_and_led, right_and_free) = (seen(-0.6, -2.0), seen(-0.6, 2.0), seen(-0.6, -0.1));

@@ -91,7 +91,7 @@ impl Plan {
             doublings: 2,
             decision_eps_levels: vec![0.0625, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0],
             frames: 48,
-            steps: 20,
+            steps: 40,
             tries: 100,
             searched_frames: 12,
             square_queries: 5000,

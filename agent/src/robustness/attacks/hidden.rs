@@ -39,9 +39,7 @@ pub(in crate::robustness) fn hidden_outputs(
 ) -> Vec<HiddenOutput> {
     let hidden: Vec<[bool; OUTPUTS]> = decisions.par_iter().map(|decision| hidden_in(end_to_end, decision)).collect();
     let of_output = |output: Output| {
-        let pushes = |attack: &&DrivePlan| {
-            attack.goal.direction().is_some_and(|direction| direction.slopes()[output.index()] != 0.0)
-        };
+        let pushes = |attack: &&DrivePlan| attack.goal.pushes().is_some_and(|slopes| slopes[output.index()] != 0.0);
         HiddenOutput {
             output: output.name(),
             hidden: hidden.iter().filter(|hidden| hidden[output.index()]).count(),
@@ -95,6 +93,8 @@ mod tests {
         let lead = of(&DRIVE_ATTACKS, Output::Lead);
         assert!(lead.hidden > 6, "{lead:?}");
         assert!(lead.pushed_by.contains(&"apgd, show a ghost"), "{lead:?}");
+        let doubt = of(&DRIVE_ATTACKS, Output::GapScale);
+        assert!(doubt.pushed_by.contains(&"apgd, show a ghost"), "who shows a car is certain of its gap: {doubt:?}");
         let without: Vec<DrivePlan> =
             DRIVE_ATTACKS.into_iter().filter(|attack| attack.goal.direction().is_none()).collect();
         assert!(of(&without, Output::Lead).pushed_by.is_empty());
