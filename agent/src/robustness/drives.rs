@@ -4,6 +4,7 @@
 //! that no file is left out for its name. Generated roads have always other cars on them; some are driven without, because what
 //! an empty road does to a driver who is shown a car that is not there is hidden among roads with cars.
 
+use super::kept::Failure;
 use super::plan::{Part, Plan};
 use crate::drive::replay::Case;
 use crate::driver::DriverSpec;
@@ -155,6 +156,8 @@ fn unfit(case: &Case, driver: &DriverSpec, path: &Path) -> Option<String> {
         Some("it has faults of its own".to_owned())
     } else if path.with_extension("trace").exists() {
         Some("it replays recorded actions".to_owned())
+    } else if Failure::of(scenario.expect.outcome).is_some() {
+        Some(format!("it is to end with {:?}, whoever drives", scenario.expect.outcome))
     } else {
         None
     }
@@ -170,6 +173,22 @@ pub(super) fn with_fault(scenario: &Scenario, kind: FaultKind, severity: Severit
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::driver::LearnedDriver;
+
+    #[test]
+    fn files_that_say_nothing_of_a_driver_are_left_out_with_the_reason() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
+        let plan = Plan { scenarios: Some(folder), ..Plan::standard() };
+        let hardened = LearnedDriver::hardened().expect("it is built in");
+        let library = Library::read(hardened.spec(), &plan).expect("files that can be read");
+        let reason = |file: &str| {
+            let skipped = library.skipped.iter().find(|skipped| skipped.file.ends_with(file));
+            skipped.unwrap_or_else(|| panic!("{file} is not left out")).reason.as_str()
+        };
+        assert_eq!(reason("regression/sign_in_the_way.ron"), "it is to end with Collision, whoever drives");
+        assert_eq!(reason("sensor_faults/noise.ron"), "it has faults of its own");
+        assert!(library.families.iter().any(|family| family.name == "cut_in" && family.drives.len() == 3));
+    }
 
     #[test]
     fn drives_are_spread_over_families_and_over_the_files_of_each() {

@@ -19,7 +19,7 @@ p{max-width:75ch;margin:.4em 0}.soft{color:var(--soft)}code{font-size:.92em;over
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th,td{padding:4px 8px;text-align:left;border-bottom:1px solid var(--line);vertical-align:top}
 th{font-weight:600;color:var(--soft);font-size:.88em}
-.number{text-align:right;white-space:nowrap}
+.number{text-align:right;white-space:nowrap}th.number{white-space:normal}
 .heat{width:auto}.heat td,.heat th{min-width:3.4em;padding:2px 5px;text-align:center;font-size:.86em;border:1px solid var(--card);white-space:nowrap}
 .heat th.name{min-width:12em;text-align:left;position:sticky;left:0;background:var(--card);font-weight:400;color:var(--text)}
 .heat tr.group th{text-align:left;color:var(--soft);font-weight:600;padding-top:9px}
