@@ -67,7 +67,7 @@ impl Default for RewardSettings {
             heading: 0.01,
             close_gap: 0.08,
             time_to_collision: 0.12,
-            acceleration: 0.01,
+            acceleration: 0.05,
             steer_change: 0.02,
             outside_lanes: 0.1,
             failure: 3.0,
@@ -158,8 +158,8 @@ mod tests {
             check(&changed(|after| after.lane_offset_m = 3.0 * side), &[("lane_offset", -0.1)]);
             check(&changed(|after| after.heading_rad = 0.05 * side), &[("heading", -0.0025)]);
             check(&changed(|after| after.heading_rad = 0.5 * side), &[("heading", -0.01)]);
-            check(&changed(|after| after.ego.acceleration_mps2 = 3.5 * side), &[("acceleration", -0.0025)]);
-            check(&changed(|after| after.ego.acceleration_mps2 = 9.0 * side), &[("acceleration", -0.01)]);
+            check(&changed(|after| after.ego.acceleration_mps2 = 3.5 * side), &[("acceleration", -0.0125)]);
+            check(&changed(|after| after.ego.acceleration_mps2 = 9.0 * side), &[("acceleration", -0.05)]);
             check(&changed(|after| after.ego.steer_rad = 0.05 * side), &[("steer_change", -0.01)]);
         }
         check(&changed(|after| after.outside_lanes = true), &[("outside_lanes", -0.1)]);

@@ -104,7 +104,7 @@ fn gather(
         });
         if kept {
             for world in rollout.running().into_iter().take(frames - dataset.len()) {
-                push(&mut dataset, rollout.seen(), world, collect.unseen_leads);
+                push(&mut dataset, rollout.seen(), world);
             }
         }
         let ended = rollout.ended();
@@ -170,26 +170,26 @@ impl Drives for Wanderer {
     }
 }
 
-fn push(dataset: &mut Dataset, seen: &Observations, world: usize, unseen_leads: bool) {
+fn push(dataset: &mut Dataset, seen: &Observations, world: usize) {
     let classes: Vec<u8> = seen.class_frame(world).iter().map(|class| seen_class(*class) as u8).collect();
     let measures = &seen.measures[world];
-    // The simulator measures as far as the road goes; frames tell only so far.
-    let gap_m = measures.gap_m.filter(|&gap_m| gap_m < GAP_MAX_M);
     let label = PerceptLabel {
         lane_offset_m: measures.lane_offset_m,
         heading_rad: measures.heading_rad,
         curvature_per_m: measures.curvature_per_m,
-        gap_m: gap_m.filter(|_| unseen_leads || lead_shows(measures, seen.instance_frame(world))),
+        gap_m: seen_gap_m(measures, seen.instance_frame(world)),
     };
     dataset.push(seen.frame(world), &classes, label).expect("the dataset was made for the fleet's camera");
 }
 
-/// Whether any pixel shows the car ahead.
+/// The gap to the car ahead, where the frame tells of it: the simulator measures as far as the road goes and behind every crest.
 ///
 /// # Shapes
 /// - `instance`: `height × width`
-fn lead_shows(measures: &Measures, instance: &[u16]) -> bool {
-    measures.lead.is_some_and(|lead| instance.contains(&car_instance(lead)))
+fn seen_gap_m(measures: &Measures, instance: &[u16]) -> Option<f32> {
+    let gap_m = measures.gap_m.filter(|&gap_m| gap_m < GAP_MAX_M)?;
+    let lead = car_instance(measures.lead?);
+    instance.contains(&lead).then_some(gap_m)
 }
 
 /// What perception calls the simulator's classes.
@@ -232,8 +232,8 @@ mod tests {
 
     /// The car behind the crest is 35 m ahead of who drives up to it, and shows once that one is on top.
     #[test]
-    fn a_car_behind_a_crest_shows_from_the_top() {
-        let shows = |s_m: f32| {
+    fn a_car_behind_a_crest_has_no_gap_until_it_shows() {
+        let gaps = |s_m: f32| {
             let text = format!(
                 "Scenario(format: 1, title: \"t\", duration_s: 20.0, road: Segments(segments: [Line(length_m: 300.0)], \
                  speed_limit_mps: 14.0, hills: [(amplitude_m: 2.2, wavelength_m: 75.0)]), ego: (s_m: {s_m:?}, speed_mps: 5.0), \
@@ -244,23 +244,18 @@ mod tests {
                 roadproof_sim::Episode::new(roadproof_sim::parse(&text, "t.ron".as_ref()).expect("a scenario"));
             let episode = episode.expect("a world");
             let seen = episode.seen();
-            let labelled = |unseen_leads| {
-                let mut dataset = Dataset::new(160, 48);
-                push(&mut dataset, seen, 0, unseen_leads);
-                dataset.label(0).gap_m
-            };
-            assert_eq!(labelled(true), seen.measures[0].gap_m, "the simulator measures through the crest");
-            let shows = lead_shows(&seen.measures[0], seen.instance_frame(0));
-            assert_eq!(labelled(false), seen.measures[0].gap_m.filter(|_| shows));
-            shows
+            (seen.measures[0].gap_m, seen_gap_m(&seen.measures[0], seen.instance_frame(0)))
         };
-        let places: Vec<bool> = (0..8).map(|eighth| shows(85.0 + 10.0 * eighth as f32)).collect();
-        assert!(places.contains(&true) && places.contains(&false), "{places:?}");
-        let of = |lead, instance: &[u16]| {
+        let places: Vec<_> = (0..8).map(|eighth| gaps(85.0 + 10.0 * eighth as f32)).collect();
+        assert!(places.iter().all(|(gap_m, _)| gap_m.is_some()), "{places:?}");
+        assert!(places.iter().any(|(_, seen_m)| seen_m.is_none()), "{places:?}");
+        assert!(places.iter().any(|(gap_m, seen_m)| gap_m == seen_m), "{places:?}");
+        let seen = |gap_m, lead, instance: &[u16]| {
             let mut measures = Measures::default();
-            measures.lead = lead;
-            lead_shows(&measures, instance)
+            (measures.gap_m, measures.lead) = (Some(gap_m), Some(lead));
+            seen_gap_m(&measures, instance)
         };
-        assert!(of(Some(2), &[1, 3]) && !of(Some(2), &[1, 2, 4]) && !of(None, &[1, 2]));
+        assert_eq!(seen(GAP_MAX_M, 0, &[1; 4]), None, "what is that far off is no car ahead");
+        assert_eq!((seen(9.0, 2, &[1, 2, 4]), seen(9.0, 2, &[1, 3])), (None, Some(9.0)));
     }
 }

@@ -94,22 +94,11 @@ pub struct CollectSettings {
     /// Chance per decision that a gust pushes the car.
     #[serde(deserialize_with = "range::gust")]
     pub gust: f32,
-    /// Whether a car ahead that no pixel shows, behind a crest, a bend or another car, is labelled as one that is seen. Perception
-    /// then says how likely a car is where sight ends, and drivers have fewer collisions than with perception that says what shows.
-    pub unseen_leads: bool,
 }
 
 impl Default for CollectSettings {
     fn default() -> Self {
-        Self {
-            frames: 44_000,
-            validation_frames: 4_000,
-            worlds: 96,
-            every: 14,
-            drive_s: 18.0,
-            gust: 0.01,
-            unseen_leads: true,
-        }
+        Self { frames: 44_000, validation_frames: 4_000, worlds: 96, every: 14, drive_s: 18.0, gust: 0.01 }
     }
 }
 
