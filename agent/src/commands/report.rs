@@ -26,10 +26,11 @@ use std::path::{Path, PathBuf};
 
 Drives families of drives under every fault in every severity; forty whole drives, scenario files and held-out roads with and
 without other cars, under attacks on every decision; and single decisions under attacks. The strongest attack counts, drive by
-drive: every attack is run on every drive with one budget, the strongest few of each drive with other budgets, and with twice the
-steps until that changes nothing. Then it holds the attacks against a check-list of signs that they are weaker than they seem.
-Beside the share of the score that is kept stand drives broken, collisions, roads left and cars that stand for good, each with an
-interval over drives. Writes report.html and robustness.json.
+drive: every attack is run on every drive with one budget, the strongest few of each drive with other budgets, and the strongest two
+with twice the steps from two other starts, twice more where that changes a drive. Then it holds the attacks against a check-list of
+signs that they are weaker than they seem. Beside the share of the score that is kept stand drives broken, collisions, roads left
+and cars that are blocked or late, each with an interval over drives, and how long the slowest arrivals take. Writes report.html and
+robustness.json.
 
 Exit codes: 0 the attacks can be believed as far as the checks go, 1 a check found a sign that they are weaker than they seem,
 2 bad input, 130 stopped by Ctrl-C or another signal.")]

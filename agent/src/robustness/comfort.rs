@@ -81,7 +81,7 @@ pub(super) fn totals(driven: &[CleanDriving]) -> CleanDrivingTotals {
     let least_s = driven.iter().map(|drive| drive.comfort.min_ttc_s).fold(f32::INFINITY, f32::min);
     CleanDrivingTotals {
         drives: driven.len(),
-        failures: driven.iter().filter(|drive| Failure::of(drive.outcome).is_some()).count(),
+        failures: driven.iter().filter(|drive| Failure::of(drive.outcome, drive.outcome).is_some()).count(),
         hard_braking: driven.iter().map(|drive| drive.comfort.hard_braking).sum(),
         drives_with_hard_braking: driven.iter().filter(|drive| drive.comfort.hard_braking > 0).count(),
         needless_emergency_stops: driven.iter().map(|drive| drive.comfort.needless_emergency_stops).sum(),

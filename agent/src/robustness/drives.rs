@@ -156,7 +156,7 @@ fn unfit(case: &Case, driver: &DriverSpec, path: &Path) -> Option<String> {
         Some("it has faults of its own".to_owned())
     } else if path.with_extension("trace").exists() {
         Some("it replays recorded actions".to_owned())
-    } else if Failure::of(scenario.expect.outcome).is_some() {
+    } else if Failure::of(scenario.expect.outcome, scenario.expect.outcome).is_some() {
         Some(format!("it is to end with {:?}, whoever drives", scenario.expect.outcome))
     } else {
         None

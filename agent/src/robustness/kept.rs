@@ -28,25 +28,27 @@ pub(in crate::robustness) fn ratio_of_sums(parts: &[f32], wholes: &[f32]) -> Est
     })
 }
 
-/// Ends of drives that nobody would call driving.
+/// Ends of drives that nobody would call getting there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::robustness) enum Failure {
     /// Something was hit.
     Collision,
     /// The road was left, or driven the wrong way.
     OffRoad,
-    /// The car stood for good with nothing in front of it.
-    Standstill,
+    /// The car stood for good with nothing in front of it, or was not there in time.
+    BlockedOrLate,
 }
 
 impl Failure {
-    /// What an outcome is, if it is one.
-    pub fn of(outcome: Outcome) -> Option<Self> {
+    /// What an outcome is, if it is one; `usual` is how the drive ends where nothing is wrong. Who creeps until the time is up is
+    /// never blocked, and has not arrived either.
+    pub fn of(outcome: Outcome, usual: Outcome) -> Option<Self> {
         match outcome {
             Outcome::Collision => Some(Self::Collision),
             Outcome::OffRoad | Outcome::WrongWay => Some(Self::OffRoad),
-            Outcome::Blocked => Some(Self::Standstill),
-            Outcome::Arrived | Outcome::TimeUp => None,
+            Outcome::Blocked => Some(Self::BlockedOrLate),
+            Outcome::TimeUp => (usual == Outcome::Arrived).then_some(Self::BlockedOrLate),
+            Outcome::Arrived => None,
         }
     }
 }

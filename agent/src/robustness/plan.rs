@@ -43,10 +43,14 @@ pub struct Plan {
     pub reference_eps_levels: u8,
     /// Steps of gradient methods in each decision of a drive, and tries of the others times two.
     pub drive_steps: usize,
-    /// The strongest attacks of each drive that are run with more steps and with other budgets.
+    /// The strongest attacks of each drive that are run with other budgets.
     pub strongest_attacks: usize,
-    /// How often the steps of the strongest attacks are doubled, on those drives on which the last doubling found more.
+    /// The strongest attacks of each drive whose steps are doubled.
+    pub doubled_attacks: usize,
+    /// How often they are doubled at most, on those drives on which the last doubling found more.
     pub doublings: usize,
+    /// Walks over each frame that doubled attacks take, from starts of their own.
+    pub doubling_starts: usize,
     /// Budgets of attacks on single decisions, in grey levels. Below one they are no attacks on a camera that delivers bytes,
     /// but show the whole of a curve that would otherwise begin at its end.
     pub decision_eps_levels: Vec<f32>,
@@ -87,8 +91,10 @@ impl Plan {
             drive_eps_levels: vec![1, 2, 4, 8],
             reference_eps_levels: 2,
             drive_steps: 5,
-            strongest_attacks: 2,
+            strongest_attacks: 4,
+            doubled_attacks: 2,
             doublings: 2,
+            doubling_starts: 2,
             decision_eps_levels: vec![0.0625, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0],
             frames: 48,
             steps: 40,
@@ -111,7 +117,8 @@ impl Plan {
             attacked_drives: 4,
             drive_eps_levels: vec![2, 8],
             drive_steps: 3,
-            strongest_attacks: 1,
+            strongest_attacks: 2,
+            doubled_attacks: 1,
             doublings: 1,
             decision_eps_levels: vec![0.0625, 0.25, 1.0, 4.0],
             frames: 12,

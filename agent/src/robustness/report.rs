@@ -4,7 +4,7 @@ use crate::attack::end_to_end::EndToEnd;
 use crate::drive::interval::Estimate;
 use crate::driver::LearnedDriver;
 use crate::host::interrupt::Interrupt;
-use crate::robustness::attacks::attacked::DRIVE_ATTACKS;
+use crate::robustness::attacks::attacked::DrivePlan;
 use crate::robustness::attacks::checklist::{
     Check, CheckVerdict, doubling_changes_no_drive, hidden_outputs_are_pushed,
 };
@@ -13,7 +13,7 @@ use crate::robustness::attacks::curve::{Trial, seed_of};
 use crate::robustness::attacks::decisions::Decisions;
 use crate::robustness::attacks::examine::{OpenLoop, examine};
 use crate::robustness::attacks::examples::Examples;
-use crate::robustness::attacks::hidden::hidden_outputs;
+use crate::robustness::attacks::hidden::{Push, hidden_outputs};
 use crate::robustness::attacks::sample::{self, OF_A_DRIVE, SampledDecision};
 use crate::robustness::attacks::strength::DrivePoint;
 use crate::robustness::attacks::turned::{self, Turned};
@@ -182,6 +182,17 @@ fn trial(driver: &LearnedDriver, plan: &Plan) -> Trial {
     }
 }
 
+/// As hard as drives are attacked.
+fn push(trial: &Trial, plan: &Plan) -> Push {
+    Push {
+        size: trial.size,
+        eps_levels: f32::from(plan.reference_eps_levels),
+        steps: plan.drive_steps,
+        tries: plan.tries,
+        seed: plan.seed,
+    }
+}
+
 /// The roads that decisions are taken from: held-out ones, every second without other cars, so that empty roads are among them.
 fn sampled_roads(plan: &Plan) -> Vec<FamilyDrive> {
     let count = plan.frames.div_ceil(OF_A_DRIVE);
@@ -257,8 +268,11 @@ impl Report {
             return Ok(None);
         };
         self.checks.extend(checks);
-        let hidden = hidden_outputs(&own, &decisions, &DRIVE_ATTACKS);
-        self.checks.push(hidden_outputs_are_pushed(decisions.len(), &hidden));
+        let hidden = self.attacked_drives.as_ref().map(|drives| {
+            let attacks: Vec<&DrivePlan> = drives.attacks().collect();
+            hidden_outputs(&own, &decisions, &attacks, &push(&trial, &self.plan))
+        });
+        self.checks.push(hidden_outputs_are_pushed(decisions.len(), hidden.as_deref()));
         self.turned = turned::turned(driver, (&names, &decisions), &attacked.curves, &trial, 3);
         self.held_by_memory = turned::held_by_memory(driver, &decisions);
         self.certified = certified::certified_shares(driver, &decisions);

@@ -122,6 +122,10 @@ pub(in crate::robustness) struct Driven {
     pub route_completion: f32,
     /// The least time to collision; infinite if there was never one.
     pub min_ttc_s: f32,
+    /// Decisions that it took.
+    pub decisions: usize,
+    /// The greatest offset from the centre of the lane that it began in.
+    pub max_lane_offset_m: f32,
 }
 
 /// Drives scenarios to their ends, side by side, every decision attacked or none.
@@ -153,6 +157,8 @@ pub(in crate::robustness) fn drive_attacked(
         driving_score: drive.score.driving_score,
         route_completion: drive.score.route_completion,
         min_ttc_s: drive.min_ttc_s,
+        decisions: drive.decisions,
+        max_lane_offset_m: drive.max_lane_offset_m,
     };
     Ok(drives.into_iter().map(driven).collect())
 }

@@ -252,9 +252,11 @@ pub(in crate::robustness) fn gradients_are_of_small_changes(slopes: &[Slope]) ->
     check(name, off as f32 <= tolerance(judged) * judged as f32, figures, allowed)
 }
 
-/// Outputs that no slope shows are named; that is a failure only where no attack on drives pushes them whatever their slope.
-pub(in crate::robustness) fn hidden_outputs_are_pushed(decisions: usize, outputs: &[HiddenOutput]) -> Check {
+/// Outputs that no slope of the features shows are named. That is a failure where no attack that was run on drives pushes them
+/// whatever their slope, or where what pushes them gets no further than random frames do.
+pub(in crate::robustness) fn hidden_outputs_are_pushed(decisions: usize, outputs: Option<&[HiddenOutput]>) -> Check {
     let name = "what gradients cannot see is attacked directly";
+    let Some(outputs) = outputs else { return unjudged(name, String::new(), "no drive was attacked") };
     let hidden: Vec<&HiddenOutput> = outputs.iter().filter(|output| output.hidden > 0).collect();
     let one = |output: &&HiddenOutput| {
         let by = match &output.pushed_by[..] {
@@ -262,18 +264,21 @@ pub(in crate::robustness) fn hidden_outputs_are_pushed(decisions: usize, outputs
             [one] => format!("by {one}"),
             [one, others @ ..] => format!("by {one} and {} more", others.len()),
         };
-        format!("{} has no slope in {} of {decisions} decisions, pushed {by}", output.output, output.hidden)
+        format!(
+            "{} has no slope in {} of {decisions} decisions, pushed {by}, in {} of them further than by random frames",
+            output.output, output.hidden, output.moved
+        )
     };
     let figures = match &hidden[..] {
         [] => format!("every output that matters has a slope in each of {decisions} decisions"),
         hidden => hidden.iter().map(one).collect::<Vec<_>>().join("; "),
     };
-    let held = hidden.iter().all(|output| !output.pushed_by.is_empty());
+    let held = hidden.iter().all(|output| !output.pushed_by.is_empty() && output.moved == output.hidden);
     check(
         name,
         held,
         figures,
-        "each output without a slope that matters all the same is pushed by an attack".to_owned(),
+        "each output without a slope that matters all the same is pushed by an attack, and moved".to_owned(),
     )
 }
 
@@ -294,19 +299,6 @@ pub(in crate::robustness) fn doubling_changes_no_drive(drives: usize, doublings:
     };
     let allowed = format!("none in the last by more than {:.0} % or in how it ends", 100.0 * CHANGE_TOLERANCE);
     check(name, last.changed.is_empty(), figures, allowed)
-}
-
-pub(in crate::robustness) fn success_is_per_example(frames: usize, curves: &[Curve], strongest: &Curve) -> Check {
-    let counted = curves.iter().flat_map(|curve| &curve.points).all(|point| point.broken.len() == frames);
-    let never_less =
-        curves.iter().all(|curve| pairs(curve, strongest).all(|(own, strongest)| strongest.success >= own.success));
-    let figures = format!(
-        "{frames} frames, {} methods; the strongest is chosen frame by frame: {}",
-        curves.len(),
-        row(strongest)
-    );
-    let allowed = "a verdict for each frame, and no method stronger than all of them together".to_owned();
-    check("success is reported for each example", counted && never_less && frames > 0, figures, allowed)
 }
 
 #[cfg(test)]
@@ -332,16 +324,18 @@ mod tests {
     #[test]
     fn an_output_that_no_slope_shows_and_nobody_pushes_is_a_failure() {
         let output =
-            |hidden, pushed_by: &[&'static str]| HiddenOutput { output: "lead", hidden, pushed_by: pushed_by.to_vec() };
-        let judge = |output| hidden_outputs_are_pushed(9, &[output]);
-        assert_eq!(judge(output(0, &[])).verdict, CheckVerdict::Held);
-        let pushed = judge(output(4, &["ghost", "hide"]));
+            |hidden, moved, by: &[&'static str]| HiddenOutput { output: "lead", hidden, moved, pushed_by: by.to_vec() };
+        let judge = |output| hidden_outputs_are_pushed(9, Some(&[output]));
+        assert_eq!(hidden_outputs_are_pushed(9, None).verdict, CheckVerdict::CannotBeJudged);
+        assert_eq!(judge(output(0, 0, &[])).verdict, CheckVerdict::Held);
+        let pushed = judge(output(4, 4, &["ghost", "hide"]));
         assert_eq!(pushed.verdict, CheckVerdict::Held);
         assert!(
-            pushed.figures.contains("lead has no slope in 4 of 9 decisions, pushed by ghost and 1 more"),
+            pushed.figures.contains("lead has no slope in 4 of 9 decisions, pushed by ghost and 1 more, in 4 of them further than by random frames"),
             "{}",
             pushed.figures
         );
-        assert_eq!(judge(output(4, &[])).verdict, CheckVerdict::Failed);
+        assert_eq!(judge(output(4, 0, &[])).verdict, CheckVerdict::Failed);
+        assert_eq!(judge(output(4, 3, &["ghost"])).verdict, CheckVerdict::Failed, "one is not moved");
     }
 }

@@ -1,15 +1,15 @@
 //! Whole drives of which every decision is attacked: what is left of them against the budget.
 //!
 //! Attacking every decision of a drive many times over is dear, so not everything is run with every budget: every attack on every
-//! drive at one budget of reference; there the strongest few of each drive with more steps; with the other budgets the strongest few
-//! of each drive, and one of each kind of method. What was run on which drives, and with what effort, is part of the result.
+//! drive at one budget of reference; there the strongest few of each drive with more steps and starts; with the other budgets the
+//! strongest of each drive, and one of each kind of method. What was run on which drives, and with what effort, is part of the result.
 
 use crate::drive::interval::Estimate;
 use crate::driver::LearnedDriver;
 use crate::host::interrupt::Interrupt;
-use crate::robustness::attacks::attacked::{DRIVE_ATTACKS, Driven};
+use crate::robustness::attacks::attacked::{DRIVE_ATTACKS, DrivePlan, Driven};
 use crate::robustness::attacks::deepen::{Doubling, deepen, strongest_orders};
-use crate::robustness::attacks::run::{Order, Run, Targets};
+use crate::robustness::attacks::run::{Order, Run, Targets, Walks};
 use crate::robustness::attacks::strength::{DrivePoint, WorstDrive, point, worst};
 use crate::robustness::drives::FamilyDrive;
 use crate::robustness::kept::Failure;
@@ -17,8 +17,8 @@ use crate::robustness::plan::Plan;
 use roadproof_sim::{FleetError, Outcome};
 use serde::Serialize;
 
-/// Attacks that stand for their kind with every budget: without gradients twice, one step, many.
-const OF_EACH_KIND: [&str; 4] = ["noise", "square", "fgsm", "apgd"];
+/// Attacks that stand for their kind with every budget: without gradients, one step, many.
+pub(in crate::robustness) const OF_EACH_KIND: [&str; 3] = ["noise", "fgsm", "apgd"];
 
 /// What attacks do to drives. The sample are the drives: intervals are over them, and hold for other drives that are drawn alike.
 #[derive(Clone, Debug, Serialize)]
@@ -48,6 +48,8 @@ pub struct AttackedDrive {
     pub seed: u64,
     /// Whether there is no other car.
     pub empty: bool,
+    /// How it is to end.
+    pub expected: Outcome,
     /// How it ends.
     pub outcome: Outcome,
     /// Its driving score.
@@ -63,7 +65,7 @@ pub struct Group {
     pub drives: usize,
     /// Mean driving score without an attack.
     pub clean_score: Estimate,
-    /// Drives that end in a collision, off the road or standing without an attack.
+    /// Drives that without an attack end in a collision, off the road, blocked, or late where they are to arrive.
     pub clean_failures: usize,
     /// What is left of them with each budget.
     pub points: Vec<DrivePoint>,
@@ -108,6 +110,7 @@ fn attacked_drive(((family, drive), clean): (&(String, FamilyDrive), &Driven)) -
         name: drive.name.clone(),
         seed: drive.scenario.seed.0,
         empty: drive.scenario.actors.is_empty(),
+        expected: drive.scenario.expect.outcome,
         outcome: clean.outcome,
         driving_score: clean.driving_score,
     }
@@ -119,17 +122,16 @@ fn attack(
     clean: &[Driven],
     plan: &Plan,
 ) -> Result<Option<(Vec<Run>, Vec<Doubling>)>, FleetError> {
-    let (all, steps) = ((0..clean.len()).collect::<Vec<usize>>(), plan.drive_steps);
-    let reference = plan.reference_eps_levels;
-    let everything =
-        DRIVE_ATTACKS.map(|attack| Order { attack, eps_levels: reference, steps, start: 0, drives: all.clone() });
+    let all: Vec<usize> = (0..clean.len()).collect();
+    let (reference, walks) = (plan.reference_eps_levels, Walks { steps: plan.drive_steps, starts: 1, number: 0 });
+    let everything = DRIVE_ATTACKS.map(|attack| Order { attack, eps_levels: reference, walks, drives: all.clone() });
     let Some(mut runs) = targets.run(&format!("attack drives, {reference}/255"), &everything)? else { return Ok(None) };
     let Some(doublings) = deepen(targets, clean, &mut runs, plan)? else { return Ok(None) };
     let mut orders = Vec::new();
     for &eps_levels in plan.drive_eps_levels.iter().filter(|eps| **eps != reference) {
         let of_each_kind = everything.iter().filter(|order| OF_EACH_KIND.contains(&order.attack.name));
         orders.extend(of_each_kind.map(|order| Order { eps_levels, ..order.clone() }));
-        let strongest = strongest_orders(&runs, &all, plan.strongest_attacks, (reference, eps_levels), (steps, 0));
+        let strongest = strongest_orders(&runs, &all, plan.strongest_attacks, (reference, eps_levels), walks);
         orders.extend(strongest.into_iter().filter(|order| !OF_EACH_KIND.contains(&order.attack.name)));
     }
     let Some(others) = targets.run("attack drives, other budgets", &orders)? else { return Ok(None) };
@@ -152,7 +154,7 @@ fn summed_up(
             name,
             drives: wanted.len(),
             clean_score: Estimate::mean(&scores),
-            clean_failures: wanted.iter().filter(|&&drive| Failure::of(clean[drive].outcome).is_some()).count(),
+            clean_failures: wanted.iter().filter(|&&drive| drives[drive].fails()).count(),
             points: worst.iter().map(|at| point(at.eps_levels, &wanted, clean, &at.drives)).collect(),
         }
     };
@@ -168,7 +170,19 @@ fn summed_up(
     ClosedLoop { drives, reference_eps_levels: plan.reference_eps_levels, groups, worst, doublings, runs }
 }
 
+impl AttackedDrive {
+    /// Whether it fails as it is.
+    fn fails(&self) -> bool {
+        Failure::of(self.outcome, self.expected).is_some()
+    }
+}
+
 impl ClosedLoop {
+    /// The attacks that were run on every drive.
+    pub(in crate::robustness) fn attacks(&self) -> impl Iterator<Item = &DrivePlan> {
+        DRIVE_ATTACKS.iter().filter(|attack| self.complete(attack.name, self.reference_eps_levels).is_some())
+    }
+
     /// A group by its name.
     pub(in crate::robustness) fn group(&self, name: &str) -> Option<&Group> {
         self.groups.iter().find(|group| group.name == name)
@@ -176,7 +190,7 @@ impl ClosedLoop {
 
     /// Runs on every drive, by their attack: one for each budget it was run with.
     pub(in crate::robustness) fn complete<'a>(&'a self, attack: &'a str, eps_levels: u8) -> Option<&'a Run> {
-        let complete = |run: &&Run| run.drives.len() == self.drives.len() && run.start == 0;
+        let complete = |run: &&Run| run.drives.len() == self.drives.len() && run.number == 0;
         self.runs.iter().filter(complete).find(|run| run.attack == attack && run.eps_levels == eps_levels)
     }
 }
@@ -203,6 +217,7 @@ mod tests {
             name: number.to_string(),
             seed: 0,
             empty: number == 2,
+            expected: Arrived,
             outcome: driven.outcome,
             driving_score: driven.driving_score,
         };
@@ -213,8 +228,8 @@ mod tests {
         let closed_loop = summed_up(drives, &clean, runs, Vec::new(), &plan);
         let at = |name: &str| closed_loop.group(name).unwrap().at(2).unwrap();
         let (all, empty, with_cars) = (at(ALL_DRIVES), at(EMPTY_ROADS), at(WITH_CARS));
-        assert_eq!((empty.kept.value, empty.standstills.value, with_cars.standstills.value), (0.2, 1.0, 0.0));
-        assert!((all.standstills.value - 1.0 / 3.0).abs() < 1e-6 && (all.kept.value - 135.0 / 240.0).abs() < 1e-6);
+        assert_eq!((empty.kept.value, empty.blocked_or_late.value, with_cars.blocked_or_late.value), (0.2, 1.0, 0.0));
+        assert!((all.blocked_or_late.value - 1.0 / 3.0).abs() < 1e-6 && (all.kept.value - 135.0 / 240.0).abs() < 1e-6);
         let failing: Vec<usize> = closed_loop.groups.iter().map(|group| group.clean_failures).collect();
         assert_eq!(failing, [1, 0, 1]);
         assert_eq!(closed_loop.group(EMPTY_ROADS).unwrap().at(4), Some(&DrivePoint { eps_levels: 4, ..empty.clone() }));

@@ -1,12 +1,12 @@
-//! Whether attacks on drives have done all they can: the strongest of each drive are run again with twice the steps and from other
-//! starts, until that finds no more.
+//! Whether attacks on drives have done all they can: the strongest of each drive are run again with twice the steps and from several
+//! other starts, and on those that fare worse again, as often as the plan says.
 //!
 //! # Source
 //! Carlini et al. 2019, "On Evaluating Adversarial Robustness", arXiv:1902.06705, section 5: an attack has converged if more steps do
 //! not help. Decisions that are attacked alone cannot say so of a drive, where one feeds the next.
 
 use crate::robustness::attacks::attacked::{DRIVE_ATTACKS, DrivePlan, Driven};
-use crate::robustness::attacks::run::{Order, Run, Targets};
+use crate::robustness::attacks::run::{Order, Run, Targets, Walks};
 use crate::robustness::attacks::strength::{WorstDrive, ranked, worst};
 use crate::robustness::plan::Plan;
 use roadproof_sim::FleetError;
@@ -35,7 +35,7 @@ pub(in crate::robustness) fn strongest_orders(
     drives: &[usize],
     count: usize,
     (ranked_at, eps_levels): (u8, u8),
-    (steps, start): (usize, u64),
+    walks: Walks,
 ) -> Vec<Order> {
     let of_many_steps = || DRIVE_ATTACKS.into_iter().filter(|attack| attack.method.is_iterative());
     let strongest = drives.iter().map(|&drive| {
@@ -46,13 +46,13 @@ pub(in crate::robustness) fn strongest_orders(
     let strongest: Vec<(usize, Vec<&str>)> = strongest.collect();
     let order = |attack: DrivePlan| {
         let its_own = strongest.iter().filter(|(_, names)| names.contains(&attack.name));
-        Order { attack, eps_levels, steps, start, drives: its_own.map(|(drive, _)| *drive).collect() }
+        Order { attack, eps_levels, walks, drives: its_own.map(|(drive, _)| *drive).collect() }
     };
     of_many_steps().map(order).filter(|order| !order.drives.is_empty()).collect()
 }
 
-/// Doubles the steps of the strongest attacks at the reference budget until no drive changes, or as often as the plan says; what
-/// that finds is added to the runs. `None` if somebody interrupted.
+/// Doubles the steps of the strongest attacks at the reference budget until no drive changes, but no more often than the plan says;
+/// what that finds is added to the runs. `None` if somebody interrupted.
 ///
 /// # Errors
 /// [`FleetError`] for a drive that cannot be built.
@@ -70,7 +70,8 @@ pub(in crate::robustness) fn deepen(
             break;
         }
         steps *= 2;
-        let orders = strongest_orders(runs, &drives, plan.strongest_attacks, (eps_levels, eps_levels), (steps, number));
+        let walks = Walks { steps, starts: plan.doubling_starts, number };
+        let orders = strongest_orders(runs, &drives, plan.doubled_attacks, (eps_levels, eps_levels), walks);
         let before = worst(clean, runs, eps_levels);
         let Some(found) = targets.run(&format!("attack with {steps} steps"), &orders)? else { return Ok(None) };
         runs.extend(found);
@@ -127,9 +128,10 @@ mod tests {
             run("pgd", 2, &[(0, Arrived, 50.0), (1, Arrived, 30.0)]),
             run("noise", 2, &[(0, Arrived, 95.0), (1, Arrived, 10.0)]),
         ];
-        let orders = strongest_orders(&runs, &[0, 1], 1, (2, 4), (6, 1));
+        let walks = Walks { steps: 6, starts: 2, number: 1 };
+        let orders = strongest_orders(&runs, &[0, 1], 1, (2, 4), walks);
         let of = |name: &str| orders.iter().find(|order| order.attack.name == name).map(|order| &order.drives[..]);
         assert_eq!([of("apgd"), of("pgd"), of("noise")], [Some(&[1][..]), Some(&[0][..]), None]);
-        assert!(orders.iter().all(|order| (order.eps_levels, order.steps, order.start) == (4, 6, 1)));
+        assert!(orders.iter().all(|order| (order.eps_levels, order.walks) == (4, walks)));
     }
 }

@@ -6,11 +6,14 @@
 //! itself can tell.
 
 use crate::attack::end_to_end::EndToEnd;
+use crate::attack::goal::DecisionLoss;
+use crate::attack::method::LossMethod;
 use crate::memory::FEATURES;
-use crate::robustness::attacks::attacked::DrivePlan;
+use crate::robustness::attacks::attacked::{DrivePlan, strongest};
+use crate::robustness::attacks::curve::seed_of;
 use crate::robustness::attacks::sample::SampledDecision;
 use rayon::prelude::*;
-use roadproof_perception::attack::to_numbers;
+use roadproof_perception::attack::{Objective, to_numbers};
 use roadproof_perception::{OUTPUTS, Output, percept};
 
 /// The change by which slopes over outputs are measured wherever gradients are taken.
@@ -29,24 +32,62 @@ pub(in crate::robustness) struct HiddenOutput {
     pub hidden: usize,
     /// Attacks on drives that push it whatever its slope.
     pub pushed_by: Vec<&'static str>,
+    /// Decisions among the hidden ones in which the first of these attacks gets further than random frames do.
+    pub moved: usize,
 }
 
-/// Counts what is hidden in decisions of drives.
+/// How hard outputs are pushed, to see whether they move.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::robustness) struct Push {
+    /// Width and height of a frame.
+    pub size: (usize, usize),
+    /// The budget in grey levels.
+    pub eps_levels: f32,
+    /// Steps of the attack.
+    pub steps: usize,
+    /// Random frames that are held against it.
+    pub tries: usize,
+    /// Seed of both.
+    pub seed: u64,
+}
+
+/// Counts what is hidden in decisions of drives, and tries whether attacks that were run on drives move it.
 pub(in crate::robustness) fn hidden_outputs(
     end_to_end: &EndToEnd,
     decisions: &[SampledDecision],
-    attacks: &[DrivePlan],
+    attacks: &[&DrivePlan],
+    push: &Push,
 ) -> Vec<HiddenOutput> {
     let hidden: Vec<[bool; OUTPUTS]> = decisions.par_iter().map(|decision| hidden_in(end_to_end, decision)).collect();
     let of_output = |output: Output| {
-        let pushes = |attack: &&DrivePlan| attack.goal.pushes().is_some_and(|slopes| slopes[output.index()] != 0.0);
+        let pushes = |attack: &&&DrivePlan| attack.goal.pushes().is_some_and(|slopes| slopes[output.index()] != 0.0);
+        let rows: Vec<usize> = (0..decisions.len()).filter(|&row| hidden[row][output.index()]).collect();
+        let moved = attacks.iter().find(pushes).map_or(0, |attack| {
+            rows.par_iter().filter(|&&row| is_moved(end_to_end, &decisions[row], attack, push, row)).count()
+        });
         HiddenOutput {
             output: output.name(),
-            hidden: hidden.iter().filter(|hidden| hidden[output.index()]).count(),
+            hidden: rows.len(),
             pushed_by: attacks.iter().filter(pushes).map(|attack| attack.name).collect(),
+            moved,
         }
     };
     Output::ALL.map(of_output).into()
+}
+
+/// Whether an attack that pushes outputs gets further with a frame than random frames do.
+fn is_moved(end_to_end: &EndToEnd, decision: &SampledDecision, attack: &DrivePlan, push: &Push, row: usize) -> bool {
+    let situation = &decision.situation;
+    let frame = to_numbers(&situation.frame);
+    let clean = end_to_end.decide(&[situation], &frame).swap_remove(0);
+    let (situations, clean) = ([situation], [&clean]);
+    let loss = DecisionLoss { end_to_end, situations: &situations, clean: &clean, goal: attack.goal };
+    let reached = |method, effort| {
+        let seeds = [seed_of(push.seed, row)];
+        let found = strongest(method, &loss, &frame, push.size, push.eps_levels, effort, &seeds);
+        loss.evaluate(&found)[0].loss
+    };
+    reached(attack.method, push.steps) > reached(LossMethod::Noise, push.tries)
 }
 
 fn hidden_in(end_to_end: &EndToEnd, decision: &SampledDecision) -> [bool; OUTPUTS] {
@@ -73,7 +114,6 @@ fn hidden_in(end_to_end: &EndToEnd, decision: &SampledDecision) -> [bool; OUTPUT
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::attack::goal::Goal;
     use crate::driver::LearnedDriver;
     use crate::robustness::attacks::attacked::DRIVE_ATTACKS;
     use crate::robustness::attacks::sample::collect;
@@ -87,18 +127,22 @@ mod tests {
         let roads = (0..2).map(|road| generate_drive(Seed(road), &style)).collect();
         let decisions = collect(&driver, roads, 12).expect("roads that can be built");
         let end_to_end = EndToEnd::new(&driver);
-        let of = |attacks: &[DrivePlan], output: Output| {
-            hidden_outputs(&end_to_end, &decisions, attacks)[output.index()].clone()
+        let camera = driver.spec().camera;
+        let size = (usize::from(camera.width_px), usize::from(camera.height_px));
+        let of = |attacks: &[&DrivePlan], output: Output, eps_levels: f32| {
+            let push = Push { size, eps_levels, steps: 3, tries: 20, seed: 1 };
+            hidden_outputs(&end_to_end, &decisions, attacks, &push)[output.index()].clone()
         };
-        let lead = of(&DRIVE_ATTACKS, Output::Lead);
-        assert!(lead.hidden > 6, "{lead:?}");
+        let all: Vec<&DrivePlan> = DRIVE_ATTACKS.iter().collect();
+        let lead = of(&all, Output::Lead, 2.0);
+        assert!(lead.hidden > 6 && lead.moved == lead.hidden, "{lead:?}");
         assert!(lead.pushed_by.contains(&"apgd, show a ghost"), "{lead:?}");
-        let doubt = of(&DRIVE_ATTACKS, Output::GapScale);
+        assert_eq!(of(&all, Output::Lead, 0.0).moved, 0, "without a budget nothing moves");
+        let doubt = of(&all, Output::GapScale, 2.0);
         assert!(doubt.pushed_by.contains(&"apgd, show a ghost"), "who shows a car is certain of its gap: {doubt:?}");
-        let without: Vec<DrivePlan> =
-            DRIVE_ATTACKS.into_iter().filter(|attack| attack.goal.direction().is_none()).collect();
-        assert!(of(&without, Output::Lead).pushed_by.is_empty());
-        assert_eq!(of(&DRIVE_ATTACKS, Output::LaneOffset).hidden, 0, "the lane has a slope at any time");
-        assert!(DRIVE_ATTACKS.iter().any(|attack| attack.goal == Goal::Hide));
+        let without: Vec<&DrivePlan> = all.iter().copied().filter(|attack| attack.goal.direction().is_none()).collect();
+        let lead = of(&without, Output::Lead, 2.0);
+        assert!(lead.pushed_by.is_empty() && lead.moved == 0);
+        assert_eq!(of(&all, Output::LaneOffset, 2.0).hidden, 0, "the lane has a slope at any time");
     }
 }

@@ -18,12 +18,20 @@ const SIDE_BY_SIDE: usize = 8;
 pub(in crate::robustness) struct Order {
     pub attack: DrivePlan,
     pub eps_levels: u8,
-    /// Steps of a gradient method; others have twice as many tries.
-    pub steps: usize,
-    /// The number of the start: walks with another one begin elsewhere.
-    pub start: u64,
+    pub walks: Walks,
     /// The drives, by number.
     pub drives: Vec<usize>,
+}
+
+/// How hard each decision is attacked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::robustness) struct Walks {
+    /// Steps of a gradient method; others have twice as many tries.
+    pub steps: usize,
+    /// Walks over each frame, of which the strongest counts.
+    pub starts: usize,
+    /// Walks with another number begin elsewhere.
+    pub number: u64,
 }
 
 /// An attack that was run on some drives.
@@ -37,21 +45,43 @@ pub struct Run {
     pub eps_levels: u8,
     /// Steps or tries for each decision.
     pub effort: usize,
-    /// The number of its start.
-    pub start: u64,
+    /// Walks over each frame, of which the strongest counts.
+    pub starts: usize,
+    /// Runs with another number began elsewhere.
+    pub number: u64,
     /// The drives it was run on, by their number among the attacked ones.
     pub drives: Vec<usize>,
     /// Driving score of each.
     pub scores: Vec<f32>,
     /// How each ended.
     pub outcomes: Vec<Outcome>,
+    /// Decisions that each took.
+    pub decisions: Vec<usize>,
+    /// The greatest offset of each from the centre of the lane that it began in, in metres.
+    pub lane_offsets_m: Vec<f32>,
+}
+
+/// What became of a drive under an attack.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(in crate::robustness) struct End {
+    /// The drive, by its number.
+    pub drive: usize,
+    pub outcome: Outcome,
+    pub driving_score: f32,
+    pub decisions: usize,
+    pub max_lane_offset_m: f32,
 }
 
 impl Run {
-    /// What became of each drive it was run on: its number, its outcome and its score.
-    pub(in crate::robustness) fn ends(&self) -> impl Iterator<Item = (usize, Outcome, f32)> {
-        let ends = self.drives.iter().zip(&self.outcomes).zip(&self.scores);
-        ends.map(|((&drive, &outcome), &score)| (drive, outcome, score))
+    /// What became of each drive it was run on.
+    pub(in crate::robustness) fn ends(&self) -> impl Iterator<Item = End> {
+        self.drives.iter().enumerate().map(|(place, &drive)| End {
+            drive,
+            outcome: self.outcomes[place],
+            driving_score: self.scores[place],
+            decisions: self.decisions[place],
+            max_lane_offset_m: self.lane_offsets_m[place],
+        })
     }
 }
 
@@ -111,15 +141,15 @@ impl Targets<'_> {
 
     fn attacked(&self, order: &Order, drives: &[usize]) -> Result<Vec<Driven>, FleetError> {
         let scenarios: Vec<Scenario> = drives.iter().map(|&drive| self.scenarios[drive].clone()).collect();
-        let spent = Spent { eps_levels: order.eps_levels, steps: order.effort(), starts: 1 };
-        let seed = if order.start == 0 { self.seed } else { Seed(self.seed).child(order.start).0 };
+        let spent = Spent { eps_levels: order.eps_levels, steps: order.effort(), starts: order.walks.starts };
+        let seed = if order.walks.number == 0 { self.seed } else { Seed(self.seed).child(order.walks.number).0 };
         drive_attacked(self.driver, &scenarios, Some((order.attack, spent)), seed)
     }
 }
 
 impl Order {
     fn effort(&self) -> usize {
-        effort(self.attack.method, self.steps, 2 * self.steps)
+        effort(self.attack.method, self.walks.steps, 2 * self.walks.steps)
     }
 
     fn ended(&self, mut ends: Vec<(usize, Driven)>) -> Run {
@@ -129,10 +159,13 @@ impl Order {
             goal: format!("{:?}", self.attack.goal),
             eps_levels: self.eps_levels,
             effort: self.effort(),
-            start: self.start,
+            starts: self.walks.starts,
+            number: self.walks.number,
             drives: ends.iter().map(|(drive, _)| *drive).collect(),
             scores: ends.iter().map(|(_, driven)| driven.driving_score).collect(),
             outcomes: ends.iter().map(|(_, driven)| driven.outcome).collect(),
+            decisions: ends.iter().map(|(_, driven)| driven.decisions).collect(),
+            lane_offsets_m: ends.iter().map(|(_, driven)| driven.max_lane_offset_m).collect(),
         }
     }
 }

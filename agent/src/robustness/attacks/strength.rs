@@ -7,7 +7,7 @@
 
 use crate::drive::interval::Estimate;
 use crate::robustness::attacks::attacked::Driven;
-use crate::robustness::attacks::run::Run;
+use crate::robustness::attacks::run::{End, Run};
 use crate::robustness::kept::{Failure, is_broken, ratio_of_sums};
 use roadproof_sim::Outcome;
 use serde::Serialize;
@@ -29,8 +29,10 @@ pub struct WorstDrive {
     pub collision: bool,
     /// Whether some attack made it leave the road, or turn back.
     pub off_road: bool,
-    /// Whether some attack made it stand for good with nothing in front of it.
-    pub standstill: bool,
+    /// Whether some attack made it stand for good with nothing in front of it, or not arrive in time.
+    pub blocked_or_late: bool,
+    /// The longest that it took to arrive under an attack, over how long it takes without; none if it arrives under none.
+    pub slowest_arrival: Option<f32>,
 }
 
 /// Some drives under all attacks within one budget. Shares of drives are of those that some attack can make end so; they need not
@@ -49,8 +51,10 @@ pub struct DrivePoint {
     pub collisions: Estimate,
     /// Share of drives that leave the road, or turn back.
     pub off_road: Estimate,
-    /// Share of drives that stand for good with nothing in front of them.
-    pub standstills: Estimate,
+    /// Share of drives that stand for good with nothing in front of them, or do not arrive in time.
+    pub blocked_or_late: Estimate,
+    /// Mean over the drives that arrive under some attack of the longest that they take, over how long they take without.
+    pub slowest_arrival: Option<Estimate>,
 }
 
 impl WorstDrive {
@@ -63,17 +67,23 @@ impl WorstDrive {
             broken: false,
             collision: false,
             off_road: false,
-            standstill: false,
+            blocked_or_late: false,
+            slowest_arrival: None,
         }
     }
 
     /// Takes in one attack.
-    fn note(&mut self, clean: &Driven, run: &Run, (outcome, driving_score): (Outcome, f32)) {
+    fn note(&mut self, clean: &Driven, run: &Run, end: End) {
+        let End { outcome, driving_score, decisions, .. } = end;
         self.broken |= is_broken((clean.outcome, clean.driving_score), (outcome, driving_score));
-        let failure = Failure::of(outcome);
+        let failure = Failure::of(outcome, clean.outcome);
         self.collision |= failure == Some(Failure::Collision);
         self.off_road |= failure == Some(Failure::OffRoad);
-        self.standstill |= failure == Some(Failure::Standstill);
+        self.blocked_or_late |= failure == Some(Failure::BlockedOrLate);
+        if (clean.outcome, outcome) == (Outcome::Arrived, Outcome::Arrived) {
+            let slowness = decisions as f32 / clean.decisions as f32;
+            self.slowest_arrival = Some(self.slowest_arrival.map_or(slowness, |slowest| slowest.max(slowness)));
+        }
         if driving_score < self.driving_score {
             (self.driving_score, self.outcome) = (driving_score, outcome);
             (self.attack, self.effort) = (Some(run.attack), run.effort);
@@ -87,7 +97,7 @@ impl WorstDrive {
             || more(self.broken, other.broken)
             || more(self.collision, other.collision)
             || more(self.off_road, other.off_road)
-            || more(self.standstill, other.standstill)
+            || more(self.blocked_or_late, other.blocked_or_late)
     }
 }
 
@@ -95,25 +105,35 @@ impl WorstDrive {
 pub(in crate::robustness) fn worst(clean: &[Driven], runs: &[Run], eps_levels: u8) -> Vec<WorstDrive> {
     let mut worst: Vec<WorstDrive> = clean.iter().map(WorstDrive::clean).collect();
     for run in runs.iter().filter(|run| run.eps_levels <= eps_levels) {
-        for (drive, outcome, score) in run.ends() {
-            worst[drive].note(&clean[drive], run, (outcome, score));
+        for end in run.ends() {
+            worst[end.drive].note(&clean[end.drive], run, end);
         }
     }
     worst
 }
 
 /// The attacks that were run on a drive with a budget, the strongest first.
+///
+/// On a road on which nobody else drives the score is full for whoever arrives, so a score alone tells nothing of most attacks. Those
+/// that leave the same to a point take turns: who held the car up longest, then who pushed it furthest aside, and so on.
 pub(in crate::robustness) fn ranked(runs: &[Run], drive: usize, eps_levels: u8) -> Vec<&'static str> {
-    let mut least: Vec<(&'static str, f32)> = Vec::new();
-    for run in runs.iter().filter(|run| run.eps_levels == eps_levels) {
-        let Some((_, _, score)) = run.ends().find(|(own, ..)| *own == drive) else { continue };
-        match least.iter_mut().find(|(attack, _)| *attack == run.attack) {
-            Some((_, least)) => *least = least.min(score),
-            None => least.push((run.attack, score)),
+    let own = runs.iter().filter(|run| run.eps_levels == eps_levels);
+    let ends = own.flat_map(|run| run.ends().filter(|end| end.drive == drive).map(|end| (run.attack, end)));
+    let ends: Vec<(&'static str, End)> = ends.collect();
+    let sorted = |harm: fn(&End) -> f32| {
+        let mut sorted: Vec<&(&'static str, End)> = ends.iter().collect();
+        let points = |end: &End| end.driving_score.round();
+        sorted.sort_by(|(_, a), (_, b)| points(a).total_cmp(&points(b)).then(harm(b).total_cmp(&harm(a))));
+        sorted.into_iter().map(|(attack, _)| *attack)
+    };
+    let (slowest, furthest) = (sorted(|end| end.decisions as f32), sorted(|end| end.max_lane_offset_m));
+    let mut ranked = Vec::new();
+    for attack in slowest.zip(furthest).flat_map(<[&'static str; 2]>::from) {
+        if !ranked.contains(&attack) {
+            ranked.push(attack);
         }
     }
-    least.sort_by(|a, b| a.1.total_cmp(&b.1));
-    least.into_iter().map(|(attack, _)| attack).collect()
+    ranked
 }
 
 /// What is left of some of the drives, given by number.
@@ -128,6 +148,7 @@ pub(in crate::robustness) fn point(
     let share = |is: fn(&WorstDrive) -> bool| {
         Estimate::share(drives.iter().filter(|&&drive| is(&worst[drive])).count(), drives.len())
     };
+    let slowest: Vec<f32> = drives.iter().filter_map(|&drive| worst[drive].slowest_arrival).collect();
     DrivePoint {
         eps_levels,
         driving_score: Estimate::mean(&scores),
@@ -135,17 +156,25 @@ pub(in crate::robustness) fn point(
         broken: share(|drive| drive.broken),
         collisions: share(|drive| drive.collision),
         off_road: share(|drive| drive.off_road),
-        standstills: share(|drive| drive.standstill),
+        blocked_or_late: share(|drive| drive.blocked_or_late),
+        slowest_arrival: (!slowest.is_empty()).then(|| Estimate::mean(&slowest)),
     }
 }
 
 #[cfg(test)]
 pub(in crate::robustness) mod tests {
     use super::*;
-    use Outcome::{Arrived, Blocked, Collision, OffRoad};
+    use Outcome::{Arrived, Blocked, Collision, OffRoad, TimeUp};
 
     pub(in crate::robustness) fn driven(outcome: Outcome, driving_score: f32) -> Driven {
-        Driven { outcome, driving_score, route_completion: 1.0, min_ttc_s: f32::INFINITY }
+        Driven {
+            outcome,
+            driving_score,
+            route_completion: 1.0,
+            min_ttc_s: f32::INFINITY,
+            decisions: 100,
+            max_lane_offset_m: 0.2,
+        }
     }
 
     pub(in crate::robustness) fn run(attack: &'static str, eps_levels: u8, ends: &[(usize, Outcome, f32)]) -> Run {
@@ -154,11 +183,51 @@ pub(in crate::robustness) mod tests {
             goal: String::new(),
             eps_levels,
             effort: 5,
-            start: 0,
+            starts: 1,
+            number: 0,
             drives: ends.iter().map(|end| end.0).collect(),
             scores: ends.iter().map(|end| end.2).collect(),
             outcomes: ends.iter().map(|end| end.1).collect(),
+            decisions: vec![100; ends.len()],
+            lane_offsets_m: vec![0.2; ends.len()],
         }
+    }
+
+    /// An attack that leaves one drive its score.
+    fn without_score(attack: &'static str, decisions: usize, max_lane_offset_m: f32) -> Run {
+        let (decisions, lane_offsets_m) = (vec![decisions], vec![max_lane_offset_m]);
+        Run { decisions, lane_offsets_m, ..run(attack, 2, &[(0, Arrived, 100.0)]) }
+    }
+
+    #[test]
+    fn attacks_that_leave_the_same_score_are_ranked_by_turns_by_time_and_by_offset() {
+        let runs = [
+            without_score("nothing", 100, 0.2),
+            without_score("brake", 180, 0.2),
+            without_score("ghost", 220, 0.1),
+            without_score("drift", 101, 1.4),
+            without_score("steer", 102, 0.9),
+        ];
+        assert_eq!(ranked(&runs, 0, 2), ["ghost", "drift", "brake", "steer", "nothing"]);
+        let mut collides = runs.to_vec();
+        collides.push(run("hide", 2, &[(0, Collision, 40.0)]));
+        assert_eq!(ranked(&collides, 0, 2)[..2], ["hide", "ghost"]);
+    }
+
+    /// Who creeps is not blocked and keeps the whole score of an empty road for as long as there is time.
+    #[test]
+    fn who_is_held_up_is_late_and_takes_longer() {
+        let clean = [driven(Arrived, 100.0), driven(TimeUp, 30.0)];
+        let slow = Run { decisions: vec![180, 100], ..run("ghost", 2, &[(0, Arrived, 100.0), (1, TimeUp, 30.0)]) };
+        let after = worst(&clean, std::slice::from_ref(&slow), 2);
+        assert_eq!((after[0].slowest_arrival, after[0].blocked_or_late), (Some(1.8), false));
+        assert_eq!((after[1].slowest_arrival, after[1].blocked_or_late), (None, false), "it is late as it is");
+        let late = run("ghost", 2, &[(0, TimeUp, 95.0)]);
+        let after = worst(&clean, &[slow, late], 2);
+        assert!(after[0].blocked_or_late && after[0].broken && after[0].slowest_arrival == Some(1.8));
+        let both = point(2, &[0, 1], &clean, &after);
+        assert_eq!((both.blocked_or_late.value, both.slowest_arrival.map(|mean| mean.value)), (0.5, Some(1.8)));
+        assert_eq!(point(2, &[1], &clean, &after).slowest_arrival, None);
     }
 
     #[test]
@@ -174,7 +243,7 @@ pub(in crate::robustness) mod tests {
         assert_eq!((point.driving_score.value, point.kept.value, point.broken.value), (20.0, 0.4, 1.0));
         assert_eq!((all[0].attack, all[1].attack), (Some("one"), Some("other")));
         // The first drive can be made to end in two ways, although only one leaves the least score.
-        assert_eq!((point.collisions.value, point.off_road.value, point.standstills.value), (0.5, 0.5, 0.0));
+        assert_eq!((point.collisions.value, point.off_road.value, point.blocked_or_late.value), (0.5, 0.5, 0.0));
         assert!(point.broken.low < 1.0 && point.broken.high == 1.0, "two drives say little: {:?}", point.broken);
     }
 
@@ -189,7 +258,7 @@ pub(in crate::robustness) mod tests {
         assert!(at(1).iter().all(|drive| !drive.broken && drive.attack.is_none()));
         assert!(at(2)[0].broken && !at(2)[1].broken);
         let four = at(4);
-        assert!(four[0].standstill && four[0].driving_score == 8.0 && four[1].collision, "{four:?}");
+        assert!(four[0].blocked_or_late && four[0].driving_score == 8.0 && four[1].collision, "{four:?}");
     }
 
     #[test]

@@ -121,8 +121,8 @@ pub struct SeverityResult {
     pub collisions: Estimate,
     /// Share of drives that leave the road, or turn back.
     pub off_road: Estimate,
-    /// Share of drives that stand for good with nothing in front of them.
-    pub standstills: Estimate,
+    /// Share of drives that stand for good with nothing in front of them, or do not arrive in time.
+    pub blocked_or_late: Estimate,
 }
 
 /// Drives the matrix; `None` if somebody interrupted.
@@ -290,7 +290,8 @@ fn severities(rows: &Rows<'_>, cells: &[Cell], acting: &[FaultKind]) -> Vec<Seve
             let share = |is: &dyn Fn(&DriveEnd, &DriveEnd) -> bool| {
                 Estimate::mean(&rows.mean_of(wanted, |clean, faulty| f32::from(u8::from(is(clean, faulty)))))
             };
-            let fails = |failure| share(&move |_, faulty| Failure::of(faulty.outcome) == Some(failure));
+            let fails =
+                |failure| share(&move |clean, faulty| Failure::of(faulty.outcome, clean.outcome) == Some(failure));
             SeverityResult {
                 severity,
                 relative: rows.kept(wanted),
@@ -299,7 +300,7 @@ fn severities(rows: &Rows<'_>, cells: &[Cell], acting: &[FaultKind]) -> Vec<Seve
                 broken: share(&breaks),
                 collisions: fails(Failure::Collision),
                 off_road: fails(Failure::OffRoad),
-                standstills: fails(Failure::Standstill),
+                blocked_or_late: fails(Failure::BlockedOrLate),
             }
         })
         .collect()

@@ -1,12 +1,12 @@
 //! Attacks on the page: what is left of drives, what was run on which of them, and decisions that were turned.
 
-use crate::robustness::attacks::closed_loop::{ClosedLoop, Group};
+use crate::robustness::attacks::closed_loop::{ClosedLoop, Group, OF_EACH_KIND};
 use crate::robustness::attacks::examine::OpenLoop;
 use crate::robustness::attacks::run::Run;
 use crate::robustness::attacks::strength::DrivePoint;
 use crate::robustness::kept::ratio;
 use crate::robustness::page::chart::{Chart, Series};
-use crate::robustness::page::figures::{level, percent, score, share};
+use crate::robustness::page::figures::{level, percent, score, share, slowness};
 use crate::robustness::page::markup::{escape, picture};
 use crate::robustness::report::Report;
 use std::fmt::Write;
@@ -40,13 +40,15 @@ fn on_drives(report: &Report, drives: &ClosedLoop) -> String {
     let mut html = format!(
         "<h3>Whole drives</h3><p>The sample are {count} drives from beginning to end, of which every decision is attacked. At \
          {reference}/255 every attack was run on every drive with {} steps in each decision, or {} tries where it follows no gradient; \
-         then the strongest {} of each drive with more steps from other starts, as long as that changed a drive ({doublings}). With the \
+         then the strongest {} of each drive with more steps from {} other starts, twice at most and as long as that changed a drive \
+         ({doublings}). With the \
          other budgets the strongest {} of each drive were run, and one of each kind of method on all. An attack within a smaller \
          budget is one within every larger budget as well. Shares of drives are of those that some attack can make end so; one drive \
          may count in several.</p>",
         plan.drive_steps,
         2 * plan.drive_steps,
-        plan.strongest_attacks,
+        plan.doubled_attacks,
+        plan.doubling_starts,
         plan.strongest_attacks
     );
     html.push_str(&drive_charts(drives));
@@ -78,7 +80,7 @@ fn drive_charts(drives: &ClosedLoop) -> String {
         };
         Series { name: format!("{attack} alone"), values: x.iter().map(kept).collect(), strong: false }
     };
-    let kept = of_groups(|point| point.kept.value).chain(["noise", "square", "fgsm", "apgd"].map(alone)).collect();
+    let kept = of_groups(|point| point.kept.value).chain(OF_EACH_KIND.map(alone)).collect();
     format!(
         "<div class=\"charts\">{}{}</div>",
         chart("Driving score kept under attack", "% of the clean score", kept),
@@ -90,7 +92,8 @@ fn group_table(group: &Group) -> String {
     let mut html = format!(
         "<h3>{} {}: clean score {}, {} failing without an attack</h3><div class=\"scroll\"><table><tr><th class=\"number\">eps</th>\
          <th class=\"number\">driving score</th><th class=\"number\">kept</th><th class=\"number\">broken</th>\
-         <th class=\"number\">collisions</th><th class=\"number\">off the road</th><th class=\"number\">standing for good</th></tr>",
+         <th class=\"number\">collisions</th><th class=\"number\">off the road</th><th class=\"number\">blocked or late</th>\
+         <th class=\"number\">slowest arrival, clean time = 1</th></tr>",
         group.drives,
         group.name,
         score(group.clean_score),
@@ -98,8 +101,9 @@ fn group_table(group: &Group) -> String {
     );
     for point in &group.points {
         let _ = write!(html, "<tr><td class=\"number\">{}/255</td>", point.eps_levels);
-        let shares = [point.kept, point.broken, point.collisions, point.off_road, point.standstills].map(share);
-        for figure in [score(point.driving_score)].into_iter().chain(shares) {
+        let shares = [point.kept, point.broken, point.collisions, point.off_road, point.blocked_or_late].map(share);
+        let slowest = slowness(point.slowest_arrival);
+        for figure in [score(point.driving_score)].into_iter().chain(shares).chain([slowest]) {
             let _ = write!(html, "<td class=\"number\">{figure}</td>");
         }
         html.push_str("</tr>");
@@ -126,7 +130,7 @@ fn run_table(drives: &ClosedLoop) -> String {
              <td class=\"number\">{}</td></tr>",
             run.attack,
             run.eps_levels,
-            run.effort,
+            if run.starts > 1 { format!("{} x {}", run.starts, run.effort) } else { run.effort.to_string() },
             run.drives.len(),
             kept(run)
         );

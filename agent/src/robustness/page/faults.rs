@@ -89,12 +89,12 @@ fn absolute(matrix: &Matrix) -> String {
                     the fault, or keeps less than nine tenths of its score.</p><div class=\"scroll\"><table><tr>\
                     <th class=\"number\">severity</th><th class=\"number\">score kept</th><th class=\"number\">driving score</th>\
                     <th class=\"number\">drives broken</th><th class=\"number\">collisions</th>\
-                    <th class=\"number\">off the road</th><th class=\"number\">standing for good</th></tr>"
+                    <th class=\"number\">off the road</th><th class=\"number\">blocked or late</th></tr>"
         .to_owned();
     for at in &matrix.severities {
         let _ = write!(html, "<tr><td class=\"number\">{}</td>", at.severity.get());
         let figures = [share(at.relative), score(at.driving_score)].into_iter();
-        for figure in figures.chain([at.broken, at.collisions, at.off_road, at.standstills].map(share)) {
+        for figure in figures.chain([at.broken, at.collisions, at.off_road, at.blocked_or_late].map(share)) {
             let _ = write!(html, "<td class=\"number\">{figure}</td>");
         }
         html.push_str("</tr>");

@@ -32,6 +32,11 @@ pub(in crate::robustness) fn score(estimate: Estimate) -> String {
     with_interval(estimate, 1)
 }
 
+/// How long something takes in what it usually takes; nothing where it never ends.
+pub(in crate::robustness) fn slowness(estimate: Option<Estimate>) -> String {
+    estimate.map_or_else(|| "–".to_owned(), |estimate| with_interval(estimate, 2))
+}
+
 /// A budget that may be none.
 pub(in crate::robustness) fn levels(eps_levels: Option<f32>) -> String {
     match eps_levels {

@@ -44,10 +44,10 @@ pub(in crate::robustness) fn headline(report: &Report) -> String {
         (of(&head.attacked, |point| point.broken), "of drives broken by them".to_owned()),
         (of(&head.attacked, |point| point.collisions), "of drives made to hit something".to_owned()),
         (of(&head.attacked, |point| point.off_road), "of drives made to leave the road".to_owned()),
-        (of(&head.attacked, |point| point.standstills), "of drives made to stand for good".to_owned()),
+        (of(&head.attacked, |point| point.blocked_or_late), "of drives blocked or made late".to_owned()),
         (
-            of(&head.attacked_on_empty_roads, |point| point.standstills),
-            "of drives on empty roads made to stand for good".to_owned(),
+            of(&head.attacked_on_empty_roads, |point| point.blocked_or_late),
+            "of drives on empty roads blocked or made late".to_owned(),
         ),
     ];
     for (estimate, what) in shares.into_iter().chain(attacked) {

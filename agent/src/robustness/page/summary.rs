@@ -5,7 +5,7 @@ use crate::robustness::attacks::closed_loop::{ClosedLoop, Group};
 use crate::robustness::attacks::examine::OpenLoop;
 use crate::robustness::comfort::CleanDrivingTotals;
 use crate::robustness::faults::matrix::Matrix;
-use crate::robustness::page::figures::{fraction, score, share};
+use crate::robustness::page::figures::{fraction, score, share, slowness};
 use crate::robustness::report::Report;
 use roadproof_sim::outcome::comfort::HARD_BRAKING_MPS2;
 
@@ -57,12 +57,12 @@ fn faults(matrix: &Matrix) -> Vec<String> {
     )];
     if let Some(at) = matrix.middle() {
         lines.push(format!(
-            "at severity 3: kept {}, drives broken {}, collisions {}, off the road {}, standing for good {}",
+            "at severity 3: kept {}, drives broken {}, collisions {}, off the road {}, blocked or late {}",
             fraction(at.relative),
             share(at.broken),
             share(at.collisions),
             share(at.off_road),
-            share(at.standstills)
+            share(at.blocked_or_late)
         ));
     }
     let mut kinds: Vec<_> = matrix.kinds.iter().filter(|kind| kind.acts).collect();
@@ -99,12 +99,13 @@ fn attacked(drives: &ClosedLoop) -> Vec<String> {
 /// What attacks leave of some drives, budget by budget.
 fn table(group: &Group) -> comfy_table::Table {
     let mut table = comfy_table::Table::new();
-    let header = ["grey levels", "score", "kept", "broken", "collisions", "off the road", "standing for good"];
+    let header =
+        ["grey levels", "score", "kept", "broken", "collisions", "off the road", "blocked or late", "slowest arrival"];
     table.load_preset(comfy_table::presets::UTF8_FULL_CONDENSED).set_header(header);
     for point in &group.points {
-        let shares = [point.kept, point.broken, point.collisions, point.off_road, point.standstills].map(share);
+        let shares = [point.kept, point.broken, point.collisions, point.off_road, point.blocked_or_late].map(share);
         let first = [point.eps_levels.to_string(), score(point.driving_score)];
-        table.add_row(first.into_iter().chain(shares));
+        table.add_row(first.into_iter().chain(shares).chain([slowness(point.slowest_arrival)]));
     }
     table
 }
