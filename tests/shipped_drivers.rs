@@ -109,7 +109,7 @@ fn the_hardened_driver_needs_its_filters() {
         (MemorySettings { track_lane: false, ..steady }, "frozen_in_the_bend"),
         (MemorySettings { refuse_stale: false, ..steady }, "dark_in_the_bend"),
     ] {
-        let case = case(&repository().join(format!("scenarios/filters/{file}.ron")));
+        let case = case(&repository().join(format!("scenarios/hardening/{file}.ron")));
         let spec = DriverSpec { memory: without, ..*with.spec() };
         let lesser = LearnedDriver::new(with.perception().clone(), with.policy().clone(), spec);
         for (driver, holds) in [(lesser, false), (with.twin(), true)] {

@@ -420,7 +420,7 @@ mod tests {
             heads.map(|(own, honest)| (own - honest).abs()).fold(0.0, f32::max)
         };
         let (truth, misled) = (apart(&taken[0]), apart(&misled[0]));
-        assert!(truth < 1e-4 && misled > 0.01, "{truth} from the honest driver, the misled one {misled}");
+        assert!(truth < 1e-4 && misled > 1e-3, "{truth} from the honest driver, the misled one {misled}");
     }
 
     #[test]

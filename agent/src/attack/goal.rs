@@ -410,8 +410,10 @@ mod tests {
     fn the_gradient_of_a_decision_is_that_of_small_changes() {
         let end_to_end = EndToEnd::new(&LearnedDriver::shipped().unwrap());
         let (situations, clean) = frames(1);
-        assert!(end_to_end.decide(&[&situations[0]], &clean)[0].importance() > 0.0);
-        for goal in [Goal::Other, Goal::Worst, Goal::Critic, Goal::DriftLeft, Goal::SteerLeft] {
+        let decision = end_to_end.decide(&[&situations[0]], &clean).remove(0);
+        assert!(decision.importance() > 0.0);
+        let steer = if decision.best().steer == 0 { Goal::SteerLeft } else { Goal::SteerRight };
+        for goal in [Goal::Other, Goal::Worst, Goal::Critic, Goal::DriftLeft, steer] {
             check_gradient(&end_to_end, &situations[0], &clean, goal);
         }
     }
