@@ -50,8 +50,9 @@ pub struct Estimates {
     pub off_road: Estimate,
     /// Share of drives that end standing without a reason, or when their time is up.
     pub blocked_or_late: Estimate,
-    /// Share of drives that keep all of nuPlan's bounds of comfort.
-    pub comfortable: Estimate,
+    /// Share of drives that arrive and keep all of nuPlan's bounds of comfort on the way. Who stands, or hits something at once, has
+    /// kept them as well, and has not driven comfortably.
+    pub arrived_comfortably: Estimate,
     /// Decisions per kilometre that brake harder than
     /// [`HARD_BRAKING_MPS2`](roadproof_sim::outcome::comfort::HARD_BRAKING_MPS2).
     pub hard_braking_per_km: Estimate,
@@ -153,7 +154,7 @@ impl Estimates {
             collided: ended(&[Outcome::Collision]),
             off_road: ended(&[Outcome::OffRoad, Outcome::WrongWay]),
             blocked_or_late: ended(&[Outcome::Blocked, Outcome::TimeUp]),
-            comfortable: share(&|road| road.comfort.is_comfortable()),
+            arrived_comfortably: share(&|road| road.outcome == Outcome::Arrived && road.comfort.is_comfortable()),
             hard_braking_per_km,
         }
     }
@@ -236,7 +237,8 @@ mod tests {
             (estimates.collided, 0.2),
             (estimates.off_road, 0.2),
             (estimates.blocked_or_late, 0.2),
-            (estimates.comfortable, 0.6),
+            // Of the three that keep all bounds one drives the wrong way, and the time of another is up.
+            (estimates.arrived_comfortably, 0.2),
             (estimates.hard_braking_per_km, 15.0 / 2.5),
         ];
         for (place, (estimate, value)) in values.into_iter().enumerate() {

@@ -16,7 +16,7 @@ pub fn tables(results: &[DriverResult], roads: &EvaluateSettings) -> String {
     let mut score = table(["driver", "driving score", "arrived", "collided", "off road", "blocked or late"]);
     let mut comfort = table([
         "driver",
-        "comfortable",
+        "arrived in comfort",
         "bound broken most",
         "hard braking,\ndecisions /km",
         "emergency stops,\nnothing ahead",
@@ -40,7 +40,7 @@ pub fn tables(results: &[DriverResult], roads: &EvaluateSettings) -> String {
         let seconds = |least_s: Option<f32>| least_s.map_or("none".to_owned(), |least_s| format!("{least_s:.2} s"));
         comfort.add_row([
             result.driver.clone(),
-            share(estimates.comfortable),
+            share(estimates.arrived_comfortably),
             broken,
             format!("{:.1} ({})", estimates.hard_braking_per_km.value, range(estimates.hard_braking_per_km, 1.0)),
             match felt.needless_emergency_stops {
@@ -57,9 +57,9 @@ pub fn tables(results: &[DriverResult], roads: &EvaluateSettings) -> String {
     };
     format!(
         "{score}\n{comfort}\n{split} roads 0 to {} of seed {}, from the same generator as training. In brackets: intervals of 95 %.\n\
-         Comfortable: within nuPlan's bounds. Hard braking: over {HARD_BRAKING_MPS2} m/s². Emergency stop: \
-         {EMERGENCY_BRAKING_MPS2} m/s² or more.\nNothing ahead: no car within {NOTHING_WITHIN_M} m. TTC: time to collision with \
-         what is ahead.",
+         Arrived in comfort: at the end of the road, and within all of nuPlan's bounds on the way, over all roads.\n\
+         Hard braking: over {HARD_BRAKING_MPS2} m/s². Emergency stop: {EMERGENCY_BRAKING_MPS2} m/s² or more. Nothing ahead: no car \
+         within {NOTHING_WITHIN_M} m.\nTTC: time to collision with what is ahead.",
         roads.roads - 1,
         roads.seed
     )
