@@ -56,7 +56,7 @@ pub(super) struct Arguments {
     /// Faults, with commas between them [default: all].
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = fault_kind)]
     kinds: Vec<FaultKind>,
-    /// Seed of the roads and of the attacks [default: 2026].
+    /// Seed of the roads and of the attacks [default: 2027].
     #[arg(long)]
     seed: Option<u64>,
 }
