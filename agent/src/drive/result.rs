@@ -162,10 +162,7 @@ impl Estimates {
 
 impl ComfortResult {
     fn of(roads: &[RoadResult]) -> Self {
-        let mut bounds_broken = BTreeMap::new();
-        for (bound, kept) in roads.iter().flat_map(|road| road.comfort.bounds()) {
-            *bounds_broken.entry(bound).or_insert(0) += usize::from(!kept);
-        }
+        let bounds_broken = bounds_broken(roads.iter().map(|road| &road.comfort));
         let stops = || roads.iter().map(|road| road.comfort.needless_emergency_stops);
         let mut least_s: Vec<f32> = roads.iter().map(|road| road.comfort.min_ttc_s).collect();
         least_s.sort_by(f32::total_cmp);
@@ -185,9 +182,23 @@ impl ComfortResult {
     /// The bound that most drives broke, with their number; `None` if all drives kept all.
     #[must_use]
     pub fn broken_most(&self) -> Option<(&'static str, usize)> {
-        let worst = self.bounds_broken.iter().max_by_key(|(_, drives)| **drives);
-        worst.map(|(bound, drives)| (*bound, *drives)).filter(|(_, drives)| *drives > 0)
+        broken_most(&self.bounds_broken)
     }
+}
+
+/// How many drives broke each of nuPlan's bounds.
+pub(crate) fn bounds_broken<'a>(drives: impl Iterator<Item = &'a Comfort>) -> BTreeMap<&'static str, usize> {
+    let mut broken = BTreeMap::new();
+    for (bound, kept) in drives.flat_map(Comfort::bounds) {
+        *broken.entry(bound).or_insert(0) += usize::from(!kept);
+    }
+    broken
+}
+
+/// The one of them that most drives broke, with their number; `None` if all drives kept all.
+pub(crate) fn broken_most(bounds: &BTreeMap<&'static str, usize>) -> Option<(&'static str, usize)> {
+    let worst = bounds.iter().max_by_key(|(_, drives)| **drives);
+    worst.map(|(bound, drives)| (*bound, *drives)).filter(|(_, drives)| *drives > 0)
 }
 
 /// Mean and standard deviation (of a sample).
