@@ -62,7 +62,7 @@ fn every_scenario_holds_with_the_scripted_driver() {
 /// What `evaluate` counts over a family is what `replay` says of its files: of a learned driver, and of one who looks at no frame.
 #[test]
 fn evaluate_counts_the_files_that_replay_finds_kept() {
-    for (family, driver, left_out) in [("lane_keeping", "shipped", 0), ("sensor_faults", "scripted", 6)] {
+    for (family, driver, some_left_out) in [("lane_keeping", "shipped", false), ("sensor_faults", "scripted", true)] {
         let folder = format!("scenarios/{family}");
         let replayed = run(roadproof().args(["replay", &folder, "--driver", driver])).stdout;
         let lines = |verdict: &str| replayed.lines().filter(|line| line.starts_with(verdict)).count();
@@ -76,7 +76,7 @@ fn evaluate_counts_the_files_that_replay_finds_kept() {
             serde_json::json!({"kept": kept, "driven": driven, "left_out": skipped}),
             "{replayed}"
         );
-        assert!(driven > 2 && skipped == left_out, "{replayed}");
+        assert!(driven > 2 && (skipped > 0) == some_left_out, "{replayed}");
     }
 }
 
