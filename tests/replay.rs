@@ -1,6 +1,6 @@
 //! The scenario library passes with the scripted driver, and golden traces hold to the bit.
 
-use crate::program::{repository, roadproof, run, run_well};
+use crate::program::{refusal, repository, roadproof, run, run_well};
 use roadproof_agent::drive::replay::{Case, CaseReport, drive_case};
 use roadproof_agent::driver::Driver;
 use roadproof_agent::watch::drive::mcap;
@@ -57,6 +57,40 @@ fn every_scenario_holds_with_the_scripted_driver() {
         .map(|report| format!("{}\n{}", report.line(), report.failures.join("\n")))
         .collect();
     assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+/// What `evaluate` counts over a family is what `replay` says of its files: of a learned driver, and of one who looks at no frame.
+#[test]
+fn evaluate_counts_the_files_that_replay_finds_kept() {
+    for (family, driver, some_left_out) in [("lane_keeping", "shipped", false), ("sensor_faults", "scripted", true)] {
+        let folder = format!("scenarios/{family}");
+        let replayed = run(roadproof().args(["replay", &folder, "--driver", driver])).stdout;
+        let lines = |verdict: &str| replayed.lines().filter(|line| line.starts_with(verdict)).count();
+        let (kept, failed, skipped) = (lines("ok "), lines("FAIL "), lines("skip "));
+        let options = ["--driver", driver, "--roads", "1", "--scenarios", &folder, "--json", "-"];
+        let json = run_well(roadproof().arg("evaluate").args(options));
+        let json: serde_json::Value = serde_json::from_str(&json).expect("the result is JSON");
+        let driven = kept + failed;
+        assert_eq!(
+            json["library"],
+            serde_json::json!({"kept": kept, "driven": driven, "left_out": skipped}),
+            "{replayed}"
+        );
+        assert!(driven > 2 && (skipped > 0) == some_left_out, "{replayed}");
+    }
+}
+
+/// Without a folder of scenarios there is nothing to count; one that is named must be there.
+#[test]
+fn evaluate_counts_where_there_is_something_to_count() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let evaluate = ["evaluate", "--driver", "scripted", "--roads", "1"];
+    let elsewhere = run_well(roadproof().current_dir(folder.path()).args(evaluate));
+    assert!(!elsewhere.contains("Scenario library"), "{elsewhere}");
+    let here = run_well(roadproof().args(evaluate));
+    assert!(here.contains("Scenario library: ") && here.contains(" scenario files keep their bounds"), "{here}");
+    let message = refusal(roadproof().args(evaluate).args(["--scenarios", "no/such"]));
+    assert!(message.contains("no/such"), "{message}");
 }
 
 #[test]

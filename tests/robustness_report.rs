@@ -7,12 +7,12 @@ use std::path::Path;
 
 /// Makes a small report and reads it back.
 fn report(driver: &str, out: &Path) -> (Ended, Value, String) {
-    report_with(driver, &["--kinds", "Fog,Contrast,SpeedBias,LocalisationBias"], out)
+    report_with(driver, &["--drives", "2", "--kinds", "Fog,Contrast,SpeedBias,LocalisationBias"], out)
 }
 
 /// The same with other options.
 fn report_with(driver: &str, options: &[&str], out: &Path) -> (Ended, Value, String) {
-    let arguments = ["report", driver, "--quick", "--roads", "1", "--drives", "2"];
+    let arguments = ["report", driver, "--quick"];
     let ended = run(roadproof().args(arguments).args(options).arg("--out").arg(out));
     assert!(matches!(ended.code, Some(0 | 1)), "{}\n{}", ended.stdout, ended.stderr);
     let text = |name: &str| std::fs::read_to_string(out.join(name)).expect("the report has this file");
@@ -186,11 +186,68 @@ fn one_part_alone_is_the_same_as_in_the_whole() {
     let (driver, folder) = (laid_out(), tempfile::tempdir().expect("a temporary folder"));
     let name = driver.path().to_str().expect("a path of plain letters");
     let (_, whole, _) = report(name, &folder.path().join("whole"));
-    let (ended, part, page) = report_with(name, &["--only", "attacks"], &folder.path().join("part"));
+    let (ended, part, page) = report_with(name, &["--only", "attacks", "--drives", "2"], &folder.path().join("part"));
     assert_eq!(whole["attacked_drives"], part["attacked_drives"]);
     assert!(part["matrix"].is_null() && part["attacked_decisions"].is_null() && !page.contains("mRR"));
     assert!(page.contains("Drives broken") && ended.stdout.contains("empty roads"), "{}", ended.stdout);
     assert_eq!(list(&part["checks"]).len(), 1, "that of drives");
+}
+
+#[test]
+fn faults_that_do_not_act_are_said_to_be_none() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let options = ["--only", "faults", "--kinds", "LocalisationBias"];
+    let (ended, json, page) = report_with("shipped", &options, &folder.path().join("out"));
+    let line = "none of these faults acts on this driver: LocalisationBias";
+    assert!(ended.stdout.contains(line), "{}", ended.stdout);
+    for said in ["NaN", "worst faults", "mRR"] {
+        assert!(
+            !ended.stdout.contains(said) && !ended.stderr.contains(said),
+            "{said}: {}{}",
+            ended.stdout,
+            ended.stderr
+        );
+    }
+    assert!(json["headline"]["mrr"].is_null() && json["matrix"]["mrr"].is_null());
+    assert!(page.contains("None of these faults acts on this driver.") && !page.contains("<svg"));
+}
+
+/// Where the folder of scenarios is not, a report says so; where it is, it counts the files that the driver keeps.
+#[test]
+fn a_report_says_where_its_scenario_files_are_missing_and_counts_those_that_are_there() {
+    let (driver, folder) = (laid_out(), tempfile::tempdir().expect("a temporary folder"));
+    let arguments = ["--only", "faults", "--kinds", "Fog", "--roads", "1"];
+    let mut elsewhere = roadproof();
+    elsewhere.current_dir(folder.path()).arg("report").arg(driver.path()).args(arguments).args(["--out", "out"]);
+    let ended = run(&mut elsewhere);
+    assert!(
+        ended.stderr.contains("note: scenarios: ") && ended.stderr.contains("--scenarios FOLDER"),
+        "{}",
+        ended.stderr
+    );
+    let text = std::fs::read_to_string(folder.path().join("out/robustness.json")).expect("the report is written");
+    let json: Value = serde_json::from_str(&text).expect("the report is JSON");
+    assert_eq!(json["skipped"][0]["file"], "scenarios");
+    assert!(json["library"].is_null());
+    let files = folder.path().join("files");
+    std::fs::create_dir(&files).expect("a folder in a temporary folder");
+    for (name, wanted) in [("ends", "TimeUp"), ("arrives", "Arrived")] {
+        let text = format!(
+            "Scenario(format: 1, title: \"t\", duration_s: 1.0, road: Straight(length_m: 200.0), \
+             camera: (width_px: 32, height_px: 16), expect: (outcome: {wanted}))"
+        );
+        std::fs::write(files.join(name).with_extension("ron"), text).expect("a file in a temporary folder");
+    }
+    let files = files.to_str().expect("a path of plain letters").to_owned();
+    let options = ["--only", "faults", "--kinds", "Fog", "--scenarios", &files];
+    let name = driver.path().to_str().expect("a path of plain letters");
+    let (ended, json, page) = report_with(name, &options, &folder.path().join("with"));
+    assert_eq!(json["library"], serde_json::json!({"kept": 1, "driven": 2, "left_out": 0}));
+    for text in [&ended.stdout, &page] {
+        assert!(text.contains("1 of 2") && text.contains("nuPlan's bounds of comfort"), "{text}");
+    }
+    let failing = list(&json["clean"]).iter().filter(|drive| drive["fails"] == true).count();
+    assert_eq!(json["clean_totals"]["failures"], failing);
 }
 
 #[test]
@@ -209,6 +266,18 @@ fn reports_that_cannot_be_are_refused() {
     check(&["shipped", "--roads", "0"], &["--roads = 0, allowed is 1 to 1000"]);
     check(&["shipped", "--drives", "0"], &["--drives = 0, allowed is 1 to 1000"]);
     check(&["shipped", "--only", "paint"], &["--only", "paint", "attacks"]);
+    for (only, option, value) in [
+        ("decisions", "--drives", "2"),
+        ("faults", "--drives", "2"),
+        ("attacks", "--kinds", "Fog"),
+        ("decisions", "--kinds", "Fog"),
+        ("attacks", "--roads", "2"),
+        ("decisions", "--roads", "2"),
+        ("decisions", "--scenarios", "scenarios"),
+    ] {
+        check(&["shipped", "--only", only, option, value], &[&format!("--only {only} takes no {option}: it")]);
+    }
+    check(&["shipped", "--scenarios", "no/such"], &["--scenarios", "not a folder", "no/such"]);
     check(&["shipped", "--driver", "random"], &["--driver"]);
     check(&["scripted"], &["\"scripted\"", "no gradients"]);
     check(&["blind"], &["\"blind\"", "no gradients"]);

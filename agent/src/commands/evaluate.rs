@@ -4,6 +4,7 @@ use super::Ended;
 use super::choices::{Camera, SplitName};
 use super::trained::trained_under;
 use crate::drive::evaluate::{EvaluateSettings, FIGURES_ROADS, FIGURES_SEED, evaluate};
+use crate::drive::library::{LIBRARY_FOLDER, LibraryCount, ScenarioLibrary};
 use crate::drive::result::DriverResult;
 use crate::drive::table::tables;
 use crate::driver::Driver;
@@ -14,7 +15,7 @@ use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use roadproof_sim::DriveStyle;
 use serde::Serialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
@@ -26,7 +27,8 @@ use std::path::PathBuf;
   roadproof evaluate --driver straight                straight on at the speed limit
   roadproof evaluate --driver hardened                the one that was trained to hold under faults and attacks
 
-What faults and attacks leave of a driver is measured by `roadproof report`.
+Beside the roads it drives the scenario files that say something of the driver, and counts those whose bounds it keeps, as
+`roadproof replay --driver DRIVER` does. What faults and attacks leave of a driver is measured by `roadproof report`.
 
 Exit codes: 0 all roads were driven, whatever the score, 2 bad input, 130 stopped by Ctrl-C or another signal.")]
 pub(super) struct Arguments {
@@ -48,16 +50,21 @@ pub(super) struct Arguments {
     /// Whose frames the driver gets: the simulator's own, or those of bevy's renderer as well, which it has never seen.
     #[arg(long, value_enum, default_value_t = Camera::Raster)]
     camera: Camera,
+    /// Folder of the scenario files [default: scenarios, where there is such a folder].
+    #[arg(long, value_name = "FOLDER")]
+    scenarios: Option<PathBuf>,
     /// Write the result there as JSON; - is standard output, and the table then goes to standard error.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 }
 
-/// What `--json` writes; the same shape as a run's `result.json`.
+/// What `--json` writes; the same shape as a run's `result.json`, and the count of scenario files.
 #[derive(Serialize)]
 struct ResultFile<'a> {
     seed: u64,
     drivers: &'a [DriverResult],
+    /// Of how many scenario files the driver keeps the bounds; null where there are none.
+    library: Option<LibraryCount>,
     wall_clock_s: std::collections::BTreeMap<&'static str, f64>,
 }
 
@@ -70,12 +77,13 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
     );
     arguments.json.as_deref().map(check_writable).transpose()?;
     let start = std::time::Instant::now();
-    let mut driver = Driver::named(&arguments.driver, arguments.blind_run.as_deref())?;
+    let mut driver = arguments.driver()?;
     let settings = trained_under(&arguments.driver, arguments.blind_run.as_deref())?;
     let roads = EvaluateSettings { roads: arguments.roads, seed: arguments.seed, split: arguments.split.into() };
     if arguments.camera == Camera::Bevy {
         check_second_camera(&driver)?;
     }
+    let library = arguments.library(&driver)?;
     let interrupt = interrupt::install()?;
     let mut results = Vec::new();
     let mut words = None;
@@ -93,17 +101,41 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
         console.line("Stopped before the last road.");
         return Ok(Ended::Stopped);
     }
+    let mut count = None;
+    if let Some(library) = &library {
+        count = library.count(|| arguments.driver(), threads, &interrupt)?;
+        if count.is_none() {
+            console.line("Stopped before the last scenario file.");
+            return Ok(Ended::Stopped);
+        }
+    }
     console.line(tables(&results, &roads));
+    if let Some(count) = count {
+        console.line(format_args!("Scenario library: {count}."));
+    }
     if let (Some(words), [first, second]) = (words, &results[..]) {
         let gap = second.driving_score - first.driving_score;
         console.line(format_args!("Sim-to-sim gap: {gap:+.1} of driving score. {words}"));
     }
     if let Some(path) = &arguments.json {
         let wall_clock_s = [("evaluate", start.elapsed().as_secs_f64())].into();
-        let report = ResultFile { seed: roads.seed, drivers: &results, wall_clock_s };
+        let report = ResultFile { seed: roads.seed, drivers: &results, library: count, wall_clock_s };
         write_atomically(path, &serde_json::to_vec_pretty(&report)?)?;
     }
     Ok(Ended::Held)
+}
+
+impl Arguments {
+    fn driver(&self) -> anyhow::Result<Driver> {
+        Driver::named(&self.driver, self.blind_run.as_deref())
+    }
+
+    /// The scenario files to count; `None` where nobody named a folder and the usual one is not here.
+    fn library(&self, driver: &Driver) -> anyhow::Result<Option<ScenarioLibrary>> {
+        let usual = || Some(Path::new(LIBRARY_FOLDER)).filter(|folder| folder.is_dir());
+        let folder = self.scenarios.as_deref().or_else(usual);
+        folder.map(|folder| ScenarioLibrary::read(folder, driver)).transpose()
+    }
 }
 
 /// Refuses the second camera where it cannot be.

@@ -1,7 +1,7 @@
 //! `roadproof report`
 
 use super::Ended;
-use super::choices::{PartName, fault_kind};
+use super::choices::{PartName, fault_kind, named};
 use super::trained::trained_under;
 use crate::attack::found::quoted;
 use crate::driver::Driver;
@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
   roadproof report shipped                            every fault and attack, with a page to read: up to half an hour
   roadproof report runs/seven --quick --kinds Fog,Rain --out seven
   roadproof report hardened --only attacks            attacks on forty whole drives, and nothing else
+  roadproof report hardened --scenarios my/scenarios  with other scenario files
   roadproof report hardened --roads 6 --seed 1        six drives of each family under faults, other roads
 
 Drives families of drives under every fault in every severity; forty whole drives, scenario files and held-out roads with and
@@ -29,8 +30,8 @@ without other cars, under attacks on every decision; and single decisions under 
 drive: every attack is run on every drive with one budget, the strongest few of each drive with other budgets, and the strongest two
 with twice the steps from two other starts, twice more where that changes a drive. Then it holds the attacks against a check-list of
 signs that they are weaker than they seem. Beside the share of the score that is kept stand drives broken, collisions, roads left
-and cars that are blocked or late, each with an interval over drives, and how long the slowest arrivals take. Writes report.html and
-robustness.json.
+and cars that are blocked or late, each with an interval over drives, and how long the slowest arrivals take. Without faults
+and attacks it counts the scenario files whose bounds the driver keeps. Writes report.html and robustness.json.
 
 Exit codes: 0 the attacks can be believed as far as the checks go, 1 a check found a sign that they are weaker than they seem,
 2 bad input, 130 stopped by Ctrl-C or another signal.")]
@@ -53,10 +54,13 @@ pub(super) struct Arguments {
     /// Attacked drives: half of them scenario files, as far as there are so many [default: 40].
     #[arg(long)]
     drives: Option<usize>,
+    /// Folder of the scenario files [default: scenarios, and none with --quick].
+    #[arg(long, value_name = "FOLDER")]
+    scenarios: Option<PathBuf>,
     /// Faults, with commas between them [default: all].
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = fault_kind)]
     kinds: Vec<FaultKind>,
-    /// Seed of the roads and of the attacks [default: 2026].
+    /// Seed of the roads and of the attacks [default: 2027].
     #[arg(long)]
     seed: Option<u64>,
 }
@@ -101,6 +105,7 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
 impl Arguments {
     /// What is to be measured.
     fn plan(&self) -> anyhow::Result<Plan> {
+        self.check_effects()?;
         let mut plan = if self.quick { Plan::quick() } else { Plan::standard() };
         plan.seed = self.seed.unwrap_or(plan.seed);
         plan.only = self.only.map(Part::from);
@@ -109,8 +114,28 @@ impl Arguments {
         if !self.kinds.is_empty() {
             plan.kinds.clone_from(&self.kinds);
         }
+        if let Some(folder) = &self.scenarios {
+            anyhow::ensure!(folder.is_dir(), "--scenarios: not a folder: {folder:?}");
+            plan.scenarios = Some(folder.clone());
+        }
         plan.check().map_err(anyhow::Error::msg)?;
         Ok(plan)
+    }
+
+    /// Refuses what has no effect on the one part that is made.
+    fn check_effects(&self) -> anyhow::Result<()> {
+        let Some(only) = self.only else { return Ok(()) };
+        let part = Part::from(only);
+        let without_effect = [
+            (self.drives.is_some() && part != Part::Attacks, "--drives: it attacks no whole drives"),
+            (self.roads.is_some() && part != Part::Faults, "--roads: it drives nothing under faults"),
+            (!self.kinds.is_empty() && part != Part::Faults, "--kinds: it drives nothing under faults"),
+            (self.scenarios.is_some() && part == Part::Decisions, "--scenarios: its decisions are from held-out roads"),
+        ];
+        match without_effect.iter().find(|(given, _)| *given) {
+            Some((_, why)) => anyhow::bail!("--only {} takes no {why}", named(only)),
+            None => Ok(()),
+        }
     }
 }
 

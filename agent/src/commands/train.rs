@@ -44,7 +44,8 @@ pub(super) struct Arguments {
     /// Go on with an interrupted run, under its own settings.
     #[arg(long, value_name = "RUN", conflicts_with = "seed")]
     resume: Option<PathBuf>,
-    /// Train a driver without a camera, the baseline of all who look: the policy learns on what its car tells of itself.
+    /// Train a driver without a camera, the baseline of all who look: the policy learns on what its car tells of itself, and on
+    /// where dead reckoning from the start puts its lane.
     #[arg(long, conflicts_with_all = ["resume", "harden", "from"])]
     without_camera: bool,
     /// Harden the driver: train on faulty and adversarial frames, on drives whose sensors fail, with filters over frames.
@@ -98,7 +99,9 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
             settings.found = found.iter().map(std::path::absolute).collect::<Result<_, _>>()?;
         }
     }
-    settings.percepts &= !arguments.without_camera;
+    if arguments.without_camera {
+        settings = settings.without_camera();
+    }
     settings.seed = arguments.seed.unwrap_or(settings.seed);
     settings.minutes = arguments.minutes.or(settings.minutes);
     settings.check()?;

@@ -1,4 +1,5 @@
-//! Drives from start to end: held-out roads, scenario files, and how many decisions a second the machine makes.
+//! Drives from start to end: held-out roads, scenario files and how many of them are kept, and how many decisions a second the
+//! machine makes.
 
 pub mod evaluate;
 
@@ -9,6 +10,8 @@ pub mod interval;
 pub mod table;
 
 pub mod replay;
+
+pub mod library;
 
 pub mod bench;
 

@@ -63,6 +63,12 @@ impl Case {
         self.scenario.recorded.is_some() || !self.scenario.expect.golden_holds
     }
 
+    /// Whether recorded actions lie beside it, read or not.
+    #[must_use]
+    pub fn has_trace(&self) -> bool {
+        trace_path(&self.path).exists()
+    }
+
     /// Whether there is nothing in it for this driver: it is driven in closed loop, its faults are the camera's, and the driver
     /// looks at no frame.
     #[must_use]

@@ -50,8 +50,9 @@ pub struct Estimates {
     pub off_road: Estimate,
     /// Share of drives that end standing without a reason, or when their time is up.
     pub blocked_or_late: Estimate,
-    /// Share of drives that keep all of nuPlan's bounds of comfort.
-    pub comfortable: Estimate,
+    /// Share of drives that arrive and keep all of nuPlan's bounds of comfort on the way. Who stands, or hits something at once, has
+    /// kept them as well, and has not driven comfortably.
+    pub arrived_comfortably: Estimate,
     /// Decisions per kilometre that brake harder than
     /// [`HARD_BRAKING_MPS2`](roadproof_sim::outcome::comfort::HARD_BRAKING_MPS2).
     pub hard_braking_per_km: Estimate,
@@ -153,7 +154,7 @@ impl Estimates {
             collided: ended(&[Outcome::Collision]),
             off_road: ended(&[Outcome::OffRoad, Outcome::WrongWay]),
             blocked_or_late: ended(&[Outcome::Blocked, Outcome::TimeUp]),
-            comfortable: share(&|road| road.comfort.is_comfortable()),
+            arrived_comfortably: share(&|road| road.outcome == Outcome::Arrived && road.comfort.is_comfortable()),
             hard_braking_per_km,
         }
     }
@@ -161,10 +162,7 @@ impl Estimates {
 
 impl ComfortResult {
     fn of(roads: &[RoadResult]) -> Self {
-        let mut bounds_broken = BTreeMap::new();
-        for (bound, kept) in roads.iter().flat_map(|road| road.comfort.bounds()) {
-            *bounds_broken.entry(bound).or_insert(0) += usize::from(!kept);
-        }
+        let bounds_broken = bounds_broken(roads.iter().map(|road| &road.comfort));
         let stops = || roads.iter().map(|road| road.comfort.needless_emergency_stops);
         let mut least_s: Vec<f32> = roads.iter().map(|road| road.comfort.min_ttc_s).collect();
         least_s.sort_by(f32::total_cmp);
@@ -184,9 +182,23 @@ impl ComfortResult {
     /// The bound that most drives broke, with their number; `None` if all drives kept all.
     #[must_use]
     pub fn broken_most(&self) -> Option<(&'static str, usize)> {
-        let worst = self.bounds_broken.iter().max_by_key(|(_, drives)| **drives);
-        worst.map(|(bound, drives)| (*bound, *drives)).filter(|(_, drives)| *drives > 0)
+        broken_most(&self.bounds_broken)
     }
+}
+
+/// How many drives broke each of nuPlan's bounds.
+pub(crate) fn bounds_broken<'a>(drives: impl Iterator<Item = &'a Comfort>) -> BTreeMap<&'static str, usize> {
+    let mut broken = BTreeMap::new();
+    for (bound, kept) in drives.flat_map(Comfort::bounds) {
+        *broken.entry(bound).or_insert(0) += usize::from(!kept);
+    }
+    broken
+}
+
+/// The one of them that most drives broke, with their number; `None` if all drives kept all.
+pub(crate) fn broken_most(bounds: &BTreeMap<&'static str, usize>) -> Option<(&'static str, usize)> {
+    let worst = bounds.iter().max_by_key(|(_, drives)| **drives);
+    worst.map(|(bound, drives)| (*bound, *drives)).filter(|(_, drives)| *drives > 0)
 }
 
 /// Mean and standard deviation (of a sample).
@@ -236,7 +248,8 @@ mod tests {
             (estimates.collided, 0.2),
             (estimates.off_road, 0.2),
             (estimates.blocked_or_late, 0.2),
-            (estimates.comfortable, 0.6),
+            // Of the three that keep all bounds one drives the wrong way, and the time of another is up.
+            (estimates.arrived_comfortably, 0.2),
             (estimates.hard_braking_per_km, 15.0 / 2.5),
         ];
         for (place, (estimate, value)) in values.into_iter().enumerate() {

@@ -1,6 +1,6 @@
 //! Results of evaluations as tables for people: how drives end, and what they are like.
 
-use crate::drive::evaluate::EvaluateSettings;
+use crate::drive::evaluate::{EvaluateSettings, FAMILIAR_SEED, FIGURES_SEED};
 use crate::drive::interval::Estimate;
 use crate::drive::result::DriverResult;
 use comfy_table::{ContentArrangement, Table};
@@ -16,7 +16,7 @@ pub fn tables(results: &[DriverResult], roads: &EvaluateSettings) -> String {
     let mut score = table(["driver", "driving score", "arrived", "collided", "off road", "blocked or late"]);
     let mut comfort = table([
         "driver",
-        "comfortable",
+        "arrived in comfort",
         "bound broken most",
         "hard braking,\ndecisions /km",
         "emergency stops,\nnothing ahead",
@@ -40,7 +40,7 @@ pub fn tables(results: &[DriverResult], roads: &EvaluateSettings) -> String {
         let seconds = |least_s: Option<f32>| least_s.map_or("none".to_owned(), |least_s| format!("{least_s:.2} s"));
         comfort.add_row([
             result.driver.clone(),
-            share(estimates.comfortable),
+            share(estimates.arrived_comfortably),
             broken,
             format!("{:.1} ({})", estimates.hard_braking_per_km.value, range(estimates.hard_braking_per_km, 1.0)),
             match felt.needless_emergency_stops {
@@ -57,11 +57,22 @@ pub fn tables(results: &[DriverResult], roads: &EvaluateSettings) -> String {
     };
     format!(
         "{score}\n{comfort}\n{split} roads 0 to {} of seed {}, from the same generator as training. In brackets: intervals of 95 %.\n\
-         Comfortable: within nuPlan's bounds. Hard braking: over {HARD_BRAKING_MPS2} m/s². Emergency stop: \
-         {EMERGENCY_BRAKING_MPS2} m/s² or more.\nNothing ahead: no car within {NOTHING_WITHIN_M} m. TTC: time to collision with \
-         what is ahead.",
+         Arrived in comfort: at the end of the road, and within all of nuPlan's bounds on the way, over all roads.\n\
+         Hard braking: over {HARD_BRAKING_MPS2} m/s². Emergency stop: {EMERGENCY_BRAKING_MPS2} m/s² or more. Nothing ahead: no car \
+         within {NOTHING_WITHIN_M} m.\nTTC: time to collision with what is ahead.{}",
         roads.roads - 1,
-        roads.seed
+        roads.seed,
+        looked_at(roads)
+    )
+}
+
+/// What is to be said of roads that everybody looks at, in a line of its own.
+fn looked_at(roads: &EvaluateSettings) -> String {
+    if (roads.split, roads.seed) != (Split::HeldOut, FAMILIAR_SEED) {
+        return String::new();
+    }
+    format!(
+        "\nEvery training looks at these roads: figures to quote are those of `roadproof evaluate`, on roads of seed {FIGURES_SEED}."
     )
 }
 
@@ -98,14 +109,21 @@ mod tests {
         let driven = evaluate(&mut Driver::Scripted, &roads, &style, 1, &Interrupt::never());
         let mut results = vec![driven.expect("a style").expect("nobody interrupts")];
         results.push(DriverResult { driver: "learned, bevy's frames".to_owned(), ..results[0].clone() });
-        let tables = tables(&results, &roads);
-        for line in tables.lines() {
+        let shown = tables(&results, &roads);
+        for line in shown.lines() {
             assert!(line.chars().count() <= usize::from(COLUMNS), "{} columns: {line}", line.chars().count());
         }
-        for said in
-            ["│ scripted ", " 3 of 3 (", "Held-out roads 0 to 2 of seed 2026, from the same generator as training"]
-        {
-            assert!(tables.contains(said), "{said:?} is not in {tables}");
+        for said in [
+            "│ scripted ",
+            " 3 of 3 (",
+            "arrived in",
+            "Held-out roads 0 to 2 of seed 0, from the same generator as training",
+            "figures to quote are those of `roadproof evaluate`, on roads of seed 2026",
+        ] {
+            assert!(shown.contains(said), "{said:?} is not in {shown}");
         }
+        let figures = EvaluateSettings { seed: FIGURES_SEED, ..roads };
+        let shown = tables(&results, &figures);
+        assert!(shown.contains("of seed 2026") && !shown.contains("figures to quote"), "{shown}");
     }
 }

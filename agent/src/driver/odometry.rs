@@ -122,6 +122,7 @@ impl Drives for OdometryDriver {
 mod tests {
     use super::*;
     use crate::drive::rollout::Rollout;
+    use crate::memory::Feature;
     use roadproof_sim::{DriveStyle, Split, generate_drive};
 
     #[test]
@@ -129,6 +130,28 @@ mod tests {
         let driver = OdometryDriver::shipped().expect("the shipped weights are whole");
         assert_eq!(driver.spec().to_ron(), SHIPPED_SPEC);
         assert!(!driver.spec().percepts);
+    }
+
+    /// Ten decisions of 0.1 rad/s turn the car by 0.1 rad against the lane it started in; a drive that has just begun by nothing.
+    #[test]
+    fn who_reckons_is_told_how_far_the_start_is_left_behind() {
+        let scenario = generate_drive(Seed::of_split(Split::Validation, 1, 0), &DriveStyle::default());
+        let mut driver = crate::driver::Driver::Straight;
+        let mut seen = Rollout::start(vec![scenario.clone(), scenario], &mut driver, 1).expect("worlds").seen().clone();
+        for sensed in &mut seen.sensed {
+            (sensed.ego.speed_mps, sensed.ego.yaw_rate_rad_per_s) = (10.0, 0.1);
+        }
+        let heading = Feature::<f32>::TABLE.iter().position(|feature| feature.name == "heading").expect("a number");
+        let told = |settings: MemorySettings| {
+            let mut odometer = Odometer::new(settings, 2);
+            let mut features = vec![f32::NAN; 2 * FEATURES];
+            (0..11).for_each(|_| odometer.feel(&seen, &mut features));
+            odometer.feel_afresh(&seen, &[1], &mut features);
+            [features[heading], features[FEATURES + heading]]
+        };
+        assert_eq!(told(MemorySettings::default()), [0.0, 0.0]);
+        let [driven, begun] = told(MemorySettings::RECKONING);
+        assert!((driven - 1.0).abs() < 1e-4 && begun == 0.0, "{driven}, {begun}");
     }
 
     #[test]

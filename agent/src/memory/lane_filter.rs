@@ -1,6 +1,9 @@
 //! Follows the lane over time: a Kalman filter over offset, heading and curvature, which goes on by what the car knows of its own
 //! movement while the camera shows nothing useful.
 //!
+//! Who has not seen a frame yet, and may never see one, goes on from the middle of a straight lane and along it, as drives begin, and
+//! never gives up: what it says then is how far the car has moved and turned since, which is all there is to go by.
+//!
 //! Each percept counts by its own expected error, and none moves the belief by more than a few standard deviations at once:
 //! a black frame, which perception knows to be worthless, hardly counts, and a single wrong one cannot throw the car about.
 
@@ -13,6 +16,8 @@ use roadproof_perception::proof::number::Number;
 /// Spread that a decision of a tenth of a second adds to offset (m), heading (rad) and curvature (1/m): what the model leaves
 /// out, mostly that perception's curvature is that of the road ahead rather than under the wheels.
 const PROCESS_SIGMA: [f32; 3] = [0.02, 0.01, 0.003];
+/// How far from the middle of its lane, from its heading and from a straight line a drive may begin.
+const START_SIGMA: [f32; 3] = [0.5, 0.05, 0.01];
 /// Percepts are never believed to be better than this.
 const LEAST_SIGMA: [f32; 3] = [0.05, 0.008, 0.0015];
 
@@ -75,8 +80,9 @@ impl LaneTracker {
         yaw_rate_rad_per_s: f32,
         dt_s: f32,
     ) -> [f32; 3] {
-        self.lane = self.next(percept.map(Measured::from), speed_mps, yaw_rate_rad_per_s, dt_s);
-        self.lane.map_or([0.0; 3], |lane| lane.state)
+        let next = self.next(percept.map(Measured::from), speed_mps, yaw_rate_rad_per_s, dt_s);
+        self.lane = Some(next);
+        next.state
     }
 
     /// Bounds of what [`Self::observe`] returns for every percept within bounds; the filter stays as it is.
@@ -88,26 +94,25 @@ impl LaneTracker {
         yaw_rate_rad_per_s: f32,
         dt_s: f32,
     ) -> [Interval; 3] {
-        let next = self.next(percept.map(Measured::from), speed_mps, yaw_rate_rad_per_s, dt_s);
-        next.map_or([Interval::exactly(0.0); 3], |lane| lane.state)
+        self.next(percept.map(Measured::from), speed_mps, yaw_rate_rad_per_s, dt_s).state
     }
 
-    /// The lane after `dt_s` and what was measured, if anything was.
+    /// The lane after `dt_s` and what was measured, if anything was; at the start of a drive what was measured, or as drives begin.
     fn next<N: Estimate>(
         &self,
         measured: Option<Measured<N>>,
         speed_mps: f32,
         yaw_rate_rad_per_s: f32,
         dt_s: f32,
-    ) -> Option<Lane<N>> {
-        let Some(mut lane) = self.lane else { return measured.as_ref().map(Lane::first) };
+    ) -> Lane<N> {
+        let Some(mut lane) = self.lane else { return measured.as_ref().map_or_else(Lane::unseen, Lane::first) };
         lane.predict(speed_mps, yaw_rate_rad_per_s, dt_s);
         let mut lane =
             Lane { state: lane.state.map(N::from), covariance: lane.covariance.map(|line| line.map(N::from)) };
         if let Some(measured) = measured {
             (0..3).for_each(|index| lane.correct(index, measured.value[index], measured.noise(index)));
         }
-        Some(lane)
+        lane
     }
 }
 
@@ -129,9 +134,18 @@ impl Lane<f32> {
 
 impl<N: Estimate> Lane<N> {
     fn first(measured: &Measured<N>) -> Self {
+        Self::new(measured.value, |index| measured.noise(index))
+    }
+
+    /// The lane of a drive of which no frame was seen.
+    fn unseen() -> Self {
+        Self::new([N::from(0.0); 3], |index| N::from(START_SIGMA[index] * START_SIGMA[index]))
+    }
+
+    fn new(state: [N; 3], variance: impl Fn(usize) -> N) -> Self {
         let mut covariance = [[N::from(0.0); 3]; 3];
-        (0..3).for_each(|index| covariance[index][index] = measured.noise(index));
-        Self { state: measured.value, covariance }
+        (0..3).for_each(|index| covariance[index][index] = variance(index));
+        Self { state, covariance }
     }
 
     /// Takes in one number. They come one after the other: their errors are taken to be independent.
@@ -188,6 +202,27 @@ mod tests {
             }
             assert!((state[0] - 0.9).abs() < 0.15, "{worthless:?}: {state:?}");
         }
+    }
+
+    /// Where the start left the lane, by speed and yaw rate alone: v ω t² / 2 to the side and ω t around after a bend, as far again
+    /// along the new heading for each second of straight driving, and nothing while it stands, for however long.
+    #[test]
+    fn who_never_saw_a_frame_reckons_from_the_middle_of_the_lane() {
+        let mut tracker = LaneTracker::default();
+        let mut go_on = |decisions, speed_mps, yaw_rate_rad_per_s| {
+            (0..decisions).fold([f32::NAN; 3], |_, _| tracker.observe(None, speed_mps, yaw_rate_rad_per_s, 0.1))
+        };
+        assert_eq!(go_on(1, 10.0, 0.1), [0.0; 3], "at the start nothing has been driven yet");
+        let near = |state: [f32; 3], by_hand: [f32; 3]| {
+            assert!(
+                state.iter().zip(by_hand).all(|(own, by_hand)| (own - by_hand).abs() < 1e-3),
+                "{state:?}, {by_hand:?}"
+            );
+        };
+        near(go_on(20, 10.0, 0.1), [2.0, 0.2, 0.0]);
+        near(go_on(30, 10.0, 0.0), [8.0, 0.2, 0.0]);
+        near(go_on(6000, 0.0, 0.0), [8.0, 0.2, 0.0]);
+        near(go_on(10, 5.0, -0.2), [8.5, 0.0, 0.0]);
     }
 
     #[test]

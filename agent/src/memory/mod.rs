@@ -38,6 +38,8 @@ pub struct MemorySettings {
 impl MemorySettings {
     /// All on: the hardened driver.
     pub const STEADY: Self = Self { track_lane: true, believe_lead: true, refuse_stale: true };
+    /// The one that does something without a frame: the driver without a camera.
+    pub const RECKONING: Self = Self { track_lane: true, believe_lead: false, refuse_stale: false };
 }
 
 /// What one world's driver remembers between decisions.
@@ -99,8 +101,8 @@ impl Memory {
         self.go_on(Some(percept), percept, ego, dt_s, features);
     }
 
-    /// Goes on without a frame and writes the policy's input, for whoever has no camera: the lane is where it was taken to be, and
-    /// there is no car ahead.
+    /// Goes on without a frame and writes the policy's input, for whoever has no camera: the lane is where dead reckoning from the
+    /// start of the drive puts it, or right under the car if lanes are not tracked, and there is no car ahead.
     ///
     /// # Shapes
     /// - `features`: [`FEATURES`]

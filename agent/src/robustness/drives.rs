@@ -8,6 +8,7 @@ use super::kept::Failure;
 use super::plan::{Part, Plan};
 use crate::drive::replay::Case;
 use crate::driver::DriverSpec;
+use crate::host::console::note;
 use roadproof_sim::clock::Span;
 use roadproof_sim::fault::{Fault, FaultKind, Perturbation, Severity};
 use roadproof_sim::scenario::find;
@@ -31,7 +32,7 @@ pub(super) struct FamilyDrive {
     pub scenario: Scenario,
 }
 
-/// A scenario file that the report leaves out.
+/// A scenario file, or the folder of all of them, that the report leaves out.
 #[derive(Clone, Debug, Serialize)]
 pub struct Skipped {
     /// The file.
@@ -53,7 +54,15 @@ impl Library {
     /// The first scenario file that cannot be read, with line and column.
     pub fn read(driver: &DriverSpec, plan: &Plan) -> anyhow::Result<Self> {
         let (mut families, mut skipped): (Vec<Family>, _) = (Vec::new(), Vec::new());
-        let folder = plan.scenarios.as_deref().filter(|folder| folder.is_dir());
+        // Single decisions are taken from held-out roads alone.
+        let wanted = plan.scenarios.as_deref().filter(|_| plan.makes(Part::Faults) || plan.makes(Part::Attacks));
+        if let Some(folder) = wanted.filter(|folder| !folder.is_dir()) {
+            let reason = "there is no such folder here, so that scenario files are in no figure: make the report where the folder is, or \
+                          name it with --scenarios FOLDER";
+            note(format_args!("note: {}: {reason}", folder.display()));
+            skipped.push(Skipped { file: folder.display().to_string(), reason: reason.to_owned() });
+        }
+        let folder = wanted.filter(|folder| folder.is_dir());
         for path in folder.map(|folder| find(&[folder.to_owned()])).transpose()?.unwrap_or_default() {
             let case = Case::read(&path, false)?;
             if let Some(reason) = unfit(&case, driver, &path) {
@@ -188,6 +197,22 @@ mod tests {
         assert_eq!(reason("regression/sign_in_the_way.ron"), "it is to end with Collision, whoever drives");
         assert_eq!(reason("sensor_faults/noise.ron"), "it has faults of its own");
         assert!(library.families.iter().any(|family| family.name == "cut_in" && family.drives.len() == 3));
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_said_to_be_left_out() {
+        let plan = Plan { scenarios: Some("no/such/folder".into()), ..Plan::standard() };
+        let hardened = LearnedDriver::hardened().expect("it is built in");
+        let skipped = |plan: &Plan| Library::read(hardened.spec(), plan).expect("nothing to read").skipped;
+        let told = skipped(&plan);
+        assert!(
+            told.len() == 1 && told[0].file == "no/such/folder" && told[0].reason.contains("--scenarios FOLDER"),
+            "{told:?}"
+        );
+        assert!(
+            skipped(&Plan { only: Some(Part::Decisions), ..plan }).is_empty(),
+            "decisions ask for no scenario file"
+        );
     }
 
     #[test]

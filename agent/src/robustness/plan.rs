@@ -1,6 +1,6 @@
 //! What a report measures, and how much of it.
 
-use crate::drive::evaluate::FIGURES_SEED;
+use crate::drive::evaluate::REPORT_SEED;
 use roadproof_sim::DriveStyle;
 use roadproof_sim::fault::{FaultKind, Severity};
 use serde::Serialize;
@@ -80,7 +80,7 @@ impl Plan {
     #[must_use]
     pub fn standard() -> Self {
         Self {
-            seed: FIGURES_SEED,
+            seed: REPORT_SEED,
             only: None,
             drive: DriveStyle::default(),
             scenarios: Some(PathBuf::from("scenarios")),

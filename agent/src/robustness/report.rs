@@ -2,8 +2,10 @@
 
 use crate::attack::end_to_end::EndToEnd;
 use crate::drive::interval::Estimate;
-use crate::driver::LearnedDriver;
+use crate::drive::library::{LibraryCount, ScenarioLibrary};
+use crate::driver::{Driver, LearnedDriver};
 use crate::host::interrupt::Interrupt;
+use crate::host::threads::all_cores;
 use crate::robustness::attacks::attacked::DrivePlan;
 use crate::robustness::attacks::checklist::{
     Check, CheckVerdict, doubling_changes_no_drive, hidden_outputs_are_pushed,
@@ -25,6 +27,7 @@ use crate::robustness::faults::moments::{self, BreakingMoment};
 use crate::robustness::plan::{Part, Plan};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Instant;
 
 /// Version of the report's shape.
@@ -55,6 +58,8 @@ pub struct Report {
     pub clean: Vec<CleanDriving>,
     /// The same added up.
     pub clean_totals: Option<CleanDrivingTotals>,
+    /// Of how many scenario files the driver keeps the bounds, their own faults among them; left out without scenario files.
+    pub library: Option<LibraryCount>,
     /// Faults.
     pub matrix: Option<Matrix>,
     /// The weakest faults that ended a drive; their frames are in the page.
@@ -85,7 +90,7 @@ const SAMPLE: &str = "Intervals hold 95 of 100 times and are over drives: the dr
 pub struct Headline {
     /// Mean driving score without faults, over the drives of all families.
     pub clean_score: Option<Estimate>,
-    /// Mean resilience rate over kinds of faults that act.
+    /// Mean resilience rate over kinds of faults that act; left out if none does.
     pub mrr: Option<Estimate>,
     /// Mean relative score over these kinds at severity 3; left out if that severity was not driven.
     pub relative_at_severity_3: Option<Estimate>,
@@ -126,6 +131,11 @@ pub fn measure(
         report.clean = comfort::drive(driver, all)?;
         report.clean_totals = Some(comfort::totals(&report.clean));
         clock.note("clean");
+        if let Some(folder) = plan.scenarios.as_deref().filter(|folder| folder.is_dir()) {
+            let Some(count) = count_library(driver, folder, interrupt)? else { return Ok(None) };
+            report.library = Some(count);
+            clock.note("library");
+        }
     }
     if plan.makes(Part::Faults) {
         let families = library.under_faults(plan);
@@ -152,6 +162,12 @@ pub fn measure(
     report.headline = report.summed_up();
     report.wall_clock_s = clock.parts;
     Ok(Some(report))
+}
+
+/// Of how many scenario files a driver keeps the bounds; `None` if somebody interrupted.
+fn count_library(driver: &LearnedDriver, folder: &Path, interrupt: &Interrupt) -> anyhow::Result<Option<LibraryCount>> {
+    let twin = || Driver::Learned(Box::new(driver.twin()));
+    ScenarioLibrary::read(folder, &twin())?.count(|| Ok(twin()), all_cores(), interrupt)
 }
 
 /// Measures the parts of the report, for display only.
@@ -240,6 +256,7 @@ impl Report {
             skipped: Vec::new(),
             clean: Vec::new(),
             clean_totals: None,
+            library: None,
             matrix: None,
             moments: Vec::new(),
             attacked_drives: None,
@@ -292,7 +309,7 @@ impl Report {
         let turned = decisions.and_then(|all| all.strongest.points.iter().find(|point| point.success >= 0.5));
         Headline {
             clean_score: matrix.map(|matrix| matrix.clean_score),
-            mrr: matrix.map(|matrix| matrix.mrr),
+            mrr: matrix.and_then(|matrix| matrix.mrr),
             relative_at_severity_3: middle.map(|result| result.relative),
             broken_at_severity_3: middle.map(|result| result.broken),
             collisions_at_severity_3: middle.map(|result| result.collisions),

@@ -255,6 +255,17 @@ impl Settings {
         self
     }
 
+    /// The same for a driver without a camera: the baseline of all who look knows by dead reckoning where it has come to.
+    #[must_use]
+    pub fn without_camera(mut self) -> Self {
+        self.percepts = false;
+        // Whoever chose filters keeps the choice.
+        if self.memory == MemorySettings::default() {
+            self.memory = MemorySettings::RECKONING;
+        }
+        self
+    }
+
     /// What a stage of the run asks how hard things are to be.
     #[must_use]
     pub fn hardening(&self) -> Hardening {
@@ -324,6 +335,16 @@ mod tests {
     fn settings_survive_being_written() {
         let settings = Settings { seed: 7, minutes: Some(3.5), ..Settings::default() };
         assert_eq!(read(&settings.to_ron()).expect("own text"), settings);
+    }
+
+    #[test]
+    fn who_has_no_camera_reckons_where_the_lane_is() {
+        let driver = Settings::default().without_camera().driver();
+        assert!(!driver.percepts && driver.memory == MemorySettings::RECKONING);
+        let chosen = Settings { memory: MemorySettings::STEADY, ..Settings::default() };
+        assert_eq!(chosen.without_camera().driver().memory, MemorySettings::STEADY);
+        let read = DriverSpec::parse(&driver.to_ron(), "driver.ron".as_ref()).expect("own text");
+        assert_eq!(read, driver, "the driver's file says so");
     }
 
     #[test]

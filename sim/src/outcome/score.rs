@@ -13,8 +13,8 @@
 //! - Leaving the road by [`OFF_ROAD_MARGIN_M`](crate::outcome::verdict::OFF_ROAD_MARGIN_M) ends the drive; there, 30 m off the route.
 //! - Heading back and rolling over end the drive; there, only what follows from them.
 //! - Who stands for [`BLOCKED_S`](crate::outcome::verdict::BLOCKED_S) is blocked; there, after 180 s.
-//! - A drive has the time that its scenario gives, on generated roads 20 s and three times the time at the speed limit; there, 0.8 s
-//!   for each metre and minutes on top.
+//! - A drive has the time that its scenario gives, on generated roads 20 s and three times the time at the speed limit; there,
+//!   `scenario_runner`'s `RouteTimeoutBehavior` gives 300 s, and ten times the time at the limit for what is driven.
 //! - The ego's middle is outside as soon as it is beyond the edge of its lanes; `OutsideRouteLanesTest` allows 1.3 m beyond
 //!   the outermost one.
 //! - The quarter in which a drive ends counts as far as it was driven; there, only from 95 % of the route on.

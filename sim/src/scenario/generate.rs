@@ -67,7 +67,7 @@ pub fn generate_drive(seed: Seed, style: &DriveStyle) -> Scenario {
             actors.push(actor);
         }
     }
-    // The Leaderboard allows 0.8 s/m at its much lower speeds; here a drive at a third of the limit still arrives.
+    // The Leaderboard allows a tenth of the limit and minutes on top; here a drive at a third of the limit still arrives.
     let duration_s = 20.0 + 3.0 * road.length_m() / limit_mps;
     Scenario {
         format: FORMAT,

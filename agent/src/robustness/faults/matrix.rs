@@ -35,8 +35,8 @@ pub struct Matrix {
     pub kinds: Vec<KindResult>,
     /// What each severity leaves, over all kinds that act.
     pub severities: Vec<SeverityResult>,
-    /// Mean of the resilience rates of all kinds that act.
-    pub mrr: Estimate,
+    /// Mean of the resilience rates of all kinds that act; left out if none does.
+    pub mrr: Option<Estimate>,
     /// Mean relative score over all kinds that act at severity 3; left out if that severity was not driven.
     pub relative_at_severity_3: Option<Estimate>,
 }
@@ -151,7 +151,8 @@ pub(in crate::robustness) fn measure(
     let ended = drive_many(driver, count, scenario, all_cores(), interrupt, |done| stage.set(done as u64, ""))?;
     let Some(ended) = ended else { return Ok(None) };
     let matrix = add_up(families, &faults, &ended);
-    stage.finish(format_args!("{} cells, mRR {:.3}", matrix.cells.len(), matrix.mrr.value));
+    let mrr = matrix.mrr.map_or_else(|| "no fault acts".to_owned(), |mrr| format!("mRR {:.3}", mrr.value));
+    stage.finish(format_args!("{} cells, {mrr}", matrix.cells.len()));
     Ok(Some(matrix))
 }
 
@@ -183,7 +184,8 @@ fn add_up(families: &[Family], faults: &[(FaultKind, Severity)], ended: &[DriveE
     let kinds = kinds(&rows, &cells, &clean);
     let acting: Vec<FaultKind> = kinds.iter().filter(|kind| kind.acts).map(|kind| kind.kind).collect();
     let severities = severities(&rows, &cells, &acting);
-    let (clean_score, mrr) = (Estimate::mean(&rows.scores()), rows.kept(|(kind, _)| acting.contains(&kind)));
+    let mrr = (!acting.is_empty()).then(|| rows.kept(|(kind, _)| acting.contains(&kind)));
+    let clean_score = Estimate::mean(&rows.scores());
     let mut matrix = Matrix { clean, clean_score, mrr, relative_at_severity_3: None, cells, kinds, severities };
     matrix.relative_at_severity_3 = matrix.middle().map(|result| result.relative);
     matrix
@@ -307,6 +309,12 @@ fn severities(rows: &Rows<'_>, cells: &[Cell], acting: &[FaultKind]) -> Vec<Seve
 }
 
 impl Matrix {
+    /// Whether any kind makes a difference to this driver. Without one there is nothing to add up.
+    #[must_use]
+    pub fn acts(&self) -> bool {
+        self.kinds.iter().any(|kind| kind.acts)
+    }
+
     /// The kinds that make no difference to this driver.
     #[must_use]
     pub fn without_effect(&self) -> Vec<&'static str> {
@@ -390,8 +398,9 @@ mod tests {
         near(matrix.kinds[0].resilience.value, 0.8125);
         near(matrix.kinds[1].resilience.value, 0.5625);
         near(matrix.kinds[1].by_family[1], 0.5);
-        near(matrix.mrr.value, 0.6875);
-        assert!(matrix.mrr.low < 0.6875 && 0.6875 < matrix.mrr.high, "{:?}", matrix.mrr);
+        let mrr = matrix.mrr.expect("both act");
+        near(mrr.value, 0.6875);
+        assert!(mrr.low < 0.6875 && 0.6875 < mrr.high, "{mrr:?}");
         near(matrix.severities[1].relative.value, (50.0 / 80.0 + 20.0 / 80.0) / 2.0);
         near(matrix.relative_at_severity_3.unwrap().value, 0.4375);
         // Fog at the middle severity breaks two of three and hits with one, rain breaks and hits with all.
@@ -421,9 +430,11 @@ mod tests {
         assert_eq!(matrix.kinds.iter().map(|kind| kind.acts).collect::<Vec<_>>(), [false, true, true]);
         assert_eq!(matrix.without_effect(), ["LocalisationBias"]);
         // Fog keeps all, rain a quarter: 5/8, not 3/4 with the fault that does nothing.
-        assert!((matrix.mrr.value - 0.625).abs() < 1e-6, "{:?}", matrix.mrr);
+        assert!((matrix.mrr.expect("two act").value - 0.625).abs() < 1e-6, "{:?}", matrix.mrr);
         assert!((matrix.severities[0].relative.value - 0.625).abs() < 1e-6 && matrix.severities[0].broken.value == 0.5);
         assert!(!matrix.severities[0].by_group.contains_key(&format!("{:?}", place.group())));
+        let idle = add_up(&families, &faults[..1], &[clean, clean]);
+        assert!(idle.mrr.is_none() && idle.severities.is_empty(), "of nothing there is no mean: {:?}", idle.mrr);
     }
 
     #[test]

@@ -11,6 +11,9 @@ use std::fmt::Write;
 /// All of it; nothing where faults were left out.
 pub(in crate::robustness) fn faults(report: &Report) -> String {
     let Some(matrix) = &report.matrix else { return String::new() };
+    if !matrix.acts() {
+        return kinds(matrix) + "<p>None of these faults acts on this driver.</p>";
+    }
     [kinds(matrix), severities(matrix), absolute(matrix), worst(matrix), moments(report)].concat()
 }
 

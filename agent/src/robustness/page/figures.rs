@@ -1,6 +1,7 @@
 //! Figures in words: shares in per cent, budgets, estimates with their intervals.
 
 use crate::drive::interval::Estimate;
+use crate::robustness::comfort::CleanDrivingTotals;
 
 /// A share in per cent, without the sign.
 pub(in crate::robustness) fn percent(share: f32) -> String {
@@ -15,6 +16,17 @@ pub(in crate::robustness) fn share(estimate: Estimate) -> String {
 /// A number with so many places.
 pub(in crate::robustness) fn number(value: f32, places: usize) -> String {
     if value.is_finite() { format!("{value:.places$}") } else { "–".to_owned() }
+}
+
+/// So many of something, by its name in the singular.
+pub(in crate::robustness) fn counted(count: usize, name: &str) -> String {
+    format!("{count} {name}{}", if count == 1 { "" } else { "s" })
+}
+
+/// Which of nuPlan's bounds most drives broke, and how many of them.
+pub(in crate::robustness) fn broken_most(totals: &CleanDrivingTotals) -> String {
+    let broken = totals.broken_most();
+    broken.map_or_else(|| "none".to_owned(), |(bound, drives)| format!("{}, by {drives}", bound.replace('_', " ")))
 }
 
 fn with_interval(estimate: Estimate, places: usize) -> String {
@@ -62,6 +74,10 @@ mod tests {
         assert_eq!(fraction(estimate), "0.250 (0.100 to 0.409)");
         assert_eq!([levels(None), levels(Some(0.25)), levels(Some(2.0))], ["none", "1/4 level", "2/255"]);
         assert_eq!(percent(f32::NAN), "–");
+        assert_eq!(
+            [counted(0, "drive"), counted(1, "drive"), counted(2, "drive")],
+            ["0 drives", "1 drive", "2 drives"]
+        );
         assert_eq!(score(Estimate { value: f32::NAN, ..estimate }), "– (0.1 to 0.4)");
     }
 }

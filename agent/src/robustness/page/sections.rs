@@ -5,7 +5,7 @@ use crate::robustness::attacks::checklist::CheckVerdict;
 use crate::robustness::attacks::strength::DrivePoint;
 use crate::robustness::comfort::CleanDriving;
 use crate::robustness::page::chart::{Chart, Series};
-use crate::robustness::page::figures::{levels, number, percent};
+use crate::robustness::page::figures::{broken_most, counted, levels, number, percent};
 use crate::robustness::page::markup::escape;
 use crate::robustness::report::Report;
 use roadproof_sim::outcome::comfort::HARD_BRAKING_MPS2;
@@ -28,9 +28,17 @@ pub(in crate::robustness) fn headline(report: &Report) -> String {
         cards.push(card(number(mrr.value, 3), "mRR: share of it kept, mean over faults and severities", note));
     }
     if let Some(totals) = &report.clean_totals {
-        let note = format!("in {} drives without faults or attacks", totals.drives);
+        let note = format!("in {} without faults or attacks", counted(totals.drives, "drive"));
         let stops = totals.needless_emergency_stops.to_string();
         cards.push(card(stops, "emergency stops with nothing ahead", note));
+        let comfortable = format!("{} of {}", totals.ended_comfortably, totals.drives);
+        let note = format!("broken most: {}", broken_most(totals));
+        cards.push(card(comfortable, "of these end as they are to within nuPlan's bounds of comfort", note));
+    }
+    if let Some(library) = report.library {
+        let note = format!("{} others say nothing of this driver", library.left_out);
+        let kept = format!("{} of {}", library.kept, library.driven);
+        cards.push(card(kept, "scenario files keep the bounds for this driver", note));
     }
     let shares = [
         (head.relative_at_severity_3, "of it kept under faults of severity 3".to_owned()),
@@ -75,23 +83,30 @@ pub(in crate::robustness) fn clean(report: &Report) -> String {
     let Some(totals) = &report.clean_totals else { return String::new() };
     let seconds = |ttc_s: Option<f32>| ttc_s.map_or_else(|| "–".to_owned(), |ttc_s| format!("{ttc_s:.1}"));
     let mut html = format!(
-        "<h2>Without faults and attacks</h2><p>{} drives, {} of them failing: {} decisions in {} drives brake harder than \
-         {HARD_BRAKING_MPS2} m/s², {} emergency stops have no car ahead, the least time to collision is {} s. A driving score sees none of \
-         this.</p><div class=\"scroll\"><table><tr><th>drive</th><th>ends</th><th class=\"number\">score</th>\
+        "<h2>Without faults and attacks</h2><p>{}. {} fail: they hit something, leave the road, stand for good, or are late where they are \
+         to arrive. {} end as they are to and keep all of nuPlan's bounds of comfort; broken most: {}. {} in {} brake \
+         harder than {HARD_BRAKING_MPS2} m/s², {} emergency stops have no car ahead, the least time to collision is {} s. A driving score \
+         sees nothing of comfort and braking.</p><div class=\"scroll\"><table><tr><th>drive</th><th>ends</th><th>in comfort</th>\
+         <th class=\"number\">score</th>\
          <th class=\"number\">hardest braking, m/s²</th><th class=\"number\">decisions braking hard</th>\
          <th class=\"number\">emergency stops for nothing</th><th class=\"number\">least time to collision, s</th></tr>",
-        totals.drives,
+        counted(totals.drives, "drive"),
         totals.failures,
-        totals.hard_braking,
-        totals.drives_with_hard_braking,
+        totals.ended_comfortably,
+        broken_most(totals),
+        counted(totals.hard_braking as usize, "decision"),
+        counted(totals.drives_with_hard_braking, "drive"),
         totals.needless_emergency_stops,
         seconds(totals.min_ttc_s)
     );
-    for CleanDriving { family, drive, outcome, driving_score, comfort } in &report.clean {
+    for CleanDriving { family, drive, outcome, fails, driving_score, comfort } in &report.clean {
+        let verdict = if *fails { " (fails)" } else { "" };
+        let comfortable = if !fails && comfort.is_comfortable() { "yes" } else { "no" };
         let _ = write!(
             html,
-            "<tr><td>{}, {}</td><td>{outcome:?}</td><td class=\"number\">{driving_score:.1}</td><td class=\"number\">{:.1}</td>\
-             <td class=\"number\">{}</td><td class=\"number\">{}</td><td class=\"number\">{}</td></tr>",
+            "<tr><td>{}, {}</td><td>{outcome:?}{verdict}</td><td>{comfortable}</td>\
+             <td class=\"number\">{driving_score:.1}</td><td class=\"number\">{:.1}</td><td class=\"number\">{}</td>\
+             <td class=\"number\">{}</td><td class=\"number\">{}</td></tr>",
             escape(family),
             escape(drive),
             (-comfort.min_longitudinal_acceleration_mps2).max(0.0),

@@ -5,7 +5,7 @@ use crate::robustness::attacks::closed_loop::{ClosedLoop, Group};
 use crate::robustness::attacks::examine::OpenLoop;
 use crate::robustness::comfort::CleanDrivingTotals;
 use crate::robustness::faults::matrix::Matrix;
-use crate::robustness::page::figures::{fraction, score, share, slowness};
+use crate::robustness::page::figures::{broken_most, counted, fraction, score, share, slowness};
 use crate::robustness::report::Report;
 use roadproof_sim::outcome::comfort::HARD_BRAKING_MPS2;
 
@@ -14,6 +14,7 @@ use roadproof_sim::outcome::comfort::HARD_BRAKING_MPS2;
 pub fn summary(report: &Report) -> String {
     let mut lines = Vec::new();
     lines.extend(report.clean_totals.as_ref().map(clean));
+    lines.extend(report.library.map(|count| format!("scenario library: {count}")));
     if let Some(matrix) = &report.matrix {
         lines.extend(faults(matrix));
     }
@@ -35,25 +36,34 @@ pub fn summary(report: &Report) -> String {
 
 fn clean(totals: &CleanDrivingTotals) -> String {
     format!(
-        "{} drives without faults and attacks: {} fail, {} decisions in {} drives brake harder than {HARD_BRAKING_MPS2} m/s², {} emergency \
-         stops with nothing ahead, least time to collision {}",
-        totals.drives,
+        "{} without faults and attacks: {} fail, {} end as they are to within nuPlan's bounds of comfort (broken most: {}), {} in \
+         {} brake harder than {HARD_BRAKING_MPS2} m/s², {} emergency stops with nothing ahead, least time to collision {}",
+        counted(totals.drives, "drive"),
         totals.failures,
-        totals.hard_braking,
-        totals.drives_with_hard_braking,
+        totals.ended_comfortably,
+        broken_most(totals),
+        counted(totals.hard_braking as usize, "decision"),
+        counted(totals.drives_with_hard_braking, "drive"),
         totals.needless_emergency_stops,
         totals.min_ttc_s.map_or_else(|| "none".to_owned(), |least_s| format!("{least_s:.1} s"))
     )
 }
 
 fn faults(matrix: &Matrix) -> Vec<String> {
-    let drives: usize = matrix.clean.iter().map(|family| family.drives.len()).sum();
+    let drives = counted(matrix.clean.iter().map(|family| family.drives.len()).sum(), "drive");
+    let idle = matrix.without_effect();
+    let Some(mrr) = matrix.mrr else {
+        let (idle, clean) = (idle.join(", "), score(matrix.clean_score));
+        return vec![format!(
+            "{drives} with a clean driving score of {clean}: none of these faults acts on this driver: {idle}"
+        )];
+    };
     let mut lines = vec![format!(
-        "{drives} drives under {} faults in {} severities: clean driving score {}, mRR {}",
-        matrix.kinds.len(),
+        "{drives} under {} in {} severities: clean driving score {}, mRR {}",
+        counted(matrix.kinds.len(), "fault"),
         matrix.severities.len(),
         score(matrix.clean_score),
-        fraction(matrix.mrr)
+        fraction(mrr)
     )];
     if let Some(at) = matrix.middle() {
         lines.push(format!(
@@ -69,7 +79,6 @@ fn faults(matrix: &Matrix) -> Vec<String> {
     kinds.sort_by(|a, b| a.resilience.value.total_cmp(&b.resilience.value));
     let worst = kinds.iter().take(6).map(|kind| format!("{} {:.2}", kind.kind.name(), kind.resilience.value));
     lines.push(format!("worst faults: {}", worst.collect::<Vec<_>>().join(", ")));
-    let idle = matrix.without_effect();
     if !idle.is_empty() {
         lines.push(format!("without any effect on this driver, and in no mean: {}", idle.join(", ")));
     }

@@ -1,0 +1,153 @@
+//! The scenario library as one figure: of how many files a driver keeps the bounds.
+//!
+//! A file counts if it says something of the driver. Left out is what does not fit it, what is about a camera that it does not look
+//! through, what is to end with a failure whoever drives, what replays recorded actions, and what attacks found: of these files one
+//! driver was chosen for breaking. All others are driven and held to their bounds as `replay` does it, so that both count the same.
+
+use crate::drive::replay::{Case, drive_case};
+use crate::driver::Driver;
+use crate::host::interrupt::Interrupt;
+use rayon::prelude::*;
+use roadproof_sim::{Outcome, scenario};
+use serde::Serialize;
+use std::fmt::{self, Display};
+use std::path::Path;
+
+/// Where the library lies unless another folder is named.
+pub const LIBRARY_FOLDER: &str = "scenarios";
+
+/// The files of a folder that say something of a driver.
+pub struct ScenarioLibrary {
+    cases: Vec<Case>,
+    left_out: usize,
+}
+
+/// Of how many files a driver keeps the bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct LibraryCount {
+    /// Files whose bounds for the driver's class its drive keeps.
+    pub kept: usize,
+    /// Files that it drives.
+    pub driven: usize,
+    /// Files that say nothing of it.
+    pub left_out: usize,
+}
+
+impl ScenarioLibrary {
+    /// Reads every file of a folder and keeps those that say something of a driver.
+    ///
+    /// # Errors
+    /// The first file that cannot be read or used, and a folder without any.
+    pub fn read(folder: &Path, driver: &Driver) -> anyhow::Result<Self> {
+        let files = scenario::find(&[folder.to_owned()])?;
+        let mut cases = Vec::new();
+        for file in &files {
+            let case = Case::read(file, false)?;
+            if speaks_of(driver, &case) {
+                cases.push(case);
+            }
+        }
+        Ok(Self { left_out: files.len() - cases.len(), cases })
+    }
+
+    /// Drives the files side by side, each with a driver of its own; `None` if somebody interrupts.
+    ///
+    /// # Errors
+    /// A driver that cannot be made, or a world that cannot be built.
+    pub fn count(
+        &self,
+        driver: impl Fn() -> anyhow::Result<Driver> + Sync,
+        threads: usize,
+        interrupt: &Interrupt,
+    ) -> anyhow::Result<Option<LibraryCount>> {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
+        let keeps = |case: &Case| {
+            if interrupt.requested() {
+                return None;
+            }
+            let driven = driver().and_then(|mut driver| drive_case(case, &mut driver));
+            Some(driven.map(|report| report.failures.is_empty()))
+        };
+        let kept: Vec<_> = pool.install(|| self.cases.par_iter().map(keeps).collect());
+        let kept: Option<anyhow::Result<Vec<bool>>> = kept.into_iter().collect();
+        let Some(kept) = kept.transpose()? else { return Ok(None) };
+        let (driven, kept) = (kept.len(), kept.into_iter().filter(|kept| *kept).count());
+        Ok(Some(LibraryCount { kept, driven, left_out: self.left_out }))
+    }
+}
+
+/// Whether what becomes of a file says something of a driver.
+fn speaks_of(driver: &Driver, case: &Case) -> bool {
+    let wanted = case.scenario.bounds(driver.class()).outcome;
+    driver.fits(&case.scenario).is_ok()
+        && !case.unseen_by(driver)
+        && !case.found()
+        && !case.has_trace()
+        && matches!(wanted, Outcome::Arrived | Outcome::TimeUp)
+}
+
+impl Display for LibraryCount {
+    fn fmt(&self, text: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kept, driven, left_out } = self;
+        if *driven == 0 {
+            return write!(text, "none of {left_out} scenario files says anything of this driver");
+        }
+        write!(
+            text,
+            "{kept} of {driven} scenario files keep their bounds; {left_out} others say nothing of this driver"
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(name: &str) -> std::path::PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios").join(name)
+    }
+
+    /// For each family the names of the files that count.
+    fn counted(family: &str, driver: &Driver) -> Vec<String> {
+        let library = ScenarioLibrary::read(&folder(family), driver).expect("files that can be read");
+        let all = scenario::find(&[folder(family)]).expect("files").len();
+        assert_eq!(library.cases.len() + library.left_out, all, "{family}");
+        library.cases.iter().map(Case::name).collect()
+    }
+
+    #[test]
+    fn files_that_say_nothing_of_a_driver_do_not_count() {
+        let (scripted, hardened) = (Driver::Scripted, Driver::named("hardened", None).expect("it is built in"));
+        let regression = counted("regression", &hardened);
+        let has = |files: &[String], name: &str| files.iter().any(|file| file == name);
+        assert!(has(&regression, "two_others_crash"), "{regression:?}");
+        for (left_out, why) in [
+            ("sign_in_the_way", "it is to end in a collision"),
+            ("blurred_cut_in", "it replays recorded actions"),
+            ("swerve_at_five_hertz", "it has another decision rate"),
+        ] {
+            assert!(folder("regression").join(left_out).with_extension("ron").exists(), "{left_out}");
+            assert!(!has(&regression, left_out), "{left_out}: {why}");
+        }
+        assert!(counted("found", &hardened).is_empty(), "they were chosen for a driver who broke");
+        assert!(
+            has(&counted("sensor_faults", &hardened), "blur") && !has(&counted("sensor_faults", &scripted), "blur")
+        );
+    }
+
+    #[test]
+    fn who_keeps_all_bounds_and_who_keeps_none_are_told_apart() {
+        let count = |name: &str| {
+            let driver = || Driver::named(name, None);
+            let library = ScenarioLibrary::read(&folder("lane_keeping"), &driver()?)?;
+            library.count(driver, 2, &Interrupt::never())
+        };
+        let scripted = count("scripted").expect("files").expect("nobody interrupts");
+        assert!(scripted.kept == scripted.driven && scripted.driven > 3, "{scripted:?}");
+        let straight = count("straight").expect("files").expect("nobody interrupts");
+        assert!(straight.kept < straight.driven && straight.driven == scripted.driven, "{straight:?}");
+        let library = ScenarioLibrary::read(&folder("lane_keeping"), &Driver::Scripted).expect("files");
+        let interrupted = library.count(|| Ok(Driver::Scripted), 1, &Interrupt::after(1)).expect("files");
+        assert_eq!(interrupted, None, "half a count is none");
+    }
+}
