@@ -33,7 +33,7 @@ pub(in crate::robustness) fn headline(report: &Report) -> String {
         cards.push(card(stops, "emergency stops with nothing ahead", note));
         let comfortable = format!("{} of {}", totals.ended_comfortably, totals.drives);
         let note = format!("broken most: {}", broken_most(totals));
-        cards.push(card(comfortable, "of these end as they are to within nuPlan's bounds of comfort", note));
+        cards.push(card(comfortable, "drives end as they are to, within nuPlan's bounds of comfort", note));
     }
     if let Some(library) = report.library {
         let note = format!("{} others say nothing of this driver", library.left_out);

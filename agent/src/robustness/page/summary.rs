@@ -36,7 +36,7 @@ pub fn summary(report: &Report) -> String {
 
 fn clean(totals: &CleanDrivingTotals) -> String {
     format!(
-        "{} without faults and attacks: {} fail, {} end as they are to within nuPlan's bounds of comfort (broken most: {}), {} in \
+        "{} without faults and attacks: {} fail, {} end as they are to, within nuPlan's bounds of comfort (broken most: {}), {} in \
          {} brake harder than {HARD_BRAKING_MPS2} m/s², {} emergency stops with nothing ahead, least time to collision {}",
         counted(totals.drives, "drive"),
         totals.failures,
