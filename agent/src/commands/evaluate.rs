@@ -8,7 +8,7 @@ use crate::drive::library::{LIBRARY_FOLDER, LibraryCount, ScenarioLibrary};
 use crate::drive::result::DriverResult;
 use crate::drive::table::tables;
 use crate::driver::Driver;
-use crate::host::console::Console;
+use crate::host::console::{Console, note};
 use crate::host::files::{check_writable, write_atomically};
 use crate::host::interrupt;
 use clap::Args;
@@ -130,11 +130,17 @@ impl Arguments {
         Driver::named(&self.driver, self.blind_run.as_deref())
     }
 
-    /// The scenario files to count; `None` where nobody named a folder and the usual one is not here.
+    /// The scenario files to count; `None` where nobody named a folder, and the usual one is not here or cannot be used: what
+    /// happens to be called so where one stands is no reason to drive no roads.
     fn library(&self, driver: &Driver) -> anyhow::Result<Option<ScenarioLibrary>> {
-        let usual = || Some(Path::new(LIBRARY_FOLDER)).filter(|folder| folder.is_dir());
-        let folder = self.scenarios.as_deref().or_else(usual);
-        folder.map(|folder| ScenarioLibrary::read(folder, driver)).transpose()
+        if let Some(folder) = &self.scenarios {
+            return ScenarioLibrary::read(folder, driver).map(Some);
+        }
+        let usual = Path::new(LIBRARY_FOLDER);
+        let read = usual.is_dir().then(|| ScenarioLibrary::read(usual, driver));
+        Ok(read.and_then(|read| {
+            read.inspect_err(|error| note(format_args!("note: no scenario file is counted: {error:#}"))).ok()
+        }))
     }
 }
 

@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 Drives families of drives under every fault in every severity; forty whole drives, scenario files and held-out roads with and
 without other cars, under attacks on every decision; and single decisions under attacks. The strongest attack counts, drive by
 drive: every attack is run on every drive with one budget, the strongest few of each drive with other budgets, and the strongest two
-with twice the steps from two other starts, twice more where that changes a drive. Then it holds the attacks against a check-list of
+with twice the steps from two other starts, once more where that changes a drive. Then it holds the attacks against a check-list of
 signs that they are weaker than they seem. Beside the share of the score that is kept stand drives broken, collisions, roads left
 and cars that are blocked or late, each with an interval over drives, and how long the slowest arrivals take. Without faults
 and attacks it counts the scenario files whose bounds the driver keeps. Writes report.html and robustness.json.

@@ -5,10 +5,10 @@
 //! driver was chosen for breaking. All others are driven and held to their bounds as `replay` does it, so that both count the same.
 
 use crate::drive::replay::{Case, drive_case};
-use crate::driver::Driver;
+use crate::driver::{Driver, Misfit};
 use crate::host::interrupt::Interrupt;
 use rayon::prelude::*;
-use roadproof_sim::{Outcome, scenario};
+use roadproof_sim::{DriverClass, Outcome, scenario};
 use serde::Serialize;
 use std::fmt::{self, Display};
 use std::path::Path;
@@ -78,12 +78,22 @@ impl ScenarioLibrary {
 
 /// Whether what becomes of a file says something of a driver.
 fn speaks_of(driver: &Driver, case: &Case) -> bool {
-    let wanted = case.scenario.bounds(driver.class()).outcome;
-    driver.fits(&case.scenario).is_ok()
-        && !case.unseen_by(driver)
-        && !case.found()
-        && !case.has_trace()
-        && matches!(wanted, Outcome::Arrived | Outcome::TimeUp)
+    let silent = says_nothing(case, driver.fits(&case.scenario), driver.class());
+    silent.is_none() && !case.unseen_by(driver) && !case.found()
+}
+
+/// Why what becomes of a file says nothing of any driver of a class that fits it so; `None` if it does.
+pub(crate) fn says_nothing(case: &Case, fits: Result<(), Misfit>, class: Option<DriverClass>) -> Option<String> {
+    let wanted = case.scenario.bounds(class).outcome;
+    if let Err(misfit) = fits {
+        Some(misfit.to_string())
+    } else if case.has_trace() {
+        Some("it replays recorded actions".to_owned())
+    } else if !matches!(wanted, Outcome::Arrived | Outcome::TimeUp) {
+        Some(format!("it is to end with {wanted:?}, whoever drives"))
+    } else {
+        None
+    }
 }
 
 impl Display for LibraryCount {

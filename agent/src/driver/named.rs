@@ -1,7 +1,6 @@
 //! Drivers by the names that people type.
 
 use crate::driver::{Driver, DriverSpec, LearnedDriver, Misfit, OdometryDriver, RandomDriver};
-use crate::memory::MemorySettings;
 use roadproof_sim::{DriverClass, Scenario};
 use std::path::Path;
 
@@ -56,7 +55,6 @@ impl Driver {
     /// Which bounds of a scenario are for it; `None` for whoever looks through no camera.
     #[must_use]
     pub fn class(&self) -> Option<DriverClass> {
-        let filters = self.learned()?.spec().memory == MemorySettings::STEADY;
-        Some(if filters { DriverClass::Hardened } else { DriverClass::Camera })
+        Some(self.learned()?.spec().class())
     }
 }

@@ -9,7 +9,7 @@ use crate::policy::PolicySettings;
 use roadproof_perception::PerceptionSettings;
 use roadproof_sim::scenario::{CheckError, check_camera};
 use roadproof_sim::vehicle::VehicleSettings;
-use roadproof_sim::{CameraSettings, DriveStyle, Scenario, Seed, generate_drive};
+use roadproof_sim::{CameraSettings, DriveStyle, DriverClass, Scenario, Seed, generate_drive};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -237,6 +237,12 @@ impl DriverSpec {
         }
         self.perception.validate()?;
         Ok(self)
+    }
+
+    /// Which bounds of a scenario are for a driver of this kind who looks through the camera.
+    #[must_use]
+    pub fn class(&self) -> DriverClass {
+        if self.memory == MemorySettings::STEADY { DriverClass::Hardened } else { DriverClass::Camera }
     }
 
     /// Whether this driver can drive there.

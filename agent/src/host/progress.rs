@@ -40,6 +40,7 @@ impl LongWork {
                 before: 0,
                 done: 0,
                 later: Duration::ZERO,
+                later_times: 0.0,
             },
             limit: None,
             started: Instant::now(),
@@ -59,6 +60,12 @@ impl LongWork {
     pub fn with_allotment(mut self, allotment: Allotment) -> Self {
         self.limit = allotment.limit;
         self.amount.later = allotment.later;
+        self
+    }
+
+    /// Says that stages come after this one that take so many times as long as it does, as far as anybody knows.
+    pub fn with_later(mut self, times: f64) -> Self {
+        self.amount.later_times = times;
         self
     }
 
@@ -154,6 +161,8 @@ struct Amount {
     done: u64,
     /// Time that the stages after this one will take.
     later: Duration,
+    /// The same where it is only known over what this stage takes.
+    later_times: f64,
 }
 
 impl Amount {
@@ -173,9 +182,13 @@ impl Amount {
         let mut parts = vec![format!("{}{percent}", self.counted())];
         parts.extend(self.rate(elapsed).map(|rate| self.rate_in_words(rate)));
         let left = self.time_left(elapsed, limit);
-        parts.extend(left.map(|left| match self.later {
-            Duration::ZERO => format!("{} left", in_words(left)),
-            later => format!("{} left, {} of the run", in_words(left), in_words(left.saturating_add(later))),
+        parts.extend(left.map(|left| {
+            let whole = elapsed.saturating_add(left).as_secs_f64();
+            let later = Duration::try_from_secs_f64(self.later_times * whole).unwrap_or(Duration::MAX);
+            match self.later.saturating_add(later) {
+                Duration::ZERO => format!("{} left", in_words(left)),
+                later => format!("{} left, {} of the run", in_words(left), in_words(left.saturating_add(later))),
+            }
         }));
         joined(parts, message)
     }
@@ -247,7 +260,15 @@ mod tests {
     }
 
     fn amount(total: u64, before: u64, done: u64) -> Amount {
-        Amount { stage: "collect".into(), unit_name: "frames".into(), total, before, done, later: s(0) }
+        Amount {
+            stage: "collect".into(),
+            unit_name: "frames".into(),
+            total,
+            before,
+            done,
+            later: s(0),
+            later_times: 0.0,
+        }
     }
 
     fn stage_without_terminal() -> LongWork {
@@ -280,6 +301,12 @@ mod tests {
         assert_eq!(line, "250 of 1000 frames (25 %), 2.5 frames/s, 5 min 00 s left, 5 min 50 s of the run");
         let line = Amount { later: s(50), ..amount(1000, 0, 250) }.figures(s(100), Some(s(108)), "");
         assert_eq!(line, "250 of 1000 frames (25 %), 2.5 frames/s, 8.0 s left, 58 s of the run");
+    }
+
+    #[test]
+    fn stages_of_which_only_the_relation_is_known_are_added() {
+        let line = Amount { later_times: 0.5, ..amount(1000, 0, 250) }.figures(s(100), None, "");
+        assert_eq!(line, "250 of 1000 frames (25 %), 2.5 frames/s, 5 min 00 s left, 8 min 20 s of the run");
     }
 
     #[test]

@@ -4,8 +4,8 @@
 //! that no file is left out for its name. Generated roads have always other cars on them; some are driven without, because what
 //! an empty road does to a driver who is shown a car that is not there is hidden among roads with cars.
 
-use super::kept::Failure;
 use super::plan::{Part, Plan};
+use crate::drive::library::says_nothing;
 use crate::drive::replay::Case;
 use crate::driver::DriverSpec;
 use crate::host::console::note;
@@ -14,7 +14,6 @@ use roadproof_sim::fault::{Fault, FaultKind, Perturbation, Severity};
 use roadproof_sim::scenario::find;
 use roadproof_sim::{Scenario, Seed, Split, generate_drive};
 use serde::Serialize;
-use std::path::Path;
 
 /// Name of the family of generated roads.
 pub(super) const HELD_OUT: &str = "held_out";
@@ -65,7 +64,7 @@ impl Library {
         let folder = wanted.filter(|folder| folder.is_dir());
         for path in folder.map(|folder| find(&[folder.to_owned()])).transpose()?.unwrap_or_default() {
             let case = Case::read(&path, false)?;
-            if let Some(reason) = unfit(&case, driver, &path) {
+            if let Some(reason) = unfit(&case, driver) {
                 skipped.push(Skipped { file: path.display().to_string(), reason });
                 continue;
             }
@@ -157,19 +156,11 @@ pub(super) fn emptied(road: FamilyDrive) -> FamilyDrive {
 }
 
 /// Why a driver cannot drive a file, or why nothing would come of it.
-fn unfit(case: &Case, driver: &DriverSpec, path: &Path) -> Option<String> {
+fn unfit(case: &Case, driver: &DriverSpec) -> Option<String> {
     let scenario = &case.scenario;
-    if let Err(misfit) = driver.fits(scenario) {
-        Some(misfit.to_string())
-    } else if !scenario.perturbations.is_empty() || scenario.recorded.is_some() {
-        Some("it has faults of its own".to_owned())
-    } else if path.with_extension("trace").exists() {
-        Some("it replays recorded actions".to_owned())
-    } else if Failure::of(scenario.expect.outcome, scenario.expect.outcome).is_some() {
-        Some(format!("it is to end with {:?}, whoever drives", scenario.expect.outcome))
-    } else {
-        None
-    }
+    let own_faults = !scenario.perturbations.is_empty() || scenario.recorded.is_some();
+    says_nothing(case, driver.fits(scenario), Some(driver.class()))
+        .or_else(|| own_faults.then(|| "it has faults of its own".to_owned()))
 }
 
 /// The same drive, all of it under a fault.
@@ -183,6 +174,7 @@ pub(super) fn with_fault(scenario: &Scenario, kind: FaultKind, severity: Severit
 mod tests {
     use super::*;
     use crate::driver::LearnedDriver;
+    use std::path::Path;
 
     #[test]
     fn files_that_say_nothing_of_a_driver_are_left_out_with_the_reason() {

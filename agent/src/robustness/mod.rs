@@ -11,6 +11,8 @@
 
 mod plan;
 
+mod agenda;
+
 mod drives;
 
 mod comfort;

@@ -6,6 +6,7 @@ use crate::drive::library::{LibraryCount, ScenarioLibrary};
 use crate::driver::{Driver, LearnedDriver};
 use crate::host::interrupt::Interrupt;
 use crate::host::threads::all_cores;
+use crate::robustness::agenda::{Agenda, Stage};
 use crate::robustness::attacks::attacked::DrivePlan;
 use crate::robustness::attacks::checklist::{
     Check, CheckVerdict, doubling_changes_no_drive, hidden_outputs_are_pushed,
@@ -126,6 +127,8 @@ pub fn measure(
     let library = Library::read(driver.spec(), plan)?;
     let camera = driver.spec().camera;
     let mut report = Report::empty(name, plan, command, (camera.width_px, camera.height_px));
+    let (families, drives) = (library.under_faults(plan), library.under_attack(plan));
+    let agenda = Agenda::of(plan, families.iter().map(|family| family.drives.len()).sum(), drives.len());
     let all = library.all(plan);
     if !all.is_empty() {
         report.clean = comfort::drive(driver, all)?;
@@ -138,16 +141,15 @@ pub fn measure(
         }
     }
     if plan.makes(Part::Faults) {
-        let families = library.under_faults(plan);
-        let Some(matrix) = matrix::measure(driver, &families, plan, interrupt)? else { return Ok(None) };
+        let later = agenda.later(Stage::Faults);
+        let Some(matrix) = matrix::measure(driver, &families, plan, later, interrupt)? else { return Ok(None) };
         clock.note("faults");
         report.moments = moments::collect(driver, &families, &matrix, plan)?;
         report.matrix = Some(matrix);
         clock.note("moments");
     }
     if plan.makes(Part::Attacks) {
-        let drives = library.under_attack(plan);
-        let Some(attacked) = closed_loop::measure(driver, &drives, plan, interrupt)? else { return Ok(None) };
+        let Some(attacked) = closed_loop::measure(driver, &drives, plan, &agenda, interrupt)? else { return Ok(None) };
         report.checks.push(doubling_changes_no_drive(drives.len(), &attacked.doublings));
         report.attacked_drives = Some(attacked);
         clock.note("attack_drives");

@@ -7,6 +7,7 @@
 use crate::drive::interval::Estimate;
 use crate::driver::LearnedDriver;
 use crate::host::interrupt::Interrupt;
+use crate::robustness::agenda::{Agenda, Stage};
 use crate::robustness::attacks::attacked::{DRIVE_ATTACKS, DrivePlan, Driven};
 use crate::robustness::attacks::deepen::{Doubling, deepen, strongest_orders};
 use crate::robustness::attacks::run::{Order, Run, Targets, Walks};
@@ -94,10 +95,11 @@ pub(in crate::robustness) fn measure(
     driver: &LearnedDriver,
     drives: &[(String, FamilyDrive)],
     plan: &Plan,
+    agenda: &Agenda,
     interrupt: &Interrupt,
 ) -> Result<Option<ClosedLoop>, FleetError> {
     let scenarios = drives.iter().map(|(_, drive)| drive.scenario.clone()).collect();
-    let targets = Targets { driver, scenarios, seed: plan.seed, interrupt };
+    let targets = Targets { driver, scenarios, seed: plan.seed, agenda, interrupt };
     let clean = targets.clean()?;
     let Some((runs, doublings)) = attack(&targets, &clean, plan)? else { return Ok(None) };
     let drives: Vec<AttackedDrive> = drives.iter().zip(&clean).map(attacked_drive).collect();
@@ -125,7 +127,9 @@ fn attack(
     let all: Vec<usize> = (0..clean.len()).collect();
     let (reference, walks) = (plan.reference_eps_levels, Walks { steps: plan.drive_steps, starts: 1, number: 0 });
     let everything = DRIVE_ATTACKS.map(|attack| Order { attack, eps_levels: reference, walks, drives: all.clone() });
-    let Some(mut runs) = targets.run(&format!("attack drives, {reference}/255"), &everything)? else { return Ok(None) };
+    let Some(mut runs) = targets.run(Stage::Drives, &format!("attack drives, {reference}/255"), &everything)? else {
+        return Ok(None);
+    };
     let Some(doublings) = deepen(targets, clean, &mut runs, plan)? else { return Ok(None) };
     let mut orders = Vec::new();
     for &eps_levels in plan.drive_eps_levels.iter().filter(|eps| **eps != reference) {
@@ -134,7 +138,9 @@ fn attack(
         let strongest = strongest_orders(&runs, &all, plan.strongest_attacks, (reference, eps_levels), walks);
         orders.extend(strongest.into_iter().filter(|order| !OF_EACH_KIND.contains(&order.attack.name)));
     }
-    let Some(others) = targets.run("attack drives, other budgets", &orders)? else { return Ok(None) };
+    let Some(others) = targets.run(Stage::OtherBudgets, "attack drives, other budgets", &orders)? else {
+        return Ok(None);
+    };
     runs.extend(others);
     Ok(Some((runs, doublings)))
 }

@@ -5,6 +5,7 @@
 //! Carlini et al. 2019, "On Evaluating Adversarial Robustness", arXiv:1902.06705, section 5: an attack has converged if more steps do
 //! not help. Decisions that are attacked alone cannot say so of a drive, where one feeds the next.
 
+use crate::robustness::agenda::Stage;
 use crate::robustness::attacks::attacked::{DRIVE_ATTACKS, DrivePlan, Driven};
 use crate::robustness::attacks::run::{Order, Run, Targets, Walks};
 use crate::robustness::attacks::strength::{WorstDrive, ranked, worst};
@@ -73,7 +74,8 @@ pub(in crate::robustness) fn deepen(
         let walks = Walks { steps, starts: plan.doubling_starts, number };
         let orders = strongest_orders(runs, &drives, plan.doubled_attacks, (eps_levels, eps_levels), walks);
         let before = worst(clean, runs, eps_levels);
-        let Some(found) = targets.run(&format!("attack with {steps} steps"), &orders)? else { return Ok(None) };
+        let stage = Stage::Doubling(doublings.len());
+        let Some(found) = targets.run(stage, &format!("attack with {steps} steps"), &orders)? else { return Ok(None) };
         runs.extend(found);
         let doubling = compared(steps, drives, clean, &before, &worst(clean, runs, eps_levels));
         drives = doubling.changed.clone();

@@ -3,6 +3,7 @@
 use crate::driver::LearnedDriver;
 use crate::host::interrupt::Interrupt;
 use crate::host::progress::LongWork;
+use crate::robustness::agenda::{Agenda, Stage};
 use crate::robustness::attacks::attacked::{DrivePlan, Driven, Spent, drive_attacked, effort};
 use rayon::prelude::*;
 use roadproof_sim::{FleetError, Outcome, Scenario, Seed};
@@ -91,6 +92,7 @@ pub(in crate::robustness) struct Targets<'a> {
     pub scenarios: Vec<Scenario>,
     /// Seed of the attacks.
     pub seed: u64,
+    pub agenda: &'a Agenda,
     pub interrupt: &'a Interrupt,
 }
 
@@ -103,13 +105,14 @@ impl Targets<'_> {
         drive_attacked(self.driver, &self.scenarios, None, self.seed)
     }
 
-    /// Runs every order; `None` if somebody interrupted.
+    /// Runs every order of a stage; `None` if somebody interrupted.
     ///
     /// # Errors
     /// [`FleetError`] for a drive that cannot be built.
-    pub fn run(&self, name: &str, orders: &[Order]) -> Result<Option<Vec<Run>>, FleetError> {
+    pub fn run(&self, stage: Stage, name: &str, orders: &[Order]) -> Result<Option<Vec<Run>>, FleetError> {
         let count: usize = orders.iter().map(|order| order.drives.len()).sum();
-        let stage = Mutex::new((LongWork::start(name, count as u64, "drives"), 0));
+        let later = self.agenda.later(stage);
+        let stage = Mutex::new((LongWork::start(name, count as u64, "drives").with_later(later), 0));
         let mut jobs: Vec<(usize, Vec<usize>)> = Vec::new();
         for (place, order) in orders.iter().enumerate() {
             let mut drives = order.drives.clone();

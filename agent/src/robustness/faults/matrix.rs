@@ -133,6 +133,7 @@ pub(in crate::robustness) fn measure(
     driver: &LearnedDriver,
     families: &[Family],
     plan: &Plan,
+    later: f64,
     interrupt: &Interrupt,
 ) -> Result<Option<Matrix>, FleetError> {
     let drives: Vec<_> = families.iter().flat_map(|family| &family.drives).collect();
@@ -147,7 +148,7 @@ pub(in crate::robustness) fn measure(
             Some(fault) => with_fault(clean, faults[fault].0, faults[fault].1),
         }
     };
-    let mut stage = LongWork::start("faults", count as u64, "drives");
+    let mut stage = LongWork::start("faults", count as u64, "drives").with_later(later);
     let ended = drive_many(driver, count, scenario, all_cores(), interrupt, |done| stage.set(done as u64, ""))?;
     let Some(ended) = ended else { return Ok(None) };
     let matrix = add_up(families, &faults, &ended);

@@ -1,0 +1,91 @@
+//! How long the stages of a report take beside each other, so that each of them can say how much of the whole is left.
+//!
+//! A stage is predicted from the plan and from the pace of the stage under way: only the relations are known beforehand, not how fast
+//! a machine is. They are for display alone.
+
+use super::attacks::attacked::DRIVE_ATTACKS;
+use super::attacks::closed_loop::OF_EACH_KIND;
+use super::plan::{Part, Plan};
+
+/// A stage that shows its progress.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Stage {
+    /// Drives under faults.
+    Faults,
+    /// Every attack at the budget of reference.
+    Drives,
+    /// The strongest with twice the steps: the first, the second time and so on.
+    Doubling(usize),
+    /// The strongest with other budgets.
+    OtherBudgets,
+    /// Single decisions.
+    Decisions,
+}
+
+/// A step of an attack on every decision of a drive, over what the drive takes without an attack.
+const STEP: f64 = 3.3;
+/// An experiment with the usual steps on one decision, over the same.
+const EXPERIMENT: f64 = 0.5;
+/// Share of the drives that a doubling is expected to change.
+const CHANGED: f64 = 0.35;
+
+/// What the stages of a plan cost, in drives without an attack.
+pub(super) struct Agenda {
+    costs: Vec<(Stage, f64)>,
+}
+
+impl Agenda {
+    /// The stages of a plan that has so many drives under faults and under attack.
+    pub fn of(plan: &Plan, under_faults: usize, attacked: usize) -> Self {
+        let (faulted, attacked) = (under_faults as f64, attacked as f64);
+        let cells = (plan.kinds.len() * plan.severities.len()) as f64;
+        let steps = plan.drive_steps as f64 * STEP;
+        let mut costs = Vec::new();
+        if plan.makes(Part::Faults) {
+            costs.push((Stage::Faults, faulted * (1.0 + cells)));
+        }
+        if plan.makes(Part::Attacks) {
+            costs.push((Stage::Drives, attacked * DRIVE_ATTACKS.len() as f64 * steps));
+            let once = attacked * (plan.doubled_attacks * plan.doubling_starts) as f64 * steps;
+            let doublings = 0..plan.doublings as i32;
+            costs.extend(doublings.map(|n| (Stage::Doubling(n as usize), once * 2_f64.powi(n + 1) * CHANGED.powi(n))));
+            let runs =
+                (plan.drive_eps_levels.len().saturating_sub(1) * (OF_EACH_KIND.len() + plan.strongest_attacks)) as f64;
+            costs.push((Stage::OtherBudgets, attacked * runs * steps));
+        }
+        if plan.makes(Part::Decisions) {
+            let experiments = (plan.frames * plan.decision_eps_levels.len()) as f64;
+            costs.push((Stage::Decisions, experiments * plan.steps as f64 * EXPERIMENT));
+        }
+        Self { costs }
+    }
+
+    /// The time that the stages after this one take, over the time that this one takes.
+    pub fn later(&self, stage: Stage) -> f64 {
+        let cost = |wanted: &dyn Fn(Stage) -> bool| -> f64 {
+            self.costs.iter().filter(|(other, _)| wanted(*other)).map(|(_, cost)| cost).sum()
+        };
+        let own = cost(&|other| other == stage);
+        if own > 0.0 { cost(&|other| other > stage) / own } else { 0.0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stage_knows_what_comes_after_it() {
+        let plan = Plan::standard();
+        let agenda = Agenda::of(&plan, 10, 40);
+        let stages = [Stage::Faults, Stage::Drives, Stage::Doubling(0), Stage::Doubling(1), Stage::OtherBudgets];
+        assert!(stages.iter().all(|&stage| agenda.later(stage) > 0.0));
+        assert_eq!(agenda.later(Stage::Decisions), 0.0, "it is the last");
+        // What comes after a stage is the next one and what comes after that.
+        let cost = |stage| agenda.costs.iter().find(|(other, _)| *other == stage).expect("it is planned").1;
+        let after = cost(Stage::OtherBudgets) * (1.0 + agenda.later(Stage::OtherBudgets));
+        assert!((agenda.later(Stage::Doubling(1)) * cost(Stage::Doubling(1)) / after - 1.0).abs() < 1e-9);
+        let alone = Agenda::of(&Plan { only: Some(Part::Faults), ..plan }, 10, 40);
+        assert_eq!((alone.later(Stage::Faults), alone.costs.len()), (0.0, 1));
+    }
+}
