@@ -29,6 +29,8 @@ mod found;
 
 mod files_and_pipes;
 
+mod kept_roads;
+
 mod side_by_side;
 
 mod architecture;

@@ -1,9 +1,11 @@
 //! `roadproof evaluate`
 
-use super::Ended;
 use super::choices::{Camera, SplitName};
 use super::trained::trained_under;
+use super::{Ended, typed_command};
+use crate::attack::found::quoted;
 use crate::drive::evaluate::{EvaluateSettings, FIGURES_ROADS, FIGURES_SEED, evaluate};
+use crate::drive::keep::{Keeping, worst};
 use crate::drive::library::{LIBRARY_FOLDER, LibraryCount, ScenarioLibrary};
 use crate::drive::result::DriverResult;
 use crate::drive::table::tables;
@@ -22,6 +24,7 @@ use std::path::{Path, PathBuf};
   roadproof evaluate                                  the driver that ships with the program
   roadproof evaluate --driver runs/seven --json seven.json
   roadproof evaluate --driver scripted --roads 200
+  roadproof evaluate --driver runs/seven --keep worst --worst 3   roads to look at: roadproof watch runs/seven worst
   roadproof evaluate --driver blind                   the shipped driver with its camera covered
   roadproof evaluate --driver odometry                one that was trained without a camera
   roadproof evaluate --driver straight                straight on at the speed limit
@@ -53,6 +56,13 @@ pub(super) struct Arguments {
     /// Folder of the scenario files [default: scenarios, where there is such a folder].
     #[arg(long, value_name = "FOLDER")]
     scenarios: Option<PathBuf>,
+    /// Keep the worst roads in this folder, those without arrival first, each as a scenario with its trace, for watch, replay,
+    /// snapshot and attack, and as MCAP.
+    #[arg(long, value_name = "FOLDER")]
+    keep: Option<PathBuf>,
+    /// How many roads to keep.
+    #[arg(long, value_name = "N", default_value_t = 5, requires = "keep", value_parser = RangedU64ValueParser::<usize>::new().range(1..=10_000))]
+    worst: usize,
     /// Write the result there as JSON; - is standard output, and the table then goes to standard error.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -76,6 +86,7 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
         arguments.driver
     );
     arguments.json.as_deref().map(check_writable).transpose()?;
+    arguments.keep.as_deref().map(Keeping::check).transpose()?;
     let start = std::time::Instant::now();
     let mut driver = arguments.driver()?;
     let settings = trained_under(&arguments.driver, arguments.blind_run.as_deref())?;
@@ -113,6 +124,13 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
     if let Some(count) = count {
         console.line(format_args!("Scenario library: {count}."));
     }
+    if let Some(folder) = &arguments.keep {
+        let command = typed_command();
+        let keeping = Keeping { folder, command, style, driver: &arguments.driver, reward: settings.reward };
+        if !arguments.keep_worst(&keeping, &results[0], &interrupt, console)? {
+            return Ok(Ended::Stopped);
+        }
+    }
     if let (Some(words), [first, second]) = (words, &results[..]) {
         let gap = second.driving_score - first.driving_score;
         console.line(format_args!("Sim-to-sim gap: {gap:+.1} of driving score. {words}"));
@@ -128,6 +146,31 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
 impl Arguments {
     fn driver(&self) -> anyhow::Result<Driver> {
         Driver::named(&self.driver, self.blind_run.as_deref())
+    }
+
+    /// Keeps the worst roads and says where they are; false if somebody interrupts, who keeps what is complete.
+    fn keep_worst(
+        &self,
+        keeping: &Keeping<'_>,
+        result: &DriverResult,
+        interrupt: &interrupt::Interrupt,
+        console: &mut Console,
+    ) -> anyhow::Result<bool> {
+        let mut first = None;
+        for number in worst(result, self.worst) {
+            if interrupt.requested() {
+                console.line("Stopped before the last road was kept.");
+                return Ok(false);
+            }
+            let kept = keeping.keep(number, &result.roads[number], || self.driver())?;
+            let (path, outcome, score) = (kept.path.display().to_string(), kept.outcome, kept.driving_score);
+            console.line(format_args!("Kept {path}: {outcome:?}, driving score {score:.1}"));
+            first.get_or_insert(path);
+        }
+        if let Some(path) = first {
+            console.line(format_args!("See one: roadproof replay {path} --driver {} --bounds", quoted(&self.driver)));
+        }
+        Ok(true)
     }
 
     /// The scenario files to count; `None` where nobody named a folder, and the usual one is not here or cannot be used: what

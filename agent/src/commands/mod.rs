@@ -15,6 +15,7 @@ mod train;
 mod trained;
 mod watch;
 
+use crate::attack::found::quoted;
 use crate::host::console::{Console, note};
 use crate::host::interrupt::Stopped;
 use clap::{Parser, Subcommand};
@@ -129,6 +130,12 @@ fn command(cli: Cli, console: &mut Console) -> anyhow::Result<Ended> {
         Command::Bench(arguments) => bench::run(&arguments, console),
         Command::Snapshot(arguments) => snapshot::run(&arguments, console),
     }
+}
+
+/// The command that is running, as one would type it in a shell.
+fn typed_command() -> String {
+    let words = std::env::args_os().skip(1).map(|word| quoted(&word.to_string_lossy()));
+    std::iter::once("roadproof".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
 }
 
 /// The scripted driver's drive of a scenario at a time.

@@ -9,11 +9,10 @@ use crate::host::console::Console;
 use crate::host::files::{check_writable, write_atomically};
 use crate::host::interrupt::{self, Interrupt};
 use crate::host::progress::LongWork;
-use crate::watch::drive::{Hands, WatchedDrive, mcap};
+use crate::watch::drive::mcap;
 use anyhow::Context;
 use clap::Args;
 use rayon::prelude::*;
-use roadproof_sim::Controls;
 use roadproof_sim::outcome::expectations::Closest;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -281,13 +280,9 @@ fn write_mcap(
     for (index, (case, report)) in cases.iter().zip(reports).enumerate() {
         interrupt.check()?;
         let driver = Driver::named(name, None)?;
-        let hands = Hands::Recorded(report.trace.controls().collect());
-        let mut drive = WatchedDrive::new(case.scenario.clone().into_scenario(), driver, hands)?.rewarded(reward);
-        while !drive.over() {
-            drive.step(Controls::default());
-        }
+        let (scenario, controls) = (case.scenario.clone().into_scenario(), report.trace.controls().collect());
         let path = folder.join(file_name(&report.family, &report.name, "mcap"));
-        write_atomically(&path, &mcap::log(&drive, name, &case.title())?)?;
+        write_atomically(&path, &mcap::of_controls(scenario, controls, (name, driver), &case.title(), reward)?)?;
         progress.set(index as u64 + 1, format_args!("{}", path.display()));
     }
     progress.finish(format_args!("in {}", folder.display()));

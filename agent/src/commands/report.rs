@@ -1,9 +1,8 @@
 //! `roadproof report`
 
-use super::Ended;
 use super::choices::{PartName, fault_kind, named};
 use super::trained::trained_under;
-use crate::attack::found::quoted;
+use super::{Ended, typed_command};
 use crate::driver::Driver;
 use crate::host::console::{Console, note};
 use crate::host::files::write_atomically;
@@ -82,9 +81,7 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
     };
     let interrupt = interrupt::install()?;
     note(format_args!("report folder {}, seed {}", out.display(), plan.seed));
-    let words: Vec<String> = std::env::args_os().skip(1).map(|word| quoted(&word.to_string_lossy())).collect();
-    let command = format!("roadproof {}", words.join(" "));
-    let measured = robustness::measure(&driver, name, &plan, command, &interrupt);
+    let measured = robustness::measure(&driver, name, &plan, typed_command(), &interrupt);
     if made && !matches!(measured, Ok(Some(_))) {
         // Nothing has been written: an empty folder is no use to anybody.
         drop(lock);

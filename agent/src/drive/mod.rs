@@ -13,6 +13,8 @@ pub mod replay;
 
 pub mod library;
 
+pub mod keep;
+
 pub mod bench;
 
 pub mod rollout;

@@ -158,7 +158,7 @@ pub fn drive_case(case: &Case, driver: &mut Driver) -> anyhow::Result<CaseReport
     match episode.judged_by(case.scenario.bounds(driver.class())) {
         Some(judgement) if case.golden.is_some() && case.found() => {
             let score = episode.score().driving_score;
-            closest += &format!("the attacked drive ends {:?}, driving score {score:.2}", judgement.outcome);
+            closest += &format!("the recorded drive ends {:?}, driving score {score:.2}", judgement.outcome);
         }
         Some(judgement) => {
             failures.extend(judgement.failures());

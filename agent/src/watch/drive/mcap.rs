@@ -8,12 +8,14 @@
 //! # Source
 //! MCAP, <https://mcap.dev/spec>; pictures are `foxglove.CompressedImage`, everything is JSON under a JSON schema.
 
+use crate::driver::Driver;
 use crate::formats::pictures::{base64, png_bytes};
 use crate::policy::QValues;
-use crate::watch::drive::{Moment, WatchedDrive, with_faults};
+use crate::watch::drive::{Hands, Moment, WatchedDrive, with_faults};
 use anyhow::Context;
 use mcap::records::{MessageHeader, Metadata};
 use mcap::{Attachment, Summary, WriteOptions, Writer};
+use roadproof_env::reward::RewardSettings;
 use roadproof_sim::fault::Recorded;
 use roadproof_sim::{Controls, Scenario, Trace};
 use serde_json::{Map, Value, json};
@@ -104,6 +106,25 @@ const TOPICS: [Topic; 7] = [
         fields: &[("total", "number", "sum of the terms"), ("terms", "terms", "terms by name")],
     },
 ];
+
+/// A drive with these controls, the driver thinking along, as the content of an MCAP file; the names of driver and scenario are for
+/// people.
+///
+/// # Errors
+/// A scenario that cannot be built, and what the writer says of its own work.
+pub fn of_controls(
+    scenario: Scenario,
+    controls: Vec<Controls>,
+    (name, driver): (&str, Driver),
+    title: &str,
+    reward: RewardSettings,
+) -> anyhow::Result<Vec<u8>> {
+    let mut drive = WatchedDrive::new(scenario, driver, Hands::Recorded(controls))?.rewarded(reward);
+    while !drive.over() {
+        drive.step(Controls::default());
+    }
+    log(&drive, name, title)
+}
 
 /// A drive as the content of an MCAP file; the names of driver and scenario are for people.
 ///

@@ -1,0 +1,122 @@
+//! Keeps the worst roads of an evaluation as files, so that one can see what happened: each as a scenario with the drive's trace
+//! beside it, which `watch`, `replay`, `snapshot` and `attack` take, and as MCAP for Foxglove or Lichtblick.
+//!
+//! A road follows from its seed and a drive from road and driver, to the bit, so nothing is recorded while hundreds are driven: what is
+//! to be kept is driven once more.
+
+use crate::drive::replay::closed_loop;
+use crate::drive::result::{DriverResult, RoadResult};
+use crate::driver::Driver;
+use crate::host::files::{check_writable, write_atomically};
+use crate::watch::drive::mcap;
+use anyhow::Context;
+use roadproof_env::reward::RewardSettings;
+use roadproof_sim::outcome::expectations::Expect;
+use roadproof_sim::scenario::to_ron;
+use roadproof_sim::{DriveStyle, Outcome, Scenario, Seed, generate_drive};
+use std::path::{Path, PathBuf};
+
+/// Where drives are kept.
+pub struct Keeping<'a> {
+    /// The folder, made if it is not there.
+    pub folder: &'a Path,
+    /// The command that drove them, which every file names.
+    pub command: String,
+    /// How the roads were drawn.
+    pub style: DriveStyle,
+    /// The driver by the name that was given.
+    pub driver: &'a str,
+    /// What the MCAP files weigh the drive by.
+    pub reward: RewardSettings,
+}
+
+/// A road that was kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Kept {
+    /// Its number among the roads, from 0.
+    pub road: usize,
+    /// How the drive ended.
+    pub outcome: Outcome,
+    /// Its driving score.
+    pub driving_score: f32,
+    /// The scenario file.
+    pub path: PathBuf,
+}
+
+/// The numbers of the worst roads, the worst first: those that did not end in an arrival, then those with the least score.
+#[must_use]
+pub fn worst(result: &DriverResult, count: usize) -> Vec<usize> {
+    let mut numbers: Vec<usize> = (0..result.roads.len()).collect();
+    let key = |&number: &usize| {
+        let road = &result.roads[number];
+        (road.outcome == Outcome::Arrived, road.score.driving_score)
+    };
+    numbers.sort_by(|a, b| {
+        let (a, b) = (key(a), key(b));
+        a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
+    });
+    numbers.truncate(count);
+    numbers
+}
+
+impl Keeping<'_> {
+    /// Finds out whether anything can be written there, before the work.
+    ///
+    /// # Errors
+    /// A folder that cannot be made or written to.
+    pub fn check(folder: &Path) -> anyhow::Result<()> {
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {folder:?}"))?;
+        Ok(check_writable(&folder.join(file_name(0, "ron")))?)
+    }
+
+    /// Drives a road once more and writes what happened.
+    ///
+    /// # Errors
+    /// A world that cannot be built, a drive that does not repeat itself, or a file that cannot be written.
+    pub fn keep(
+        &self,
+        number: usize,
+        road: &RoadResult,
+        driver: impl Fn() -> anyhow::Result<Driver>,
+    ) -> anyhow::Result<Kept> {
+        let scenario = self.scenario(number, road);
+        let episode = closed_loop(scenario.clone(), &mut driver()?)?;
+        let (outcome, score) = (episode.verdict().outcome, episode.score());
+        anyhow::ensure!(
+            outcome == Some(road.outcome) && score.driving_score.to_bits() == road.score.driving_score.to_bits(),
+            "road {number} ended {:?} with {} at first, and {outcome:?} with {} once more",
+            road.outcome,
+            road.score.driving_score,
+            score.driving_score
+        );
+        let write = |end: &str, bytes: &[u8]| write_atomically(&self.folder.join(file_name(number, end)), bytes);
+        write("trace", episode.trace().to_text().as_bytes())?;
+        let controls = episode.trace().controls().collect();
+        let log =
+            mcap::of_controls(scenario.clone(), controls, (self.driver, driver()?), &scenario.title, self.reward)?;
+        write("mcap", &log)?;
+        // Last: a scenario that is there has its trace beside it.
+        write("ron", self.text(&scenario, road)?.as_bytes())?;
+        let path = self.folder.join(file_name(number, "ron"));
+        Ok(Kept { road: number, outcome: road.outcome, driving_score: road.score.driving_score, path })
+    }
+
+    /// The road as a scenario: it is to be driven to its end, and the trace is of a drive that may not have been.
+    fn scenario(&self, number: usize, road: &RoadResult) -> Scenario {
+        let title = format!("Road {number}, seed {}", road.seed);
+        let expect = Expect { golden_holds: false, ..Expect::default() };
+        Scenario { title, expect, ..generate_drive(Seed(road.seed), &self.style) }
+    }
+
+    fn text(&self, scenario: &Scenario, road: &RoadResult) -> anyhow::Result<String> {
+        let head = format!(
+            "// Kept by: {}\n// The drive of {:?} ends {:?} with a driving score of {:.2}; the trace is of this drive.\n",
+            self.command, self.driver, road.outcome, road.score.driving_score
+        );
+        Ok(head + &to_ron(scenario)? + "\n")
+    }
+}
+
+fn file_name(road: usize, end: &str) -> String {
+    format!("road_{road:03}.{end}")
+}
