@@ -10,6 +10,8 @@ use roadproof_env::scripted_controls_beside;
 use roadproof_perception::{CLASSES, Dataset, GAP_MAX_M, PerceptLabel, SegmentClass};
 use roadproof_sim::camera::car_instance;
 use roadproof_sim::seed::Stream;
+use roadproof_sim::traffic::{ActorKind, ActorSpec, ActorStart, Idm, Manoeuvre};
+use roadproof_sim::trigger::Trigger;
 use roadproof_sim::{
     Class, Controls, FleetError, Measures, Observations, Purpose, Scenario, Seed, Split, generate_drive,
 };
@@ -124,8 +126,49 @@ fn wandering_drive(seed: Seed, settings: &Settings) -> Scenario {
     scenario.duration_s = stream.uniform(0.5, 1.5) * settings.collect.drive_s;
     scenario.ego.offset_m = stream.uniform(-1.1, 1.1);
     scenario.ego.heading_deg = stream.uniform(-8.0, 8.0);
+    if stream.chance(settings.collect.close) {
+        begin_close(&mut scenario, &mut stream);
+    }
     scenario
 }
+
+/// Nobody else starts nearer than this in front of a drive that begins close behind a car: room for that car, however long it is.
+const ROOM_AHEAD_M: f32 = 40.0;
+
+/// Lets a drive begin right behind a car, which stands for a while or rolls on.
+fn begin_close(scenario: &mut Scenario, stream: &mut Stream) {
+    let ego = scenario.ego;
+    scenario
+        .actors
+        .retain(|actor| actor.start.lane != ego.lane || !(ego.s_m..ego.s_m + ROOM_AHEAD_M).contains(&actor.start.s_m));
+    let kind = match stream.below(4) {
+        0 => ActorKind::Truck,
+        1 => ActorKind::Van,
+        _ => ActorKind::Car,
+    };
+    let gap_m = stream.uniform(CLOSE_M.0, CLOSE_M.1);
+    let stands = stream.chance(0.6);
+    let speed_mps = if stands { 0.0 } else { stream.uniform(0.5, 8.0) };
+    let hold_s = Some(stream.uniform(2.0, 20.0));
+    let stop = Manoeuvre::Stop { when: Trigger::At { at_s: 0.0 }, decel_mps2: 3.0, hold_s };
+    scenario.ego.speed_mps = speed_mps;
+    scenario.actors.push(ActorSpec {
+        name: "close".to_owned(),
+        kind,
+        start: ActorStart {
+            lane: ego.lane,
+            s_m: ego.s_m + 0.5 * (ego.vehicle.length_m + kind.size_m().0) + gap_m,
+            speed_mps,
+        },
+        desired_speed_mps: Some(stream.uniform(2.0, 10.0)),
+        idm: Idm::default(),
+        colour: None,
+        script: if stands { vec![stop] } else { Vec::new() },
+    });
+}
+
+/// The gaps that such drives begin with.
+const CLOSE_M: (f32, f32) = (0.3, 6.0);
 
 /// The scripted driver, who wants to be somewhere else in its lane every few seconds.
 struct Wanderer {
@@ -211,6 +254,7 @@ const _: () = assert!(CLASSES == 6, "every class of perception is named above");
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::train::settings::CollectSettings;
     use std::path::Path;
     use std::time::Duration;
 
@@ -228,6 +272,37 @@ mod tests {
         assert_eq!(counts(None), (30, 10));
         let (frames, _) = sample(&settings, &Interrupt::never()).expect("drives that can be");
         assert_eq!(frames.len(), 4);
+    }
+
+    #[test]
+    fn drives_that_begin_close_show_what_is_right_ahead() {
+        let near = |close: f32| {
+            let text = format!(
+                "(drive: (camera: (width_px: 32, height_px: 16)), perception: (width: 32, height: 16, patch: 8),
+                collect: (frames: 3000, validation_frames: 10, worlds: 48, close: {close:?}))"
+            );
+            let settings = Settings::parse(&text, Path::new("settings")).expect("settings that can be");
+            let time = Allotment { limit: None, later: Duration::ZERO };
+            let frames = collect(&settings, time, &Interrupt::never()).expect("drives that can be").train;
+            let gaps = (0..frames.len()).filter_map(|frame| frames.label(frame).gap_m);
+            let nearer = [2.2, 4.0, 8.0].map(|limit_m| gaps.clone().filter(|gap_m| *gap_m < limit_m).count());
+            println!("close {close}: {nearer:?} of {} frames nearer than 2.2, 4 and 8 m", frames.len());
+            nearer[0]
+        };
+        let (never, usually, always) = (near(0.0), near(CollectSettings::default().close), near(1.0));
+        assert!(usually > 4 * (never + 1) && always > 2 * usually, "{never} {usually} {always}");
+    }
+
+    #[test]
+    fn a_drive_that_begins_close_can_be_built_with_the_gap_that_was_drawn() {
+        let settings =
+            Settings { collect: CollectSettings { close: 1.0, ..CollectSettings::default() }, ..Settings::default() };
+        for road in 0..100 {
+            let scenario = wandering_drive(Seed::of_split(Split::Train, 3, road), &settings);
+            let episode = roadproof_sim::Episode::new(scenario).unwrap_or_else(|error| panic!("{road}: {error}"));
+            let gap_m = episode.measures().gap_m.expect("a car ahead");
+            assert!((CLOSE_M.0 - 0.2..CLOSE_M.1 + 0.2).contains(&gap_m), "{road}: {gap_m} m");
+        }
     }
 
     /// The car behind the crest is 35 m ahead of who drives up to it, and shows once that one is on top.

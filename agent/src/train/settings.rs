@@ -25,6 +25,7 @@ mod range {
         every: usize = 1 to 1000;
         drive_s: f32 = 1.0 to 600.0;
         gust: f32 = 0.0 to 1.0;
+        close: f32 = 0.0 to 1.0;
         steps: usize = 1 to 10000000;
     }
     roadproof_range::bounded_option! {
@@ -94,11 +95,15 @@ pub struct CollectSettings {
     /// Chance per decision that a gust pushes the car.
     #[serde(deserialize_with = "range::gust")]
     pub gust: f32,
+    /// Share of the drives that begin right behind another car. The scripted driver never comes so close; who learns to drive does,
+    /// and has to see by then how close it is.
+    #[serde(deserialize_with = "range::close")]
+    pub close: f32,
 }
 
 impl Default for CollectSettings {
     fn default() -> Self {
-        Self { frames: 44_000, validation_frames: 4_000, worlds: 96, every: 14, drive_s: 18.0, gust: 0.01 }
+        Self { frames: 44_000, validation_frames: 4_000, worlds: 96, every: 14, drive_s: 18.0, gust: 0.01, close: 0.15 }
     }
 }
 

@@ -9,6 +9,8 @@ use serde::Serialize;
 const BATCH: usize = 256;
 /// A lead closer than this is near, in metres: about the braking distance from 20 m/s.
 const NEAR_M: f32 = 30.0;
+/// And closer than this a driver stops.
+const CLOSE_M: f32 = 5.0;
 
 /// Metrics of a perception on a dataset. `None` and NaN-free: a mean over nothing is `None`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -27,6 +29,8 @@ pub struct PerceptionReport {
     pub gap_mae_m: Option<f64>,
     /// The same over frames whose lead is closer than 30 m.
     pub gap_mae_near_m: Option<f64>,
+    /// The same over frames whose lead is closer than 5 m.
+    pub gap_mae_close_m: Option<f64>,
     /// Fraction of frames where a lead is seen exactly where there is one.
     pub lead_accuracy: Option<f64>,
     /// Frames of the dataset.
@@ -39,7 +43,7 @@ pub struct PerceptionReport {
 /// If the dataset has frames of another size.
 pub fn report(perception: &Perception, validation: &Dataset) -> PerceptionReport {
     let (mut lane_offset, mut heading, mut curvature) = (Mean::default(), Mean::default(), Mean::default());
-    let (mut gap, mut gap_near, mut lead) = (Mean::default(), Mean::default(), Mean::default());
+    let [mut gap, mut gap_near, mut gap_close, mut lead] = [(); 4].map(|()| Mean::default());
     let mut overlap = Overlap::default();
     for from in (0..validation.len()).step_by(BATCH) {
         let to = validation.len().min(from + BATCH);
@@ -53,6 +57,9 @@ pub fn report(perception: &Perception, validation: &Dataset) -> PerceptionReport
             lead.add(if truth.is_some() == (percept.lead_probability >= 0.5) { 1.0 } else { 0.0 });
             if let Some(gap_m) = truth {
                 gap.add((percept.gap_m - gap_m).abs());
+                if gap_m < CLOSE_M {
+                    gap_close.add((percept.gap_m - gap_m).abs());
+                }
                 if gap_m < NEAR_M {
                     gap_near.add((percept.gap_m - gap_m).abs());
                 }
@@ -74,6 +81,7 @@ pub fn report(perception: &Perception, validation: &Dataset) -> PerceptionReport
         curvature_mae_per_m: curvature.value(),
         gap_mae_m: gap.value(),
         gap_mae_near_m: gap_near.value(),
+        gap_mae_close_m: gap_close.value(),
         lead_accuracy: lead.value(),
         frames: validation.len(),
     }
