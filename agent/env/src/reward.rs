@@ -75,6 +75,9 @@ impl Default for RewardSettings {
     }
 }
 
+/// What a reward is the sum of, by the names of the weights.
+pub type Terms = [(&'static str, f32); 10];
+
 /// Gap that is safe at a speed: two metres and 1.2 seconds.
 fn safe_gap_m(speed_mps: f32) -> f32 {
     2.0 + 1.2 * speed_mps.max(0.0)
@@ -84,13 +87,12 @@ impl RewardSettings {
     /// The reward of the decision that led from `before` to `after`.
     #[must_use]
     pub fn reward(&self, before: &Measures, after: &Measures, verdict: &Verdict) -> f32 {
-        let [(_, first), rest @ ..] = self.terms(before, after, verdict);
-        rest.into_iter().fold(first, |sum, (_, term)| sum + term)
+        sum(&self.terms(before, after, verdict))
     }
 
     /// What that reward is the sum of, by the names of the weights.
     #[must_use]
-    pub fn terms(&self, before: &Measures, after: &Measures, verdict: &Verdict) -> [(&'static str, f32); 10] {
+    pub fn terms(&self, before: &Measures, after: &Measures, verdict: &Verdict) -> Terms {
         use roadproof_sim::Outcome::{Blocked, Collision, OffRoad, WrongWay};
         let ego = &after.ego;
         let limit_mps = after.speed_limit_mps;
@@ -113,6 +115,12 @@ impl RewardSettings {
             ("failure", if failed { -self.failure } else { 0.0 }),
         ]
     }
+}
+
+/// What terms add up to.
+pub(crate) fn sum(terms: &Terms) -> f32 {
+    let [(_, first), rest @ ..] = terms;
+    rest.iter().fold(*first, |sum, (_, term)| sum + term)
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@
 //! bootstrapped through.
 
 use crate::action::Action;
-use crate::reward::RewardSettings;
+use crate::reward::{RewardSettings, Terms, sum};
 use crate::roads::Roads;
 use roadproof_sim::{Fleet, FleetError, Observations, Outcome, Scenario, Score};
 
@@ -37,6 +37,8 @@ pub struct VectorEnv {
     roads: Roads,
     reward: RewardSettings,
     driven: u64,
+    /// What each drive under way has been rewarded with so far.
+    returns: Vec<f32>,
 }
 
 /// What one decision of all worlds led to.
@@ -44,6 +46,10 @@ pub struct VectorEnv {
 pub struct Transition {
     /// Reward of each world.
     pub reward: Vec<f32>,
+    /// What the rewards are the sums of, in the mean over worlds, by the names of their weights.
+    pub terms: Vec<(&'static str, f32)>,
+    /// Mean speed over worlds.
+    pub speed_mps: f32,
     /// Drives that failed, for each world: there is nothing after them.
     pub terminated: Vec<bool>,
     /// The drives that ended, in the order of their worlds.
@@ -59,6 +65,10 @@ pub struct Replaced {
     pub outcome: Outcome,
     /// What it was worth.
     pub score: Score,
+    /// The sum of its rewards.
+    pub episode_return: f32,
+    /// Decisions that it took.
+    pub decisions: u32,
     /// Whether it arrived or its time was up: the value of its last observation is then to be bootstrapped from.
     pub truncated: bool,
     /// Number of the road on which the next drive has begun.
@@ -81,7 +91,7 @@ impl VectorEnv {
         let scenarios: Vec<Scenario> = (driven..next).map(|road| roads.drive(road)).collect();
         let mut fleet = Fleet::new(scenarios, threads)?;
         let seen = fleet.observe();
-        Ok(Self { fleet, seen, roads, reward, driven: next })
+        Ok(Self { fleet, seen, roads, reward, driven: next, returns: vec![0.0; worlds] })
     }
 
     /// Whether frames are drawn from now on; drivers who do not look learn faster without.
@@ -123,20 +133,28 @@ impl VectorEnv {
     pub fn step(&mut self, actions: &[Action], look: impl FnOnce(&mut Observations)) -> Result<Transition, FleetError> {
         assert_eq!(actions.len(), self.seen.measures.len(), "one action for each world");
         let before = self.seen.measures.clone();
-        let worlds = self.seen.sensed.iter().zip(&self.seen.vehicles).zip(actions);
+        let worlds = actions.len();
+        let driving = self.seen.sensed.iter().zip(&self.seen.vehicles).zip(actions);
         let controls: Vec<_> =
-            worlds.map(|((sensed, vehicle), action)| action.controls(vehicle, &sensed.ego)).collect();
+            driving.map(|((sensed, vehicle), action)| action.controls(vehicle, &sensed.ego)).collect();
         self.fleet.step(&controls, &mut self.seen);
         look(&mut self.seen);
         let mut transition = Transition::default();
         for (world, before) in before.iter().enumerate() {
             let (after, verdict) = (&self.seen.measures[world], &self.seen.verdicts[world]);
-            transition.reward.push(self.reward.reward(before, after, verdict));
+            let terms = self.reward.terms(before, after, verdict);
+            let reward = sum(&terms);
+            transition.reward.push(reward);
+            transition.note(&terms, after.ego.speed_mps, worlds);
+            self.returns[world] += reward;
             let truncated = verdict.outcome.is_some_and(is_cut_off);
             transition.terminated.push(verdict.outcome.is_some() && !truncated);
             if let Some(outcome) = verdict.outcome {
-                let score = self.seen.scores[world];
-                transition.ended.push(Replaced { world, outcome, score, truncated, next_road: self.driven });
+                let (score, decisions) = (self.seen.scores[world], after.step);
+                let episode_return = std::mem::take(&mut self.returns[world]);
+                let next_road = self.driven;
+                let ended = Replaced { world, outcome, score, episode_return, decisions, truncated, next_road };
+                transition.ended.push(ended);
                 self.driven += 1;
             }
         }
@@ -145,6 +163,18 @@ impl VectorEnv {
             self.fleet.restart(fresh, &mut self.seen)?;
         }
         Ok(transition)
+    }
+}
+
+impl Transition {
+    /// Takes in one of so many worlds.
+    fn note(&mut self, terms: &Terms, speed_mps: f32, worlds: usize) {
+        let share = 1.0 / worlds as f32;
+        self.speed_mps += share * speed_mps;
+        if self.terms.is_empty() {
+            self.terms = terms.map(|(name, _)| (name, 0.0)).to_vec();
+        }
+        self.terms.iter_mut().zip(terms).for_each(|((_, mean), (_, term))| *mean += share * term);
     }
 }
 

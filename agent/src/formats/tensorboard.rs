@@ -105,6 +105,18 @@ impl EventWriter {
         self.append(&image_event(wall_time_s(), step, tag, &image))
     }
 
+    /// Says under which settings the run goes, by their names with dots, and which curves are its figures: TensorBoard compares runs by
+    /// both. Lists and what is left out are no settings to compare by.
+    ///
+    /// # Errors
+    /// [`TensorboardError::Write`]
+    pub fn hparams(&mut self, settings: &serde_json::Value, metrics: &[&str]) -> Result<(), TensorboardError> {
+        let mut all = Vec::new();
+        flatten("", settings, &mut all);
+        self.append(&hparams_event(wall_time_s(), "_hparams_/experiment", &experiment(&all, metrics)))?;
+        self.append(&hparams_event(wall_time_s(), "_hparams_/session_start_info", &session_start(&all)))
+    }
+
     /// Hands all events so far to the operating system, so that a running TensorBoard sees them.
     ///
     /// # Errors
@@ -205,6 +217,55 @@ fn text_event(wall_time_s: f64, step: u64, tag: &str, text: &str) -> Vec<u8> {
     summary_event(wall_time_s, step, &value)
 }
 
+/// Numbers, words and switches by their names with dots.
+fn flatten(path: &str, value: &serde_json::Value, into: &mut Vec<(String, Message)>) {
+    use serde_json::Value;
+    let mut push = |value: Message| into.push((path.to_owned(), value));
+    match value {
+        Value::Null | Value::Array(_) => {}
+        Value::Number(number) => push(Message::default().double(2, number.as_f64().unwrap_or(f64::NAN))),
+        Value::String(word) => push(Message::default().bytes(3, word.as_bytes())),
+        Value::Bool(on) => push(Message::default().varint(4, u64::from(*on))),
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                flatten(&path, value, into);
+            }
+        }
+    }
+}
+
+/// What settings and figures there are in runs of this kind.
+///
+/// # Source
+/// TensorBoard, `tensorboard/plugins/hparams/api.proto` and `plugin_data.proto`: `HParamsPluginData` and what it is made of.
+fn experiment(settings: &[(String, Message)], metrics: &[&str]) -> Message {
+    let experiment = settings.iter().fold(Message::default(), |experiment, (name, _)| {
+        experiment.bytes(4, &Message::default().bytes(1, name.as_bytes()).0)
+    });
+    let experiment = metrics.iter().fold(experiment, |experiment, tag| {
+        let name = Message::default().bytes(2, tag.as_bytes());
+        experiment.bytes(5, &Message::default().bytes(1, &name.0).0)
+    });
+    Message::default().bytes(2, &experiment.0)
+}
+
+/// The settings of this run: a map, whose entries are a key and a value.
+fn session_start(settings: &[(String, Message)]) -> Message {
+    let start = settings.iter().fold(Message::default(), |start, (name, value)| {
+        start.bytes(1, &Message::default().bytes(1, name.as_bytes()).bytes(2, &value.0).0)
+    });
+    Message::default().bytes(3, &start.0)
+}
+
+/// What a plugin is told stands in the metadata of a value that has nothing else.
+fn hparams_event(wall_time_s: f64, tag: &str, content: &Message) -> Vec<u8> {
+    let plugin = Message::default().bytes(1, b"hparams").bytes(2, &content.0);
+    let metadata = Message::default().bytes(1, &plugin.0);
+    let value = Message::default().bytes(1, tag.as_bytes()).bytes(9, &metadata.0);
+    summary_event(wall_time_s, 0, &value)
+}
+
 fn summary_event(wall_time_s: f64, step: u64, value: &Message) -> Vec<u8> {
     let summary = Message::default().bytes(1, &value.0);
     Message::default().double(1, wall_time_s).varint(2, step).bytes(5, &summary.0).0
@@ -293,6 +354,23 @@ mod tests {
         let expected = b"\x09\0\0\0\0\0\0\xf8\x3f\x10\x01\
             \x2a\x19\x0a\x17\x0a\x01c\x42\x08\x08\x07\x12\0\x42\x02hi\x4a\x08\x0a\x06\x0a\x04text";
         assert_eq!(text_event(1.5, 1, "c", "hi"), expected);
+    }
+
+    // The expected bytes are those of `HParamsPluginData` of TensorBoard 2.21, serialised by protobuf.
+
+    #[test]
+    fn settings_to_compare_by_are_those_of_tensorboard() {
+        let settings = serde_json::json!({"a": {"b": 0.5, "list": [1]}, "c": "x", "d": true, "none": null});
+        let mut all = Vec::new();
+        flatten("", &settings, &mut all);
+        let names: Vec<&str> = all.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["a.b", "c", "d"]);
+        let start = b"\x1a\x25\x0a\x10\x0a\x03a.b\x12\x09\x11\0\0\0\0\0\0\xe0\x3f\
+            \x0a\x08\x0a\x01c\x12\x03\x1a\x01x\x0a\x07\x0a\x01d\x12\x02\x20\x01";
+        assert_eq!(session_start(&all).0, start);
+        let experiment_of =
+            b"\x12\x1b\x22\x05\x0a\x03a.b\x22\x03\x0a\x01c\x22\x03\x0a\x01d\x2a\x08\x0a\x06\x12\x04loss";
+        assert_eq!(experiment(&all, &["loss"]).0, experiment_of);
     }
 
     #[test]

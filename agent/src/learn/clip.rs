@@ -4,17 +4,17 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::prelude::*;
 
-/// Scales all gradients of a module down so that their common norm is at most `norm`.
-pub fn clip_by_global_norm<M: Module>(module: &M, gradients: GradientsParams, norm: f32) -> GradientsParams {
+/// Scales all gradients of a module down so that their common norm is at most `norm`; returns what it was as well.
+pub fn clip_by_global_norm<M: Module>(module: &M, gradients: GradientsParams, norm: f32) -> (GradientsParams, f32) {
     let mut sum = SquareSum { gradients: &gradients, sum: 0.0 };
     module.visit(&mut sum);
     let total = sum.sum.sqrt();
     if total <= norm {
-        return gradients;
+        return (gradients, total);
     }
     let mut scaled = Scaled { gradients, scale: norm / total };
     module.visit(&mut scaled);
-    scaled.gradients
+    (scaled.gradients, total)
 }
 
 struct SquareSum<'a> {
@@ -54,7 +54,8 @@ mod tests {
         let layer: Linear = LinearConfig::new(4, 2).init(&device);
         let loss = (layer.forward(Tensor::<2>::ones([1, 4], &device)) * slope).sum();
         let gradients = GradientsParams::from_grads(loss.backward(), &layer);
-        let gradients = clip_by_global_norm(&layer, gradients, norm);
+        let (gradients, total) = clip_by_global_norm(&layer, gradients, norm);
+        assert!((total - slope * 10_f32.sqrt()).abs() < 1e-4, "{total}");
         let bias = layer.bias.as_ref().expect("a layer has biases unless it is told not to");
         let weight: Vec<f32> =
             gradients.get::<2>(layer.weight.id).expect("a gradient").into_data().try_to_vec().expect("f32");

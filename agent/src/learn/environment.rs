@@ -64,6 +64,10 @@ pub struct EnvironmentSettings {
 pub struct Experience {
     /// Reward of each world.
     pub reward: Vec<f32>,
+    /// What the rewards are the sums of, in the mean over worlds.
+    pub terms: Vec<(&'static str, f32)>,
+    /// Mean speed over worlds.
+    pub speed_mps: f32,
     /// Drives that failed.
     pub terminated: Vec<bool>,
     /// Last observations of drives that arrived or whose time was up: world and policy input.
@@ -141,7 +145,7 @@ impl Environment {
     /// [`FleetError`] if a new drive cannot be built.
     pub fn step(&mut self, actions: &[Action]) -> Result<Experience, FleetError> {
         let Self { env, senses, features, hardening, adversary } = self;
-        let Transition { reward, terminated, ended } = env.step(actions, |seen| {
+        let Transition { reward, terms, speed_mps, terminated, ended } = env.step(actions, |seen| {
             if let Some(adversary) = adversary {
                 adversary.act(hardening.attack_eps(), &mut seen.rgb);
             }
@@ -158,7 +162,7 @@ impl Environment {
             let worlds: Vec<usize> = ended.iter().map(|ended| ended.world).collect();
             senses.look_afresh(env.seen(), &worlds, features);
         }
-        Ok(Experience { reward, terminated, truncated, ended })
+        Ok(Experience { reward, terms, speed_mps, terminated, truncated, ended })
     }
 }
 

@@ -114,9 +114,28 @@ pub struct Samples {
     reward: Vec<f32>,
     /// λ-returns.
     targets: Vec<f32>,
+    /// What the greatest Q-values of all decisions add up to.
+    best_values: f64,
+    /// Chance of a random choice.
+    pub epsilon: f32,
+}
+
+/// What an update was like, each in the mean over its minibatches.
+#[derive(Clone, Copy, Debug)]
+pub struct UpdateFigures {
+    /// Squared temporal-difference error.
+    pub td_loss: f32,
+    /// Norm of all gradients together, before it is clipped.
+    pub gradient_norm: f32,
 }
 
 impl Samples {
+    /// Mean of the greatest Q-value of a decision.
+    #[must_use]
+    pub fn mean_best_value(&self) -> f32 {
+        (self.best_values / self.reward.len() as f64) as f32
+    }
+
     /// Mean reward of a decision of a world.
     #[must_use]
     pub fn mean_reward(&self) -> f32 {
@@ -171,12 +190,19 @@ impl Pqn {
         let PqnSettings { rollout: length, epsilon_start, epsilon_end, epsilon_share, .. } = self.settings;
         let epsilon = epsilon_start + (epsilon_end - epsilon_start) * (progress / epsilon_share).min(1.0);
         let actor = self.network.valid();
-        let mut rollout =
-            Samples { features: Vec::new(), actions: Vec::new(), reward: Vec::new(), targets: Vec::new() };
+        let mut rollout = Samples {
+            features: Vec::new(),
+            actions: Vec::new(),
+            reward: Vec::new(),
+            targets: Vec::new(),
+            best_values: 0.0,
+            epsilon,
+        };
         let mut heads = actor.heads(environment.features());
         let mut steps = Vec::with_capacity(length);
         for _ in 0..length {
             rollout.features.extend_from_slice(environment.features());
+            rollout.best_values += best_values(&heads).into_iter().map(f64::from).sum::<f64>();
             let actions: Vec<Action> =
                 heads.chunks_exact(OUTPUTS).map(|heads| self.explore(QValues(heads).best(), epsilon)).collect();
             let transition = environment.step(&actions)?;
@@ -206,22 +232,23 @@ impl Pqn {
         }
     }
 
-    /// Some epochs of minibatches over a rollout; returns the mean squared temporal-difference error.
-    pub fn update(&mut self, rollout: &Samples, learning_rate: f64) -> f32 {
+    /// Some epochs of minibatches over a rollout.
+    pub fn update(&mut self, rollout: &Samples, learning_rate: f64) -> UpdateFigures {
         let count = rollout.actions.len();
         let mut order: Vec<usize> = (0..count).collect();
         let size = count.div_ceil(self.settings.minibatches);
-        let mut losses = Vec::new();
+        let mut figures = Vec::new();
         for _ in 0..self.settings.epochs {
             order.shuffle(&mut self.random);
             for batch in order.chunks(size) {
-                losses.push(self.minibatch(rollout, batch, learning_rate));
+                figures.push(self.minibatch(rollout, batch, learning_rate));
             }
         }
-        losses.iter().sum::<f32>() / losses.len() as f32
+        let mean = |of: fn(&UpdateFigures) -> f32| figures.iter().map(of).sum::<f32>() / figures.len() as f32;
+        UpdateFigures { td_loss: mean(|one| one.td_loss), gradient_norm: mean(|one| one.gradient_norm) }
     }
 
-    fn minibatch(&mut self, rollout: &Samples, batch: &[usize], learning_rate: f64) -> f32 {
+    fn minibatch(&mut self, rollout: &Samples, batch: &[usize], learning_rate: f64) -> UpdateFigures {
         let device = Device::flex().autodiff();
         let features: Vec<f32> =
             batch.iter().flat_map(|&index| &rollout.features[index * FEATURES..][..FEATURES]).copied().collect();
@@ -244,9 +271,9 @@ impl Pqn {
             descent = descent + robust.loss(&self.network, &decisions);
         }
         let gradients = GradientsParams::from_grads(descent.backward(), &self.network);
-        let gradients = clip_by_global_norm(&self.network, gradients, self.settings.clip_norm);
+        let (gradients, gradient_norm) = clip_by_global_norm(&self.network, gradients, self.settings.clip_norm);
         self.network = self.optimizer.step(learning_rate, self.network.clone(), gradients);
-        loss / batch.len() as f32
+        UpdateFigures { td_loss: loss / batch.len() as f32, gradient_norm }
     }
 }
 
@@ -273,11 +300,18 @@ mod tests {
         let steer_wanted = |index: usize| 5.0 + 5.0 * features[index * FEATURES];
         let target = |(index, action): (usize, &Action)| -0.1 * (action.steer as f32 - steer_wanted(index)).abs();
         let targets = actions.iter().enumerate().map(target).collect();
-        let rollout = Samples { features: features.clone(), actions, reward: Vec::new(), targets };
+        let rollout = Samples {
+            features: features.clone(),
+            actions,
+            reward: Vec::new(),
+            targets,
+            best_values: 0.0,
+            epsilon: 0.0,
+        };
         let mut learner = Pqn::new(PqnSettings::default(), PolicySettings { hidden: 32 }, 1, None);
         learner.robust = on.then_some(robust);
         let batch: Vec<usize> = (0..COUNT).collect();
-        let loss = (0..150).map(|_| learner.minibatch(&rollout, &batch, 3e-3)).last();
+        let loss = (0..150).map(|_| learner.minibatch(&rollout, &batch, 3e-3).td_loss).last();
         let heads = learner.network.valid().heads(&features);
         let decisions = Decisions { features: &features, heads: &heads };
         let bounded = BoundedPolicy::new(&learner.network.valid());

@@ -10,8 +10,11 @@ use crate::policy::QNetwork;
 use crate::train::checkpoint::{Checkpoint, CheckpointError};
 use crate::train::settings::Settings;
 use roadproof_env::Roads;
+use roadproof_env::vector::Replaced;
 use roadproof_perception::Perception;
-use roadproof_sim::{FleetError, Outcome, Scenario, Score};
+use roadproof_sim::{FleetError, Outcome, Scenario};
+use std::collections::VecDeque;
+use std::time::Instant;
 
 /// Learning that cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -69,20 +72,33 @@ pub fn learn(
     let mut pace = Pace::new(first, pqn.updates, time.limit);
     let mut update = first;
     let mut recent = Recent::default();
+    let mut since = Instant::now();
     while pace.goes_on(update) && !interrupt.requested() {
         let progress = pace.progress(update);
         environment.grow(progress);
         learner.regularise(environment.regulariser());
         let rollout = learner.rollout(environment, progress as f32, |transition| recent.note(transition))?;
-        let loss = learner.update(&rollout, pqn.learning_rate * (1.0 - progress).max(0.02));
+        let learning_rate = pqn.learning_rate * (1.0 - progress).max(0.02);
+        let figures = learner.update(&rollout, learning_rate);
         update += 1;
-        if !loss.is_finite() {
+        if !figures.td_loss.is_finite() {
             return Err(LearnError::Diverged { update });
         }
         let step = update as u64 * per_update;
-        stage.set(step, format_args!("{}, loss {loss:.4}", recent.summary()));
-        events.scalar("learn/td_loss", step, loss)?;
-        events.scalar("learn/reward_per_decision", step, rollout.mean_reward())?;
+        stage.set(step, format_args!("{}, loss {:.4}", recent.summary(), figures.td_loss));
+        let per_s = per_update as f64 / since.elapsed().as_secs_f64();
+        since = Instant::now();
+        for (tag, value) in [
+            ("learn/td_loss", figures.td_loss),
+            ("learn/gradient_norm", figures.gradient_norm),
+            ("learn/learning_rate", learning_rate as f32),
+            ("learn/epsilon", rollout.epsilon),
+            ("learn/q_value", rollout.mean_best_value()),
+            ("learn/reward_per_decision", rollout.mean_reward()),
+            ("learn/decisions_per_s", per_s as f32),
+        ] {
+            events.scalar(tag, step, value)?;
+        }
         recent.log(step, events)?;
         if update.is_multiple_of(UPDATES_PER_CHECKPOINT) || checkpoint.is_due() {
             checkpoint.save_policy(&learner.policy(), update, environment.driven())?;
@@ -139,24 +155,39 @@ pub(crate) fn sample(settings: &Settings, environment: &mut Environment) -> Resu
     Ok((update_s, decision_s))
 }
 
-/// The last drives that ended, for people who watch.
+/// What happened of late, for people who watch.
 #[derive(Default)]
 struct Recent {
-    ended: std::collections::VecDeque<(Outcome, Score)>,
+    /// The last drives that ended.
+    ended: VecDeque<Replaced>,
+    /// What decisions since the last update were rewarded for, added up, and their number.
+    terms: Vec<(&'static str, f32)>,
+    speed_mps: f32,
+    decisions: usize,
 }
 
 impl Recent {
     const KEPT: usize = 200;
 
     fn note(&mut self, transition: &Experience) {
-        self.ended.extend(transition.ended.iter().map(|ended| (ended.outcome, ended.score)));
+        self.ended.extend(&transition.ended);
         while self.ended.len() > Self::KEPT {
             self.ended.pop_front();
         }
+        if self.terms.is_empty() {
+            self.terms = transition.terms.iter().map(|(name, _)| (*name, 0.0)).collect();
+        }
+        self.terms.iter_mut().zip(&transition.terms).for_each(|((_, sum), (_, term))| *sum += term);
+        self.speed_mps += transition.speed_mps;
+        self.decisions += 1;
     }
 
-    fn mean(&self, value: impl Fn(&(Outcome, Score)) -> f32) -> f32 {
+    fn mean(&self, value: impl Fn(&Replaced) -> f32) -> f32 {
         self.ended.iter().map(value).fold(0.0, |sum, value| sum + value) / self.ended.len().max(1) as f32
+    }
+
+    fn share(&self, outcome: Outcome) -> f32 {
+        self.mean(|ended| f32::from(u8::from(ended.outcome == outcome)))
     }
 
     fn summary(&self) -> String {
@@ -165,16 +196,34 @@ impl Recent {
         }
         format!(
             "completion {:.2}, score {:.1}, collisions {:.2}, off road {:.2} (last {} drives)",
-            self.mean(|(_, score)| score.route_completion),
-            self.mean(|(_, score)| score.driving_score),
-            self.mean(|(outcome, _)| f32::from(u8::from(*outcome == Outcome::Collision))),
-            self.mean(|(outcome, _)| f32::from(u8::from(*outcome == Outcome::OffRoad))),
+            self.mean(|ended| ended.score.route_completion),
+            self.mean(|ended| ended.score.driving_score),
+            self.share(Outcome::Collision),
+            self.share(Outcome::OffRoad),
             self.ended.len(),
         )
     }
 
-    fn log(&self, step: u64, events: &mut EventWriter) -> Result<(), TensorboardError> {
-        events.scalar("learn/route_completion", step, self.mean(|(_, score)| score.route_completion))?;
-        events.scalar("learn/driving_score", step, self.mean(|(_, score)| score.driving_score))
+    /// Curves of what happened; those of drives that ended have no point as long as none has. What is told of decisions is told once.
+    fn log(&mut self, step: u64, events: &mut EventWriter) -> Result<(), TensorboardError> {
+        let decisions = std::mem::take(&mut self.decisions).max(1) as f32;
+        events.scalar("learn/speed_mps", step, std::mem::take(&mut self.speed_mps) / decisions)?;
+        for (name, sum) in std::mem::take(&mut self.terms) {
+            events.scalar(&format!("reward/{name}"), step, sum / decisions)?;
+        }
+        if self.ended.is_empty() {
+            return Ok(());
+        }
+        for (tag, value) in [
+            ("learn/episode_return", self.mean(|ended| ended.episode_return)),
+            ("learn/episode_length", self.mean(|ended| ended.decisions as f32)),
+            ("learn/route_completion", self.mean(|ended| ended.score.route_completion)),
+            ("learn/driving_score", self.mean(|ended| ended.score.driving_score)),
+            ("learn/collisions", self.share(Outcome::Collision)),
+            ("learn/off_road", self.share(Outcome::OffRoad)),
+        ] {
+            events.scalar(tag, step, value)?;
+        }
+        Ok(())
     }
 }

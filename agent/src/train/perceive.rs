@@ -3,6 +3,7 @@
 //! A hardening attacks with few steps. That this does not turn into a network that holds against few steps only is
 //! watched: PGD of ten steps on validation frames, and the best network again with more steps if it did.
 
+use crate::formats::pictures::png_bytes;
 use crate::formats::tensorboard::{EventWriter, TensorboardError};
 use crate::harden::{Hardening, faulty_frame};
 use crate::host::interrupt::Interrupt;
@@ -11,6 +12,7 @@ use crate::host::progress::LongWork;
 use crate::train::checkpoint::{Checkpoint, CheckpointError};
 use crate::train::collect::Collected;
 use crate::train::settings::{PerceiveSettings, Settings};
+use crate::train::sight::{sight, telling_frame};
 use roadproof_perception::{
     Dataset, Perception, PerceptionReport, ShapeError, TrainLoss, Trainer, loss_under_attack, report,
 };
@@ -98,6 +100,7 @@ pub fn perceive(
             let report = report(&trainer.perception(), &data.validation);
             stage.note(summary(&report));
             log(&report, step, events)?;
+            show(&trainer.perception(), &data.validation, step, events)?;
             checkpoint.save_perception(&trainer.perception(), step)?;
             if let Some(eps) = hardening.full_eps() {
                 let now = trainer.perception();
@@ -118,6 +121,7 @@ pub fn perceive(
     let report = report(&perception, &data.validation);
     checkpoint.save_perception(&perception, step)?;
     log(&report, step, events)?;
+    show(&perception, &data.validation, step, events)?;
     stage.note(classes(&report));
     stage.finish(summary(&report));
     Ok(Perceived { perception, report, steps: step, hurried: pace.hurried() })
@@ -192,12 +196,13 @@ impl Watch {
 pub fn summary(report: &PerceptionReport) -> String {
     let number = |value: Option<f64>, digits: usize| value.map_or("-".to_owned(), |value| format!("{value:.digits$}"));
     format!(
-        "offset {} m, heading {} rad, curvature {} 1/m, gap {} m (below 30 m: {} m), lead {} %, mean IoU {}",
+        "offset {} m, heading {} rad, curvature {} 1/m, gap {} m (below 30 m: {} m, below 5 m: {} m), lead {} %, mean IoU {}",
         number(report.lane_offset_mae_m, 3),
         number(report.heading_mae_rad, 4),
         number(report.curvature_mae_per_m, 5),
         number(report.gap_mae_m, 1),
         number(report.gap_mae_near_m, 1),
+        number(report.gap_mae_close_m, 1),
         number(report.lead_accuracy.map(|share| 100.0 * share), 1),
         number(report.mean_iou, 3),
     )
@@ -218,6 +223,7 @@ fn log(report: &PerceptionReport, step: usize, events: &mut EventWriter) -> Resu
         ("perceive/heading_mae_rad", report.heading_mae_rad),
         ("perceive/curvature_mae_per_m", report.curvature_mae_per_m),
         ("perceive/gap_mae_m", report.gap_mae_m),
+        ("perceive/gap_mae_close_m", report.gap_mae_close_m),
         ("perceive/lead_accuracy", report.lead_accuracy),
         ("perceive/mean_iou", report.mean_iou),
     ];
@@ -226,6 +232,21 @@ fn log(report: &PerceptionReport, step: usize, events: &mut EventWriter) -> Resu
             events.scalar(tag, step as u64, value as f32)?;
         }
     }
+    events.flush()
+}
+
+/// A validation frame with what is seen in it.
+fn show(
+    perception: &Perception,
+    validation: &Dataset,
+    step: usize,
+    events: &mut EventWriter,
+) -> Result<(), TensorboardError> {
+    if validation.is_empty() {
+        return Ok(());
+    }
+    let (width, height, rgb) = sight(perception, validation, telling_frame(validation));
+    events.image_png("perceive/sight", step as u64, width, height, &png_bytes(width, height, &rgb))?;
     events.flush()
 }
 
