@@ -57,6 +57,9 @@ fn a_run_begins_with_the_weights_of_another_and_keeps_its_settings() {
         assert!(weights(&files, &start).1 == weights(tiny_run(), name).1, "{start} is not what the run began with");
         assert!(weights(&files, name).1 != weights(tiny_run(), name).1, "{name} did not change");
     }
+    let parent = &json(&files, "result.json")["about"]["driver"]["parent"];
+    assert_eq!(parent["name"], from.path().to_str().expect("a plain name"));
+    assert_eq!(parent["weights"], json(tiny_run(), "result.json")["about"]["driver"]["weights"]);
     let settings = Settings::read(&out.join("settings.ron")).expect("own settings");
     assert_eq!((settings.seed, settings.policy.hidden), (9, 16));
     assert!(settings.harden.is_some() && settings.memory == MemorySettings::STEADY);

@@ -9,7 +9,11 @@ use serde_json::Value;
 #[test]
 fn the_result_names_every_driver_with_its_figures() {
     let result = json(tiny_run(), "result.json");
-    assert_eq!(result["seed"], 5);
+    let about = &result["about"];
+    assert_eq!((&about["settings"]["seed"], &about["roads"]["split"]), (&5.into(), &"HeldOut".into()));
+    assert_eq!((&about["roads"]["seed"], &about["roads"]["roads"]), (&"0".into(), &4.into()), "{about}");
+    assert!(about["command"].as_str().is_some_and(|command| command.starts_with("roadproof train ")), "{about}");
+    assert!(about["driver"]["parent"].is_null() && about["driver"]["weights"]["policy"].is_string(), "{about}");
     for stage in ["collect", "perceive", "learn", "evaluate"] {
         assert!(result["wall_clock_s"][stage].as_f64().is_some_and(|seconds| seconds > 0.0), "{stage}");
     }
@@ -24,7 +28,7 @@ fn the_result_names_every_driver_with_its_figures() {
         within("route_completion", 0.0..=1.0);
         within("driving_score", 0.0..=100.0);
         assert_eq!(driver["episodes"], 4);
-        let infractions = driver["infractions"].as_object().expect("a table");
+        let infractions = driver["infractions_per_km"].as_object().expect("a table");
         assert!(infractions.contains_key("collisions_vehicle") && infractions.contains_key("off_road"));
         assert!(infractions.values().all(|rate| rate.as_f64().is_some_and(|rate| rate >= 0.0)), "{infractions:?}");
         let estimates = driver["estimates"].as_object().expect("a table");
@@ -37,6 +41,8 @@ fn the_result_names_every_driver_with_its_figures() {
         assert!((all - 1.0).abs() < 1e-6, "{estimates:?}");
         assert!(
             driver["comfort"]["bounds_broken"]["jerk"].is_u64()
+                && driver["roads"][3]["seed"].as_str().is_some_and(|seed| seed.parse::<u64>().is_ok())
+                && driver["roads"][3]["road"] == 3
                 && driver["roads"][0]["comfort"]["hard_braking"].is_u64()
         );
         let outcomes = driver["outcomes"].as_object().expect("a table");
@@ -84,8 +90,16 @@ fn evaluating_a_run_again_gives_its_figures_again() {
     // A training ends with the roads that everybody looks at, not with those that figures come from.
     let evaluate = ["evaluate", "--roads", "4", "--seed", "0", "--driver"];
     run_well(roadproof().args(evaluate).arg(folder.path()).arg("--json").arg(&report));
-    let again: Value = serde_json::from_slice(&std::fs::read(report).expect("a report")).expect("the report is JSON");
-    assert_eq!(again["drivers"][0], json(tiny_run(), "result.json")["drivers"][0]);
+    let mut again: Value =
+        serde_json::from_slice(&std::fs::read(report).expect("a report")).expect("the report is JSON");
+    let first = json(tiny_run(), "result.json");
+    let name = folder.path().to_str().expect("a plain name");
+    // Only the name is another: that of the folder instead of what a run calls its own driver.
+    assert_eq!(again["drivers"][0]["driver"].take(), name);
+    again["drivers"][0]["driver"] = "learned".into();
+    assert_eq!(again["drivers"][0], first["drivers"][0]);
+    assert_eq!((&again["about"]["driver"]["name"], &again["about"]["roads"]), (&name.into(), &first["about"]["roads"]));
+    assert_eq!(again["about"]["driver"]["weights"], first["about"]["driver"]["weights"]);
 }
 
 #[test]

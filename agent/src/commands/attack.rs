@@ -11,6 +11,7 @@ use crate::drive::replay::closed_loop;
 use crate::driver::{Driver, LearnedDriver};
 use crate::host::console::Console;
 use crate::host::interrupt::{self, Interrupt};
+use crate::host::program::quoted;
 use crate::host::progress::LongWork;
 use anyhow::Context;
 use clap::Args;
@@ -247,7 +248,7 @@ impl Arguments {
 
     /// The command that finds the same again, whatever the defaults will be.
     fn command(&self) -> String {
-        let eps = found::quoted(&self.eps.text);
+        let eps = quoted(&self.eps.text);
         let mut how = format!("--method {} --norm {} --eps {eps}", named(self.method), named(self.norm));
         // What has no effect is refused, and so not said.
         if self.method().takes_steps() {

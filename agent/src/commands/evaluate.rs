@@ -1,9 +1,9 @@
 //! `roadproof evaluate`
 
+use super::Ended;
 use super::choices::{Camera, SplitName};
 use super::trained::trained_under;
-use super::{Ended, typed_command};
-use crate::attack::found::quoted;
+use crate::drive::about::{About, AboutRoads};
 use crate::drive::evaluate::{EvaluateSettings, FIGURES_ROADS, FIGURES_SEED, evaluate};
 use crate::drive::keep::{Keeping, worst};
 use crate::drive::library::{LIBRARY_FOLDER, LibraryCount, ScenarioLibrary};
@@ -13,6 +13,8 @@ use crate::driver::Driver;
 use crate::host::console::{Console, note};
 use crate::host::files::{check_writable, write_atomically};
 use crate::host::interrupt;
+use crate::host::program::{quoted, typed_command};
+use crate::train::RESULT_FORMAT;
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use roadproof_sim::DriveStyle;
@@ -71,7 +73,7 @@ pub(super) struct Arguments {
 /// What `--json` writes; the same shape as a run's `result.json`, and the count of scenario files.
 #[derive(Serialize)]
 struct ResultFile<'a> {
-    seed: u64,
+    about: About,
     drivers: &'a [DriverResult],
     /// Of how many scenario files the driver keeps the bounds; null where there are none.
     library: Option<LibraryCount>,
@@ -100,11 +102,12 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
     let mut words = None;
     let (style, threads) = (settings.drive, settings.threads());
     if let Some(result) = evaluate(&mut driver, &roads, &style, threads, &interrupt)? {
-        results.push(result);
+        // By the name that was given: many drivers have learnt.
+        results.push(DriverResult { driver: arguments.driver.clone(), ..result });
         if arguments.camera == Camera::Bevy
             && let Some((second, cost)) = second_view(&mut driver, &roads, &style, threads, &interrupt)?
         {
-            results.push(second);
+            results.push(DriverResult { driver: format!("{}, bevy's frames", arguments.driver), ..second });
             words = Some(cost);
         }
     }
@@ -137,7 +140,13 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
     }
     if let Some(path) = &arguments.json {
         let wall_clock_s = [("evaluate", start.elapsed().as_secs_f64())].into();
-        let report = ResultFile { seed: roads.seed, drivers: &results, library: count, wall_clock_s };
+        let EvaluateSettings { roads, seed, split } = roads;
+        let about = About {
+            roads: Some(AboutRoads { split, seed, roads }),
+            settings: driver.learnt().then_some(settings),
+            ..About::this(RESULT_FORMAT).of(&arguments.driver, &driver)
+        };
+        let report = ResultFile { about, drivers: &results, library: count, wall_clock_s };
         write_atomically(path, &serde_json::to_vec_pretty(&report)?)?;
     }
     Ok(Ended::Held)

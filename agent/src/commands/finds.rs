@@ -3,6 +3,7 @@
 use crate::attack::found::{self, Place};
 use crate::driver::Driver;
 use crate::host::console::Console;
+use crate::host::program::quoted;
 use anyhow::Context;
 use clap::Args;
 use roadproof_sim::outcome::score::Score;
@@ -49,8 +50,8 @@ impl Subject {
 
     /// A command that takes a driver and this scenario, as one would type it in a shell.
     pub fn command(&self, name: &str, driver: &str, options: &str) -> String {
-        let scenario = found::quoted(&self.scenario.to_string_lossy());
-        format!("roadproof {name} {} {scenario} {options}", found::quoted(driver))
+        let scenario = quoted(&self.scenario.to_string_lossy());
+        format!("roadproof {name} {} {scenario} {options}", quoted(driver))
     }
 }
 

@@ -15,9 +15,9 @@ mod train;
 mod trained;
 mod watch;
 
-use crate::attack::found::quoted;
 use crate::host::console::{Console, note};
 use crate::host::interrupt::Stopped;
+use crate::host::program::version_line;
 use clap::{Parser, Subcommand};
 use roadproof_env::scripted_controls;
 use roadproof_sim::{Build, Clock, Episode};
@@ -28,7 +28,7 @@ const EXIT_CODES: &str =
 
 /// An autonomous-driving simulator, a perception stack and a reinforcement-learning trainer in one program.
 #[derive(Parser, Debug)]
-#[command(name = "roadproof", version, after_help = EXIT_CODES)]
+#[command(name = "roadproof", version = version_line(), after_help = EXIT_CODES, max_term_width = 100)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -130,12 +130,6 @@ fn command(cli: Cli, console: &mut Console) -> anyhow::Result<Ended> {
         Command::Bench(arguments) => bench::run(&arguments, console),
         Command::Snapshot(arguments) => snapshot::run(&arguments, console),
     }
-}
-
-/// The command that is running, as one would type it in a shell.
-fn typed_command() -> String {
-    let words = std::env::args_os().skip(1).map(|word| quoted(&word.to_string_lossy()));
-    std::iter::once("roadproof".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
 }
 
 /// The scripted driver's drive of a scenario at a time.

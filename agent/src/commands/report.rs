@@ -1,15 +1,16 @@
 //! `roadproof report`
 
+use super::Ended;
 use super::choices::{PartName, fault_kind, named};
 use super::trained::trained_under;
-use super::{Ended, typed_command};
+use crate::drive::about::About;
 use crate::driver::Driver;
 use crate::host::console::{Console, note};
 use crate::host::files::write_atomically;
 use crate::host::folder_lock::FolderLock;
 use crate::host::interrupt;
 use crate::host::run_folder::new_folder;
-use crate::robustness::{self, Part, Plan};
+use crate::robustness::{self, FORMAT, Part, Plan};
 use anyhow::Context;
 use clap::Args;
 use roadproof_sim::fault::FaultKind;
@@ -68,10 +69,13 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Result<Ended> {
     let name = &arguments.driver;
     let mut plan = arguments.plan()?;
-    let Driver::Learned(driver) = Driver::named(name, None)? else {
+    let driver = Driver::named(name, None)?;
+    let about = About::this(FORMAT).of(name, &driver);
+    let Driver::Learned(driver) = driver else {
         anyhow::bail!("the driver {name:?} has no gradients to attack: allowed are shipped, hardened and run folders");
     };
-    plan.drive = trained_under(name, None)?.drive;
+    let settings = trained_under(name, None)?;
+    plan.drive = settings.drive;
     let (out, made, lock) = match &arguments.out {
         Some(out) => own_folder(out)?,
         None => {
@@ -81,7 +85,8 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
     };
     let interrupt = interrupt::install()?;
     note(format_args!("report folder {}, seed {}", out.display(), plan.seed));
-    let measured = robustness::measure(&driver, name, &plan, typed_command(), &interrupt);
+    let about = About { settings: Some(settings), ..about };
+    let measured = robustness::measure(&driver, about, &plan, &interrupt);
     if made && !matches!(measured, Ok(Some(_))) {
         // Nothing has been written: an empty folder is no use to anybody.
         drop(lock);

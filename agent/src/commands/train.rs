@@ -2,11 +2,11 @@
 
 use super::Ended;
 use super::trained::trained_under;
-use crate::attack::found::quoted;
 use crate::drive::table::tables;
 use crate::driver::{Driver, LearnedDriver};
 use crate::host::console::{Console, note};
 use crate::host::interrupt;
+use crate::host::program::quoted;
 use crate::host::run_folder::{RunFolder, SETTINGS_FILE};
 use crate::train::checkpoint::{COLLECT, EVALUATE, LEARN, PERCEIVE, cut_in_words};
 use crate::train::settings::Settings;
@@ -115,7 +115,7 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
     note(format_args!("run folder {}, seed {}{wish}", run.root().display(), settings.seed));
     let begin = match (resumed, &start) {
         (true, _) => Begin::Resumed,
-        (false, Some(driver)) => Begin::From(driver),
+        (false, Some(driver)) => Begin::From(arguments.from.as_deref().unwrap_or_default(), driver),
         (false, None) => Begin::Fresh,
     };
     let trained = train(&settings, &run, begin, &interrupt)?;

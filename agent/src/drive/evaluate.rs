@@ -119,9 +119,10 @@ impl ComfortLogs {
 
 /// What became of drives that have ended.
 pub(crate) fn ended_roads(seeds: &[Seed], seen: &Observations, logs: &ComfortLogs) -> Vec<RoadResult> {
-    let drives = seeds.iter().zip(&seen.verdicts).zip(seen.scores.iter().zip(&logs.0));
-    let road = |((seed, verdict), (score, log)): ((&Seed, &Verdict), (&Score, &ComfortLog))| {
-        verdict.outcome.map(|outcome| RoadResult { seed: seed.0, outcome, score: *score, comfort: log.comfort() })
+    let drives = seeds.iter().zip(&seen.verdicts).zip(seen.scores.iter().zip(&logs.0)).enumerate();
+    let result = |(road, ((seed, verdict), (score, log))): (usize, ((&Seed, &Verdict), (&Score, &ComfortLog)))| {
+        let outcome = verdict.outcome?;
+        Some(RoadResult { road, seed: seed.0, outcome, score: *score, comfort: log.comfort() })
     };
-    drives.filter_map(road).collect()
+    drives.filter_map(result).collect()
 }

@@ -1,6 +1,8 @@
 //! Drives from start to end: held-out roads, scenario files and how many of them are kept, and how many decisions a second the
 //! machine makes.
 
+pub mod about;
+
 pub mod evaluate;
 
 pub mod result;

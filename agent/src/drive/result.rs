@@ -1,5 +1,6 @@
 //! What a driver did on some roads, added up: score, how drives ended, comfort, each as far as it can be trusted.
 
+use crate::drive::about::as_text;
 use crate::drive::interval::Estimate;
 use roadproof_sim::outcome::score::Infractions;
 use roadproof_sim::{Comfort, Outcome, Score};
@@ -24,9 +25,9 @@ pub struct DriverResult {
     /// What is quoted, with its interval.
     pub estimates: Estimates,
     /// Infractions per kilometre driven, all roads together.
-    pub infractions: BTreeMap<&'static str, f32>,
+    pub infractions_per_km: BTreeMap<&'static str, f32>,
     /// Standard deviation over roads of each road's own infractions per kilometre.
-    pub infractions_std: BTreeMap<&'static str, f32>,
+    pub infractions_per_km_std: BTreeMap<&'static str, f32>,
     /// Kilometres driven.
     pub driven_km: f32,
     /// How the drives ended.
@@ -76,7 +77,10 @@ pub struct ComfortResult {
 /// One road.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct RoadResult {
+    /// Its number, from 0.
+    pub road: usize,
     /// Its seed.
+    #[serde(serialize_with = "as_text")]
     pub seed: u64,
     /// How the drive ended.
     pub outcome: Outcome,
@@ -108,12 +112,12 @@ impl DriverResult {
         let per_km = |count: fn(&Infractions) -> f32| {
             roads.iter().map(|road| count(&road.score.infractions)).sum::<f32>() / driven_km.max(0.001)
         };
-        let infractions = INFRACTIONS.iter().map(|&(name, count)| (name, per_km(count))).collect();
+        let infractions_per_km = INFRACTIONS.iter().map(|&(name, count)| (name, per_km(count))).collect();
         let spread = |count: fn(&Infractions) -> f32| {
             let each = |road: &RoadResult| 1000.0 * count(&road.score.infractions) / road.score.driven_m.max(1.0);
             mean_and_spread(roads.iter().map(each)).1
         };
-        let infractions_std = INFRACTIONS.iter().map(|&(name, count)| (name, spread(count))).collect();
+        let infractions_per_km_std = INFRACTIONS.iter().map(|&(name, count)| (name, spread(count))).collect();
         let mut outcomes = BTreeMap::new();
         for road in &roads {
             *outcomes.entry(format!("{:?}", road.outcome)).or_insert(0) += 1;
@@ -126,8 +130,8 @@ impl DriverResult {
             driving_score,
             driving_score_std,
             estimates: Estimates::of(&roads),
-            infractions,
-            infractions_std,
+            infractions_per_km,
+            infractions_per_km_std,
             driven_km,
             outcomes,
             comfort: ComfortResult::of(&roads),
@@ -228,7 +232,7 @@ mod tests {
         // Who brakes hard jerks, and harder still leaves another bound as well.
         comfort.max_longitudinal_jerk_mps3 = hard_braking as f32;
         comfort.min_longitudinal_acceleration_mps2 = -(hard_braking as f32) / 2.0;
-        RoadResult { seed: 0, outcome, score, comfort }
+        RoadResult { road: 0, seed: 0, outcome, score, comfort }
     }
 
     #[test]

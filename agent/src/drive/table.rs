@@ -7,59 +7,67 @@ use comfy_table::{ContentArrangement, Table};
 use roadproof_sim::Split;
 use roadproof_sim::outcome::comfort::{EMERGENCY_BRAKING_MPS2, HARD_BRAKING_MPS2, NOTHING_WITHIN_M};
 
-/// Columns of a terminal that a table fits into; names that are too long are broken.
-const COLUMNS: u16 = 120;
+/// Columns of a terminal that a table fits into.
+const COLUMNS: usize = 80;
+/// Drivers side by side in a table that narrow; more stand below each other.
+const SIDE_BY_SIDE: usize = 3;
 
-/// Both tables, and below them what the figures are of.
+/// What a table says of each driver: the name of a figure, and how it reads.
+type Row = (&'static str, fn(&DriverResult) -> String);
+
+/// What costs points comes first, then what drives are like.
+const ROWS: [Row; 13] = [
+    ("driving score", |result| with_range(result.estimates.driving_score, 1.0)),
+    ("completion, %", |result| format!("{:.1}", 100.0 * result.route_completion)),
+    ("arrived, %", |result| with_range(result.estimates.arrived, 100.0)),
+    ("collided, %", |result| with_range(result.estimates.collided, 100.0)),
+    ("off road, %", |result| with_range(result.estimates.off_road, 100.0)),
+    ("blocked or late, %", |result| with_range(result.estimates.blocked_or_late, 100.0)),
+    ("out of lane, m/km", |result| per_km(result, "outside_lanes_m")),
+    ("too slow, /km", |result| per_km(result, "minimum_speed")),
+    ("in comfort, %", |result| with_range(result.estimates.arrived_comfortably, 100.0)),
+    ("broken most", |result| {
+        result.comfort.broken_most().map_or("nothing".to_owned(), |(bound, drives)| {
+            format!("{}, {:.0} %", bound.replace('_', " "), 100.0 * drives as f32 / result.episodes as f32)
+        })
+    }),
+    ("hard braking, /km", |result| with_range(result.estimates.hard_braking_per_km, 1.0)),
+    ("needless stops", |result| match result.comfort.needless_emergency_stops {
+        0 => "0".to_owned(),
+        stops => format!("{stops}, on {}", result.comfort.needless_emergency_drives),
+    }),
+    ("least TTC, s", |result| {
+        let seconds = |least_s: Option<f32>| least_s.map_or("none".to_owned(), |least_s| format!("{least_s:.2}"));
+        format!("{}, {} in 5 %", seconds(result.comfort.min_ttc_s), seconds(result.comfort.min_ttc_5_percent_s))
+    }),
+];
+
+/// A row for each figure and a column for each driver, and below what the figures are of.
 #[must_use]
 pub fn tables(results: &[DriverResult], roads: &EvaluateSettings) -> String {
-    let mut score = table(["driver", "driving score", "arrived", "collided", "off road", "blocked or late"]);
-    let mut comfort = table([
-        "driver",
-        "arrived in comfort",
-        "bound broken most",
-        "hard braking,\ndecisions /km",
-        "emergency stops,\nnothing ahead",
-        "least TTC\n(of 5 % of drives)",
-    ]);
-    for result in results {
-        let (estimates, felt) = (&result.estimates, &result.comfort);
-        let arrived = result.outcomes.get("Arrived").copied().unwrap_or(0);
-        let bounds = |of: Estimate| format!("({:.1}–{:.1} %)", 100.0 * of.low, 100.0 * of.high);
-        score.add_row([
-            result.driver.clone(),
-            format!("{:.1} ({})", estimates.driving_score.value, range(estimates.driving_score, 1.0)),
-            format!("{arrived} of {} {}", result.episodes, bounds(estimates.arrived)),
-            share(estimates.collided),
-            share(estimates.off_road),
-            share(estimates.blocked_or_late),
-        ]);
-        let broken = felt.broken_most().map_or("nothing".to_owned(), |(bound, drives)| {
-            format!("{}\n{:.0} % of drives", bound.replace('_', " "), 100.0 * drives as f32 / result.episodes as f32)
-        });
-        let seconds = |least_s: Option<f32>| least_s.map_or("none".to_owned(), |least_s| format!("{least_s:.2} s"));
-        comfort.add_row([
-            result.driver.clone(),
-            share(estimates.arrived_comfortably),
-            broken,
-            format!("{:.1} ({})", estimates.hard_braking_per_km.value, range(estimates.hard_braking_per_km, 1.0)),
-            match felt.needless_emergency_stops {
-                0 => "0".to_owned(),
-                stops => format!("{stops}, on {} of {}", felt.needless_emergency_drives, result.episodes),
-            },
-            format!("{} ({})", seconds(felt.min_ttc_s), seconds(felt.min_ttc_5_percent_s)),
-        ]);
-    }
+    let side_by_side = |results: &[DriverResult]| {
+        let mut table = Table::new();
+        table.load_preset(comfy_table::presets::UTF8_FULL_CONDENSED);
+        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(COLUMNS as u16);
+        table.set_header([""].into_iter().chain(results.iter().map(|result| result.driver.as_str())));
+        for (name, figure) in ROWS {
+            table.add_row(std::iter::once(name.to_owned()).chain(results.iter().map(figure)));
+        }
+        format!("{table}\n")
+    };
+    let tables: String = results.chunks(SIDE_BY_SIDE).map(side_by_side).collect();
     let split = match roads.split {
         Split::Train => "Training",
         Split::Validation => "Validation",
         Split::HeldOut => "Held-out",
     };
     format!(
-        "{score}\n{comfort}\n{split} roads 0 to {} of seed {}, from the same generator as training. In brackets: intervals of 95 %.\n\
-         Arrived in comfort: at the end of the road, and within all of nuPlan's bounds on the way, over all roads.\n\
-         Hard braking: over {HARD_BRAKING_MPS2} m/s². Emergency stop: {EMERGENCY_BRAKING_MPS2} m/s² or more. Nothing ahead: no car \
-         within {NOTHING_WITHIN_M} m.\nTTC: time to collision with what is ahead.{}",
+        "{tables}{split} roads 0 to {} of seed {}, from the same generator as training.\n\
+         In brackets: intervals of 95 %. Too slow: parts of the route driven slower than\n\
+         the traffic, each by its shortfall. In comfort: arrived within nuPlan's bounds;\n\
+         broken most: the one that most drives broke. Hard braking: decisions over\n\
+         {HARD_BRAKING_MPS2} m/s². Needless stops: {EMERGENCY_BRAKING_MPS2} m/s² or more with no car within {NOTHING_WITHIN_M} m.\n\
+         TTC: time to collision with what is ahead.{}",
         roads.roads - 1,
         roads.seed,
         looked_at(roads)
@@ -72,15 +80,8 @@ fn looked_at(roads: &EvaluateSettings) -> String {
         return String::new();
     }
     format!(
-        "\nEvery training looks at these roads: figures to quote are those of `roadproof evaluate`, on roads of seed {FIGURES_SEED}."
+        "\nEvery training looks at these roads: figures to quote are those of\n`roadproof evaluate`, on roads of seed {FIGURES_SEED}."
     )
-}
-
-fn table<const N: usize>(header: [impl Into<comfy_table::Cell>; N]) -> Table {
-    let mut table = Table::new();
-    table.load_preset(comfy_table::presets::UTF8_FULL_CONDENSED).set_header(header);
-    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(COLUMNS);
-    table
 }
 
 /// The ends of an interval, as exactly as they are worth.
@@ -89,9 +90,15 @@ fn range(estimate: Estimate, scale: f32) -> String {
     format!("{:.places$}–{:.places$}", scale * estimate.low, scale * estimate.high)
 }
 
-/// A share in per cent with its interval.
-fn share(estimate: Estimate) -> String {
-    format!("{:.1} % ({})", 100.0 * estimate.value, range(estimate, 100.0))
+/// A figure with its interval.
+fn with_range(estimate: Estimate, scale: f32) -> String {
+    let places = usize::from(scale * estimate.high < 200.0);
+    format!("{:.places$} ({})", scale * estimate.value, range(estimate, scale))
+}
+
+/// What happens so often in a kilometre.
+fn per_km(result: &DriverResult, infraction: &str) -> String {
+    format!("{:.2}", result.infractions_per_km.get(infraction).copied().unwrap_or(0.0))
 }
 
 #[cfg(test)]
@@ -108,17 +115,21 @@ mod tests {
         let roads = EvaluateSettings { roads: 3, ..EvaluateSettings::default() };
         let driven = evaluate(&mut Driver::Scripted, &roads, &style, 1, &Interrupt::never());
         let mut results = vec![driven.expect("a style").expect("nobody interrupts")];
-        results.push(DriverResult { driver: "learned, bevy's frames".to_owned(), ..results[0].clone() });
+        let name = "/a/folder/with/a/long/name/runs/20261128T101500Z-1".to_owned();
+        results.extend(
+            [name, "learned, bevy's frames".to_owned(), "blind".to_owned()]
+                .map(|driver| DriverResult { driver, ..results[0].clone() }),
+        );
         let shown = tables(&results, &roads);
         for line in shown.lines() {
-            assert!(line.chars().count() <= usize::from(COLUMNS), "{} columns: {line}", line.chars().count());
+            assert!(line.chars().count() <= COLUMNS, "{} columns: {line}", line.chars().count());
         }
         for said in [
-            "│ scripted ",
-            " 3 of 3 (",
-            "arrived in",
+            "┆ scripted ",
+            "│ out of lane, m/km  ┆ ",
+            "│ arrived, %         ┆ 100.0 (",
             "Held-out roads 0 to 2 of seed 0, from the same generator as training",
-            "figures to quote are those of `roadproof evaluate`, on roads of seed 2026",
+            "figures to quote are those of\n`roadproof evaluate`, on roads of seed 2026",
         ] {
             assert!(shown.contains(said), "{said:?} is not in {shown}");
         }

@@ -69,6 +69,12 @@ impl OdometryDriver {
         Self { odometer: Odometer::new(spec.memory, 0), policy, spec }
     }
 
+    /// What it has learnt.
+    #[must_use]
+    pub fn policy(&self) -> &QNetwork {
+        &self.policy
+    }
+
     /// Reads a driver from the folder of a run without a camera, or from any folder with its specification and policy.
     ///
     /// # Errors

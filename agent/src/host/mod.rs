@@ -1,5 +1,7 @@
 //! The machine that the program runs on: files, run folders, signals, progress on the terminal.
 
+pub mod program;
+
 pub mod files;
 
 pub mod threads;

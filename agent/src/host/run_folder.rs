@@ -227,10 +227,27 @@ fn new_folder_of(parent: &Path, unix_s: u64, name_hint: &str) -> Result<PathBuf,
 }
 
 /// `20260131T235959Z`: ISO 8601 in its basic form, which every file system accepts and sorts by time.
+fn utc_date_time(unix_s: u64) -> String {
+    let [year, month, day, hour, minute, second] = utc(unix_s);
+    format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
+}
+
+/// Now in UTC: `2026-01-31T23:59:59Z`.
+///
+/// # Source
+/// RFC 3339.
+#[must_use]
+pub fn utc_now() -> String {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let [year, month, day, hour, minute, second] = utc(since_epoch.as_secs());
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
+/// Year, month, day, hour, minute and second.
 ///
 /// # Source
 /// `civil_from_days` of Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms".
-fn utc_date_time(unix_s: u64) -> String {
+fn utc(unix_s: u64) -> [u64; 6] {
     let (days, second_of_day) = (unix_s / 86_400, unix_s % 86_400);
     // Years begin in March, so that the leap day is the last of its year; eras of 400 years begin in year 0.
     let day = days + 719_468;
@@ -241,8 +258,7 @@ fn utc_date_time(unix_s: u64) -> String {
     let day_of_month = day_of_year - (153 * month_from_march + 2) / 5 + 1;
     let month = (month_from_march + 2) % 12 + 1;
     let year = era * 400 + year_of_era + u64::from(month <= 2);
-    let (hour, minute, second) = (second_of_day / 3_600, second_of_day / 60 % 60, second_of_day % 60);
-    format!("{year:04}{month:02}{day_of_month:02}T{hour:02}{minute:02}{second:02}Z")
+    [year, month, day_of_month, second_of_day / 3_600, second_of_day / 60 % 60, second_of_day % 60]
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The report: what is in it, and how it is made.
 
 use crate::attack::end_to_end::EndToEnd;
+use crate::drive::about::About;
 use crate::drive::interval::Estimate;
 use crate::drive::library::{LibraryCount, ScenarioLibrary};
 use crate::driver::{Driver, LearnedDriver};
@@ -32,19 +33,13 @@ use std::path::Path;
 use std::time::Instant;
 
 /// Version of the report's shape.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// Everything that was measured. What the plan leaves out is null or empty.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    /// Version of this shape, [`FORMAT`].
-    pub format: u32,
-    /// Version of the program.
-    pub roadproof: &'static str,
-    /// The command line that made it.
-    pub command: String,
-    /// The driver: `shipped` or the folder of its run.
-    pub driver: String,
+    /// Where it comes from, with [`FORMAT`] as its version.
+    pub about: About,
     /// What was to be measured.
     pub plan: Plan,
     /// Width and height of the driver's camera, in pixels.
@@ -117,16 +112,15 @@ pub struct Headline {
 /// What cannot be read or built, in one message.
 pub fn measure(
     driver: &LearnedDriver,
-    name: &str,
+    about: About,
     plan: &Plan,
-    command: String,
     interrupt: &Interrupt,
 ) -> anyhow::Result<Option<Report>> {
     plan.check().map_err(anyhow::Error::msg)?;
     let mut clock = Clock { since: Instant::now(), parts: BTreeMap::new() };
     let library = Library::read(driver.spec(), plan)?;
     let camera = driver.spec().camera;
-    let mut report = Report::empty(name, plan, command, (camera.width_px, camera.height_px));
+    let mut report = Report::empty(about, plan, (camera.width_px, camera.height_px));
     let (families, drives) = (library.under_faults(plan), library.under_attack(plan));
     let agenda = Agenda::of(plan, families.iter().map(|family| family.drives.len()).sum(), drives.len());
     let all = library.all(plan);
@@ -234,12 +228,9 @@ fn examples<'a>(
 }
 
 impl Report {
-    fn empty(name: &str, plan: &Plan, command: String, camera_px: (u16, u16)) -> Self {
+    fn empty(about: About, plan: &Plan, camera_px: (u16, u16)) -> Self {
         Self {
-            format: FORMAT,
-            roadproof: env!("CARGO_PKG_VERSION"),
-            command,
-            driver: name.to_owned(),
+            about,
             plan: plan.clone(),
             camera_px,
             sample: SAMPLE,

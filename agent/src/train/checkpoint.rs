@@ -1,5 +1,6 @@
 //! What a run has learnt so far and how far it has come, on disk; saved as it goes, so that little is lost whatever happens.
 
+use crate::drive::about::{Parent, Weights};
 use crate::driver::{LearnedDriver, PERCEPTION_FILE, POLICY_FILE};
 use crate::host::run_folder::{RunFolder, RunFolderError};
 use crate::policy::{PolicySettings, QNetwork};
@@ -8,7 +9,7 @@ use roadproof_perception::{Perception, PerceptionSettings};
 use roadproof_sim::text;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// File that says how far a run has come.
@@ -63,6 +64,9 @@ pub struct Progress {
     pub learn_updates: usize,
     /// Whether all work of the policy is done.
     pub learned: bool,
+    /// The driver whose weights the run began with.
+    #[serde(default)]
+    pub parent: Option<Parent>,
     /// Roads the policy has learnt on.
     pub roads: u64,
     /// Whether the driver was evaluated as it is now.
@@ -198,6 +202,13 @@ pub enum CheckpointError {
     },
 }
 
+/// The driver whose weights a run began with; none where the folder is no run, or its progress cannot be read.
+#[must_use]
+pub fn parent_of(folder: &Path) -> Option<Parent> {
+    let text = text::read(&folder.join(PROGRESS_FILE)).ok()?;
+    ron::from_str::<Progress>(&text).ok()?.parent
+}
+
 /// A run's checkpoint.
 pub struct Checkpoint {
     run: RunFolder,
@@ -219,10 +230,12 @@ impl Checkpoint {
     ///
     /// # Errors
     /// [`CheckpointError`] if they cannot be written.
-    pub fn from_driver(run: RunFolder, driver: &LearnedDriver) -> Result<Self, CheckpointError> {
+    pub fn from_driver(run: RunFolder, name: &str, driver: &LearnedDriver) -> Result<Self, CheckpointError> {
         run.write(START_PERCEPTION_FILE, &driver.perception().to_bytes()?)?;
         run.write(START_POLICY_FILE, &driver.policy().to_bytes()?)?;
-        Ok(Self::fresh(run))
+        let weights = Weights::of(Some(driver.perception()), driver.policy());
+        let parent = Some(Parent { name: name.to_owned(), weights });
+        Ok(Self::with_progress(run, Progress { parent, ..Progress::default() }))
     }
 
     /// The checkpoint of a run that goes on.

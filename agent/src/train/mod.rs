@@ -10,8 +10,10 @@ pub mod forecast;
 pub mod learn;
 pub mod perceive;
 pub mod settings;
+mod sight;
 
-use crate::drive::evaluate::evaluate;
+use crate::drive::about::{About, AboutDriver, AboutRoads, Weights};
+use crate::drive::evaluate::{EvaluateSettings, evaluate};
 use crate::drive::result::DriverResult;
 use crate::driver::{Driver, LearnedDriver, OdometryDriver, RandomDriver, SPEC_FILE};
 use crate::formats::tensorboard::EventWriter;
@@ -36,11 +38,18 @@ use std::time::{Duration, Instant};
 /// File with the figures of a run.
 pub const RESULT_FILE: &str = "result.json";
 
+/// Version of the shape of `result.json`, and of what `evaluate --json` writes.
+pub const RESULT_FORMAT: u32 = 2;
+
+/// Curves by which TensorBoard compares runs.
+const COMPARED_BY: [&str; 4] =
+    ["evaluate/driving_score_learned", "learn/driving_score", "learn/episode_return", "perceive/lane_offset_mae_m"];
+
 /// What `result.json` holds.
 #[derive(Debug, Serialize)]
 pub struct TrainResult {
-    /// The run's seed.
-    pub seed: u64,
+    /// Where it comes from.
+    pub about: About,
     /// Wall-clock seconds of each stage, all sessions together.
     pub wall_clock_s: BTreeMap<String, f64>,
     /// Whether all work was done in one go and the clock had no say, so that the same settings give the same bits; where a run began
@@ -67,8 +76,8 @@ pub struct Trained {
 pub enum Begin<'a> {
     /// With fresh weights.
     Fresh,
-    /// With the weights of another driver.
-    From(&'a LearnedDriver),
+    /// With the weights of another driver, by its name.
+    From(&'a str, &'a LearnedDriver),
     /// Where an earlier session of the same run stopped.
     Resumed,
 }
@@ -90,6 +99,7 @@ const MEASURED_EVERY: Duration = Duration::from_secs(60);
 /// A run under way.
 struct Run<'a> {
     settings: &'a Settings,
+    folder: &'a RunFolder,
     found: Vec<Scenario>,
     times: UnitTimes,
     measured: Option<Instant>,
@@ -112,7 +122,7 @@ pub fn train(
     let found = read_found(settings)?;
     let mut checkpoint = match begin {
         Begin::Fresh => Checkpoint::fresh(folder.clone()),
-        Begin::From(driver) => Checkpoint::from_driver(folder.clone(), driver)?,
+        Begin::From(name, driver) => Checkpoint::from_driver(folder.clone(), name, driver)?,
         Begin::Resumed => Checkpoint::resume(folder.clone())?,
     };
     // A damaged checkpoint is refused before anything in the folder is touched.
@@ -131,13 +141,15 @@ pub fn train(
     let mut events =
         if resumed { EventWriter::resume(folder.root(), step)? } else { EventWriter::create(folder.root())? };
     events.text("settings", step, &format!("```\n{}\n```", settings.to_ron()))?;
-    let mut run = Run { settings, found, times: UnitTimes::default(), measured: None, interrupt, checkpoint, events };
+    events.hparams(&serde_json::to_value(settings)?, &COMPARED_BY)?;
+    let mut run =
+        Run { settings, folder, found, times: UnitTimes::default(), measured: None, interrupt, checkpoint, events };
     let drivers = run.stages()?;
     run.events.flush()?;
     run.checkpoint.save()?;
     let progress = &run.checkpoint.progress;
     let result = TrainResult {
-        seed: settings.seed,
+        about: run.about()?,
         wall_clock_s: progress.wall_clock_s.clone(),
         repeatable: progress.learned && !progress.cut_short,
         cut: progress.cut.clone(),
@@ -146,6 +158,25 @@ pub fn train(
     };
     folder.write(RESULT_FILE, &serde_json::to_vec_pretty(&result)?)?;
     Ok(Trained { result: Some(result), note: note(&run.checkpoint, folder) })
+}
+
+impl Run<'_> {
+    /// Where the result comes from: the driver is that of the run as it is now.
+    fn about(&self) -> anyhow::Result<About> {
+        let Self { settings, checkpoint, .. } = self;
+        let policy = checkpoint.policy(settings.policy)?;
+        let perception = if settings.percepts { checkpoint.perception(settings.perception)? } else { None };
+        let weights = policy.map(|(policy, _)| Weights::of(perception.as_ref().map(|(network, _)| network), &policy));
+        let parent = checkpoint.progress.parent.clone();
+        let name = self.folder.root().display().to_string();
+        let EvaluateSettings { roads, seed, split } = settings.evaluate;
+        Ok(About {
+            driver: Some(AboutDriver { name, weights, parent }),
+            roads: Some(AboutRoads { split, seed, roads }),
+            settings: Some((*settings).clone()),
+            ..About::this(RESULT_FORMAT)
+        })
+    }
 }
 
 /// What the clock cut short and how to go on, or whatever else keeps the run from being repeatable.

@@ -4,6 +4,7 @@
 //! drive at one budget of reference; there the strongest few of each drive with more steps and starts; with the other budgets the
 //! strongest of each drive, and one of each kind of method. What was run on which drives, and with what effort, is part of the result.
 
+use crate::drive::about::as_text;
 use crate::drive::interval::Estimate;
 use crate::driver::LearnedDriver;
 use crate::host::interrupt::Interrupt;
@@ -46,6 +47,7 @@ pub struct AttackedDrive {
     /// Its name.
     pub name: String,
     /// Its seed.
+    #[serde(serialize_with = "as_text")]
     pub seed: u64,
     /// Whether there is no other car.
     pub empty: bool,

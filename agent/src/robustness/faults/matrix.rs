@@ -5,6 +5,7 @@
 //! here with the driving score for m.
 
 use crate::attack::found::KEPT;
+use crate::drive::about::as_text;
 use crate::drive::interval::Estimate;
 use crate::drive::rollout::{DriveEnd, drive_many};
 use crate::driver::LearnedDriver;
@@ -58,6 +59,7 @@ pub struct CleanDrive {
     /// Its name.
     pub name: String,
     /// Its seed.
+    #[serde(serialize_with = "as_text")]
     pub seed: u64,
     /// How it ended.
     pub outcome: Outcome,

@@ -43,7 +43,7 @@ figcaption{font-weight:600;margin-bottom:4px}
 #[must_use]
 pub fn page(report: &Report) -> String {
     let mut page = String::new();
-    let driver = escape(&report.driver);
+    let driver = escape(report.about.driver_name());
     let _ = write!(
         page,
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
@@ -51,8 +51,8 @@ pub fn page(report: &Report) -> String {
          <title>Robustness of {driver}</title><style>{STYLE}</style></head><body>\n\
          <h1>Robustness of the driver <code>{driver}</code></h1>\n\
          <p class=\"soft\">Roadproof {}. Made by <code>{}</code></p>\n",
-        report.roadproof,
-        escape(&report.command)
+        report.about.roadproof,
+        escape(&report.about.command)
     );
     for section in [
         sections::headline(report),

@@ -8,6 +8,7 @@
 //! # Source
 //! MCAP, <https://mcap.dev/spec>; pictures are `foxglove.CompressedImage`, everything is JSON under a JSON schema.
 
+use crate::drive::about::About;
 use crate::driver::Driver;
 use crate::formats::pictures::{base64, png_bytes};
 use crate::policy::QValues;
@@ -31,6 +32,8 @@ const MAGIC: &[u8] = b"\x89MCAP0\r\n";
 const SCENARIO: &str = "scenario.ron";
 const TRACE: &str = "scenario.trace";
 const RECORDED: &str = "recorded.perturbation";
+/// Version of the topics and attachments.
+const FORMAT: u32 = 1;
 /// Name of the metadata record.
 const ABOUT: &str = "roadproof";
 
@@ -132,11 +135,8 @@ pub fn of_controls(
 /// What the writer says of its own work.
 pub fn log(drive: &WatchedDrive, driver: &str, title: &str) -> anyhow::Result<Vec<u8>> {
     let mut writer = WriteOptions::new().compression(None).create(Cursor::new(Vec::new()))?;
-    let about = BTreeMap::from([
-        ("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
-        ("driver".to_owned(), driver.to_owned()),
-        ("scenario".to_owned(), title.to_owned()),
-    ]);
+    let mut about = About::this(FORMAT).of(driver, drive.driver()).as_words();
+    about.insert("scenario".to_owned(), title.to_owned());
     writer.write_metadata(&Metadata { name: ABOUT.to_owned(), metadata: about })?;
     let scenario = as_driven(drive)?;
     attach(&mut writer, SCENARIO, "text/plain", roadproof_sim::scenario::to_ron(&scenario)?.as_bytes())?;

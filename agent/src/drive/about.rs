@@ -1,0 +1,193 @@
+//! Where a result comes from: which program made it, by which command, of which driver, on which roads. Every file of results begins
+//! with it, so that two of them can be told apart and made again.
+
+use crate::driver::Driver;
+use crate::host::program;
+use crate::host::run_folder::utc_now;
+use crate::policy::QNetwork;
+use crate::train::checkpoint::parent_of;
+use crate::train::settings::Settings;
+use roadproof_perception::Perception;
+use roadproof_sim::Split;
+use serde::{Deserialize, Serialize, Serializer};
+use std::collections::BTreeMap;
+use std::path::Path;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// Where a result comes from.
+#[derive(Clone, Debug, Serialize)]
+pub struct About {
+    /// Version of the file's shape.
+    pub format: u32,
+    /// Version of the program.
+    pub roadproof: &'static str,
+    /// The commit that it was built from, where that is known.
+    pub commit: Option<&'static str>,
+    /// Optional parts that were built in.
+    pub features: Vec<&'static str>,
+    /// The command, as one would type it in a shell.
+    pub command: String,
+    /// When it was started, in UTC.
+    pub started: String,
+    /// Who drives.
+    pub driver: Option<AboutDriver>,
+    /// Which roads are driven.
+    pub roads: Option<AboutRoads>,
+    /// The settings that the driver was trained under.
+    pub settings: Option<Settings>,
+}
+
+/// A driver.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AboutDriver {
+    /// The name or folder that was given.
+    pub name: String,
+    /// Its weights; none for who has learnt nothing.
+    pub weights: Option<Weights>,
+    /// The driver whose weights its training began with.
+    pub parent: Option<Parent>,
+}
+
+/// Weights, by the xxh3 of their files in 64 bits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Weights {
+    /// `perception.safetensors`; none for who looks through no camera.
+    pub perception: Option<String>,
+    /// `policy.safetensors`.
+    pub policy: String,
+}
+
+/// A driver that another began as.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Parent {
+    /// The name or folder that was given.
+    pub name: String,
+    /// Its weights.
+    pub weights: Weights,
+}
+
+/// Some roads.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct AboutRoads {
+    /// Which family they are of.
+    pub split: Split,
+    /// Where they are drawn from.
+    #[serde(serialize_with = "as_text")]
+    pub seed: u64,
+    /// How many.
+    pub roads: usize,
+}
+
+/// A number as text: beyond 2^53 many readers of JSON round.
+pub(crate) fn as_text<S: Serializer>(number: &u64, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(number)
+}
+
+impl About {
+    /// What this process makes now.
+    #[must_use]
+    pub fn this(format: u32) -> Self {
+        Self {
+            format,
+            roadproof: program::VERSION,
+            commit: program::COMMIT,
+            features: program::features(),
+            command: program::typed_command(),
+            started: utc_now(),
+            driver: None,
+            roads: None,
+            settings: None,
+        }
+    }
+
+    /// The same, of a driver by the name that was given.
+    #[must_use]
+    pub fn of(self, name: &str, driver: &Driver) -> Self {
+        Self { driver: Some(AboutDriver::of(name, driver)), ..self }
+    }
+
+    /// The name of the driver, if there is one.
+    #[must_use]
+    pub fn driver_name(&self) -> &str {
+        self.driver.as_ref().map_or("", |driver| &driver.name)
+    }
+
+    /// As text by name, for formats that have nothing else: what is more than a word is JSON.
+    #[must_use]
+    pub fn as_words(&self) -> BTreeMap<String, String> {
+        let Ok(serde_json::Value::Object(fields)) = serde_json::to_value(self) else { return BTreeMap::new() };
+        let word = |value| match value {
+            serde_json::Value::String(text) => text,
+            other => other.to_string(),
+        };
+        fields.into_iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| (name, word(value))).collect()
+    }
+}
+
+impl AboutDriver {
+    fn of(name: &str, driver: &Driver) -> Self {
+        let weights = match driver {
+            Driver::Learned(driver) | Driver::Blind(driver) => {
+                Some(Weights::of(Some(driver.perception()), driver.policy()))
+            }
+            Driver::Odometry(driver) => Some(Weights::of(None, driver.policy())),
+            Driver::Scripted | Driver::Straight | Driver::Random(_) => None,
+        };
+        let parent = weights.as_ref().and_then(|_| parent_of(Path::new(name)));
+        Self { name: name.to_owned(), weights, parent }
+    }
+}
+
+impl Weights {
+    /// Those of these networks.
+    #[must_use]
+    pub fn of(perception: Option<&Perception>, policy: &QNetwork) -> Self {
+        let digest = |bytes: Vec<u8>| format!("{:016x}", xxh3_64(&bytes));
+        // Networks that were read have a form to be written in.
+        let perception = perception.map(|perception| digest(perception.to_bytes().unwrap_or_default()));
+        Self { perception, policy: digest(policy.to_bytes().unwrap_or_default()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_are_known_by_the_digest_of_their_files() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets/weights");
+        let digest = |file: &str| {
+            let bytes = std::fs::read(folder.join(file)).expect("the weights that ship");
+            format!("{:016x}", xxh3_64(&bytes))
+        };
+        let of = |name: &str| {
+            let driver = Driver::named(name, None).expect("it is built in");
+            AboutDriver::of(name, &driver).weights
+        };
+        for (name, at) in [("shipped", ""), ("hardened", "hardened/")] {
+            let weights = of(name).expect("it has learnt");
+            assert_eq!(weights.policy, digest(&format!("{at}policy.safetensors")), "{name}");
+            assert_eq!(weights.perception, Some(digest(&format!("{at}perception.safetensors"))), "{name}");
+        }
+        let odometry = of("odometry").expect("it has learnt");
+        assert_eq!((odometry.perception, odometry.policy), (None, digest("odometry/policy.safetensors")));
+        assert_eq!(of("scripted"), None);
+    }
+
+    #[test]
+    fn a_result_says_where_it_comes_from() {
+        let driver = Driver::named("straight", None).expect("it is built in");
+        let about = About::this(7).of("straight", &driver);
+        let roads = AboutRoads { split: Split::HeldOut, seed: u64::MAX, roads: 3 };
+        let json = serde_json::to_value(About { roads: Some(roads), ..about }).expect("JSON");
+        assert_eq!((&json["format"], &json["driver"]["name"]), (&7.into(), &"straight".into()));
+        assert_eq!(json["roads"]["seed"], "18446744073709551615");
+        assert!(
+            json["started"].as_str().is_some_and(|started| started.ends_with('Z') && started.len() == 20),
+            "{json}"
+        );
+        assert!(json["command"].as_str().is_some_and(|command| command.starts_with("roadproof")), "{json}");
+    }
+}
