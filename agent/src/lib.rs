@@ -25,6 +25,8 @@ pub mod memory;
 // Whole drives.
 pub mod drive;
 
+pub mod about;
+
 // What breaks a driver, what that leaves of its driving, and what cannot break it.
 pub mod attack;
 

@@ -2,10 +2,10 @@
 
 use super::Ended;
 use super::choices::{Camera, SplitName};
+use super::keep::{Keeping, worst};
 use super::trained::trained_under;
-use crate::drive::about::{About, AboutRoads};
+use crate::about::{About, AboutRoads};
 use crate::drive::evaluate::{EvaluateSettings, FIGURES_ROADS, FIGURES_SEED, evaluate};
-use crate::drive::keep::{Keeping, worst};
 use crate::drive::library::{LIBRARY_FOLDER, LibraryCount, ScenarioLibrary};
 use crate::drive::result::DriverResult;
 use crate::drive::table::tables;
@@ -143,7 +143,7 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
         let EvaluateSettings { roads, seed, split } = roads;
         let about = About {
             roads: Some(AboutRoads { split, seed, roads }),
-            settings: driver.learnt().then_some(settings),
+            settings: driver.learnt().then(|| serde_json::to_value(&settings)).transpose()?,
             ..About::this(RESULT_FORMAT).of(&arguments.driver, &driver)
         };
         let report = ResultFile { about, drivers: &results, library: count, wall_clock_s };

@@ -7,6 +7,7 @@ mod choices;
 mod evaluate;
 mod faults;
 mod finds;
+mod keep;
 mod replay;
 mod report;
 mod search;

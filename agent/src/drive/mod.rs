@@ -1,8 +1,6 @@
 //! Drives from start to end: held-out roads, scenario files and how many of them are kept, and how many decisions a second the
 //! machine makes.
 
-pub mod about;
-
 pub mod evaluate;
 
 pub mod result;
@@ -14,8 +12,6 @@ pub mod table;
 pub mod replay;
 
 pub mod library;
-
-pub mod keep;
 
 pub mod bench;
 

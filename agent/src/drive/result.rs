@@ -1,6 +1,6 @@
 //! What a driver did on some roads, added up: score, how drives ended, comfort, each as far as it can be trusted.
 
-use crate::drive::about::as_text;
+use crate::about::as_text;
 use crate::drive::interval::Estimate;
 use roadproof_sim::outcome::score::Infractions;
 use roadproof_sim::{Comfort, Outcome, Score};

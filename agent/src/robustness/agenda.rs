@@ -3,8 +3,7 @@
 //! A stage is predicted from the plan and from the pace of the stage under way: only the relations are known beforehand, not how fast
 //! a machine is. They are for display alone.
 
-use super::attacks::attacked::DRIVE_ATTACKS;
-use super::attacks::closed_loop::OF_EACH_KIND;
+use super::attacks::attacked::{DRIVE_ATTACKS, OF_EACH_KIND};
 use super::plan::{Part, Plan};
 
 /// A stage that shows its progress.

@@ -1,7 +1,7 @@
 //! The report: what is in it, and how it is made.
 
+use crate::about::About;
 use crate::attack::end_to_end::EndToEnd;
-use crate::drive::about::About;
 use crate::drive::interval::Estimate;
 use crate::drive::library::{LibraryCount, ScenarioLibrary};
 use crate::driver::{Driver, LearnedDriver};

@@ -1,6 +1,6 @@
 //! What a run has learnt so far and how far it has come, on disk; saved as it goes, so that little is lost whatever happens.
 
-use crate::drive::about::{Parent, Weights};
+use crate::about::{PARENT_FILE, Parent};
 use crate::driver::{LearnedDriver, PERCEPTION_FILE, POLICY_FILE};
 use crate::host::run_folder::{RunFolder, RunFolderError};
 use crate::policy::{PolicySettings, QNetwork};
@@ -9,7 +9,7 @@ use roadproof_perception::{Perception, PerceptionSettings};
 use roadproof_sim::text;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// File that says how far a run has come.
@@ -64,9 +64,6 @@ pub struct Progress {
     pub learn_updates: usize,
     /// Whether all work of the policy is done.
     pub learned: bool,
-    /// The driver whose weights the run began with.
-    #[serde(default)]
-    pub parent: Option<Parent>,
     /// Roads the policy has learnt on.
     pub roads: u64,
     /// Whether the driver was evaluated as it is now.
@@ -202,13 +199,6 @@ pub enum CheckpointError {
     },
 }
 
-/// The driver whose weights a run began with; none where the folder is no run, or its progress cannot be read.
-#[must_use]
-pub fn parent_of(folder: &Path) -> Option<Parent> {
-    let text = text::read(&folder.join(PROGRESS_FILE)).ok()?;
-    ron::from_str::<Progress>(&text).ok()?.parent
-}
-
 /// A run's checkpoint.
 pub struct Checkpoint {
     run: RunFolder,
@@ -233,9 +223,8 @@ impl Checkpoint {
     pub fn from_driver(run: RunFolder, name: &str, driver: &LearnedDriver) -> Result<Self, CheckpointError> {
         run.write(START_PERCEPTION_FILE, &driver.perception().to_bytes()?)?;
         run.write(START_POLICY_FILE, &driver.policy().to_bytes()?)?;
-        let weights = Weights::of(Some(driver.perception()), driver.policy());
-        let parent = Some(Parent { name: name.to_owned(), weights });
-        Ok(Self::with_progress(run, Progress { parent, ..Progress::default() }))
+        run.write(PARENT_FILE, Parent::of(name, driver).to_ron().as_bytes())?;
+        Ok(Self::fresh(run))
     }
 
     /// The checkpoint of a run that goes on.

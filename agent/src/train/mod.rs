@@ -12,7 +12,7 @@ pub mod perceive;
 pub mod settings;
 mod sight;
 
-use crate::drive::about::{About, AboutDriver, AboutRoads, Weights};
+use crate::about::{About, AboutDriver, AboutRoads, Parent, Weights};
 use crate::drive::evaluate::{EvaluateSettings, evaluate};
 use crate::drive::result::DriverResult;
 use crate::driver::{Driver, LearnedDriver, OdometryDriver, RandomDriver, SPEC_FILE};
@@ -167,13 +167,13 @@ impl Run<'_> {
         let policy = checkpoint.policy(settings.policy)?;
         let perception = if settings.percepts { checkpoint.perception(settings.perception)? } else { None };
         let weights = policy.map(|(policy, _)| Weights::of(perception.as_ref().map(|(network, _)| network), &policy));
-        let parent = checkpoint.progress.parent.clone();
+        let parent = Parent::read(self.folder.root());
         let name = self.folder.root().display().to_string();
         let EvaluateSettings { roads, seed, split } = settings.evaluate;
         Ok(About {
             driver: Some(AboutDriver { name, weights, parent }),
             roads: Some(AboutRoads { split, seed, roads }),
-            settings: Some((*settings).clone()),
+            settings: Some(serde_json::to_value(settings)?),
             ..About::this(RESULT_FORMAT)
         })
     }

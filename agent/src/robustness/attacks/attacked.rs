@@ -72,6 +72,9 @@ pub(in crate::robustness) const DRIVE_ATTACKS: [DrivePlan; 24] = [
     apgd_ahead("apgd, emergency brake ahead", Goal::EmergencyBrake),
 ];
 
+/// Attacks that stand for their kind with every budget: without gradients, one step, many.
+pub(in crate::robustness) const OF_EACH_KIND: [&str; 3] = ["noise", "fgsm", "apgd"];
+
 /// The number of steps or tries a method is given.
 pub(in crate::robustness) fn effort(method: LossMethod, steps: usize, tries: usize) -> usize {
     if method.is_iterative() {

@@ -4,12 +4,12 @@
 //! drive at one budget of reference; there the strongest few of each drive with more steps and starts; with the other budgets the
 //! strongest of each drive, and one of each kind of method. What was run on which drives, and with what effort, is part of the result.
 
-use crate::drive::about::as_text;
+use crate::about::as_text;
 use crate::drive::interval::Estimate;
 use crate::driver::LearnedDriver;
 use crate::host::interrupt::Interrupt;
 use crate::robustness::agenda::{Agenda, Stage};
-use crate::robustness::attacks::attacked::{DRIVE_ATTACKS, DrivePlan, Driven};
+use crate::robustness::attacks::attacked::{DRIVE_ATTACKS, DrivePlan, Driven, OF_EACH_KIND};
 use crate::robustness::attacks::deepen::{Doubling, deepen, strongest_orders};
 use crate::robustness::attacks::run::{Order, Run, Targets, Walks};
 use crate::robustness::attacks::strength::{DrivePoint, WorstDrive, point, worst};
@@ -18,9 +18,6 @@ use crate::robustness::kept::Failure;
 use crate::robustness::plan::Plan;
 use roadproof_sim::{FleetError, Outcome};
 use serde::Serialize;
-
-/// Attacks that stand for their kind with every budget: without gradients, one step, many.
-pub(in crate::robustness) const OF_EACH_KIND: [&str; 3] = ["noise", "fgsm", "apgd"];
 
 /// What attacks do to drives. The sample are the drives: intervals are over them, and hold for other drives that are drawn alike.
 #[derive(Clone, Debug, Serialize)]

@@ -4,8 +4,8 @@
 //! Mean resilience rate: `mRR = mean over kinds i of Σ_s m_{i,s} / (S · m_clean)`, Kong et al. 2023, "`Robo3D`", arXiv:2303.17597,
 //! here with the driving score for m.
 
+use crate::about::as_text;
 use crate::attack::found::KEPT;
-use crate::drive::about::as_text;
 use crate::drive::interval::Estimate;
 use crate::drive::rollout::{DriveEnd, drive_many};
 use crate::driver::LearnedDriver;

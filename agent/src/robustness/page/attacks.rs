@@ -1,6 +1,7 @@
 //! Attacks on the page: what is left of drives, what was run on which of them, and decisions that were turned.
 
-use crate::robustness::attacks::closed_loop::{ClosedLoop, Group, OF_EACH_KIND};
+use crate::robustness::attacks::attacked::OF_EACH_KIND;
+use crate::robustness::attacks::closed_loop::{ClosedLoop, Group};
 use crate::robustness::attacks::examine::OpenLoop;
 use crate::robustness::attacks::run::Run;
 use crate::robustness::attacks::strength::DrivePoint;

@@ -8,7 +8,7 @@
 //! # Source
 //! MCAP, <https://mcap.dev/spec>; pictures are `foxglove.CompressedImage`, everything is JSON under a JSON schema.
 
-use crate::drive::about::About;
+use crate::about::About;
 use crate::driver::Driver;
 use crate::formats::pictures::{base64, png_bytes};
 use crate::policy::QValues;

@@ -1,12 +1,11 @@
 //! Where a result comes from: which program made it, by which command, of which driver, on which roads. Every file of results begins
 //! with it, so that two of them can be told apart and made again.
 
-use crate::driver::Driver;
+use crate::driver::{Driver, LearnedDriver};
+use crate::formats::ron_file;
 use crate::host::program;
 use crate::host::run_folder::utc_now;
 use crate::policy::QNetwork;
-use crate::train::checkpoint::parent_of;
-use crate::train::settings::Settings;
 use roadproof_perception::Perception;
 use roadproof_sim::Split;
 use serde::{Deserialize, Serialize, Serializer};
@@ -34,7 +33,7 @@ pub struct About {
     /// Which roads are driven.
     pub roads: Option<AboutRoads>,
     /// The settings that the driver was trained under.
-    pub settings: Option<Settings>,
+    pub settings: Option<serde_json::Value>,
 }
 
 /// A driver.
@@ -58,6 +57,9 @@ pub struct Weights {
     pub policy: String,
 }
 
+/// File of a run folder that says which driver the run began as.
+pub const PARENT_FILE: &str = "parent.ron";
+
 /// A driver that another began as.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -66,6 +68,26 @@ pub struct Parent {
     pub name: String,
     /// Its weights.
     pub weights: Weights,
+}
+
+impl Parent {
+    /// A driver by the name that was given.
+    #[must_use]
+    pub fn of(name: &str, driver: &LearnedDriver) -> Self {
+        Self { name: name.to_owned(), weights: Weights::of(Some(driver.perception()), driver.policy()) }
+    }
+
+    /// The driver that the run in a folder began as; none for a fresh one, and where there is no run.
+    #[must_use]
+    pub fn read(folder: &Path) -> Option<Self> {
+        ron_file::read(&folder.join(PARENT_FILE)).ok()
+    }
+
+    /// What [`PARENT_FILE`] holds.
+    #[must_use]
+    pub fn to_ron(&self) -> String {
+        ron_file::text_of("The driver whose weights this run began with.", self)
+    }
 }
 
 /// Some roads.
@@ -135,7 +157,7 @@ impl AboutDriver {
             Driver::Odometry(driver) => Some(Weights::of(None, driver.policy())),
             Driver::Scripted | Driver::Straight | Driver::Random(_) => None,
         };
-        let parent = weights.as_ref().and_then(|_| parent_of(Path::new(name)));
+        let parent = weights.as_ref().and_then(|_| Parent::read(Path::new(name)));
         Self { name: name.to_owned(), weights, parent }
     }
 }

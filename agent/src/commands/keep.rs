@@ -17,7 +17,7 @@ use roadproof_sim::{DriveStyle, Outcome, Scenario, Seed, generate_drive};
 use std::path::{Path, PathBuf};
 
 /// Where drives are kept.
-pub struct Keeping<'a> {
+pub(super) struct Keeping<'a> {
     /// The folder, made if it is not there.
     pub folder: &'a Path,
     /// The command that drove them, which every file names.
@@ -32,7 +32,7 @@ pub struct Keeping<'a> {
 
 /// A road that was kept.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Kept {
+pub(super) struct Kept {
     /// Its number among the roads, from 0.
     pub road: usize,
     /// How the drive ended.
@@ -45,7 +45,7 @@ pub struct Kept {
 
 /// The numbers of the worst roads, the worst first: those that did not end in an arrival, then those with the least score.
 #[must_use]
-pub fn worst(result: &DriverResult, count: usize) -> Vec<usize> {
+pub(super) fn worst(result: &DriverResult, count: usize) -> Vec<usize> {
     let mut numbers: Vec<usize> = (0..result.roads.len()).collect();
     let key = |&number: &usize| {
         let road = &result.roads[number];
