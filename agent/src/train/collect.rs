@@ -149,9 +149,13 @@ fn begin_close(scenario: &mut Scenario, stream: &mut Stream) {
     let gap_m = stream.uniform(CLOSE_M.0, CLOSE_M.1);
     let stands = stream.chance(0.6);
     let speed_mps = if stands { 0.0 } else { stream.uniform(0.5, 8.0) };
-    let hold_s = Some(stream.uniform(2.0, 20.0));
+    // Not for long: frames of who stands are all the same.
+    let hold_s = Some(stream.uniform(0.5, 4.0));
     let stop = Manoeuvre::Stop { when: Trigger::At { at_s: 0.0 }, decel_mps2: 3.0, hold_s };
     scenario.ego.speed_mps = speed_mps;
+    // Who drives up to somebody is about where it should be in its lane.
+    scenario.ego.offset_m *= 0.5;
+    scenario.ego.heading_deg *= 0.3;
     scenario.actors.push(ActorSpec {
         name: "close".to_owned(),
         kind,
@@ -254,7 +258,7 @@ const _: () = assert!(CLASSES == 6, "every class of perception is named above");
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::settings::CollectSettings;
+    use crate::train::settings::{CollectSettings, HARDENED_CLOSE};
     use std::path::Path;
     use std::time::Duration;
 
@@ -289,7 +293,7 @@ mod tests {
             println!("close {close}: {nearer:?} of {} frames nearer than 2.2, 4 and 8 m", frames.len());
             nearer[0]
         };
-        let (never, usually, always) = (near(0.0), near(CollectSettings::default().close), near(1.0));
+        let (never, usually, always) = (near(0.0), near(HARDENED_CLOSE), near(1.0));
         assert!(usually > 4 * (never + 1) && always > 2 * usually, "{never} {usually} {always}");
     }
 

@@ -95,17 +95,20 @@ pub struct CollectSettings {
     /// Chance per decision that a gust pushes the car.
     #[serde(deserialize_with = "range::gust")]
     pub gust: f32,
-    /// Share of the drives that begin right behind another car. The scripted driver never comes so close; who learns to drive does,
-    /// and has to see by then how close it is.
+    /// Share of the drives that begin right behind another car. The scripted driver never comes so close; a hardened one, whose filters
+    /// let it go on for a while, does, and has to see by then how close it is. A hardening takes 0.15 where this is nought.
     #[serde(deserialize_with = "range::close")]
     pub close: f32,
 }
 
 impl Default for CollectSettings {
     fn default() -> Self {
-        Self { frames: 44_000, validation_frames: 4_000, worlds: 96, every: 14, drive_s: 18.0, gust: 0.01, close: 0.15 }
+        Self { frames: 44_000, validation_frames: 4_000, worlds: 96, every: 14, drive_s: 18.0, gust: 0.01, close: 0.0 }
     }
 }
+
+/// Share of the drives that begin right behind another car in a hardening.
+pub const HARDENED_CLOSE: f32 = 0.15;
 
 /// How perception is trained.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -250,9 +253,12 @@ impl Settings {
     #[must_use]
     pub fn hardened(mut self, trained: bool) -> Self {
         self.harden = Some(self.harden.unwrap_or_default());
-        // Whoever chose filters keeps the choice.
+        // Whoever chose filters or close starts keeps the choice.
         if self.memory == MemorySettings::default() {
             self.memory = MemorySettings::STEADY;
+        }
+        if self.collect.close == 0.0 {
+            self.collect.close = HARDENED_CLOSE;
         }
         if trained {
             self.learn.epsilon_start = self.learn.epsilon_start.min(FINE_TUNING_EPSILON);
