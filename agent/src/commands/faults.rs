@@ -1,6 +1,7 @@
 //! `roadproof faults`
 
 use super::choices::{fault_kind, severity};
+use super::scenarios::scenarios;
 use super::{Ended, scripted_drive_at};
 use crate::formats::contact_sheet::{Tile, draw};
 use crate::formats::pictures::{read_png, write_png};
@@ -28,7 +29,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE", requires = "scenario")]
     sheet: Option<PathBuf>,
     /// The scenario whose frame the contact sheet shows, driven by the scripted driver.
-    #[arg(long, value_name = "FILE", requires = "sheet", conflicts_with = "image")]
+    #[arg(long, value_name = "FILE", requires = "sheet", conflicts_with = "image", value_parser = scenarios())]
     scenario: Option<PathBuf>,
     /// Time of that drive.
     #[arg(long, default_value_t = 0.0, value_name = "SECONDS", requires = "sheet", conflicts_with = "image")]

@@ -1,5 +1,6 @@
 //! What `attack` and `search` share: the scenario that is to be broken, and the place where what broke it is kept.
 
+use super::scenarios::scenarios;
 use crate::attack::found::{self, Place};
 use crate::driver::Driver;
 use crate::host::console::Console;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 #[derive(Args, Debug)]
 pub(super) struct Subject {
     /// The scenario; its camera and decision rate must be the driver's.
+    #[arg(value_parser = scenarios())]
     pub scenario: PathBuf,
     /// Where what broke the drive is kept.
     #[arg(long, value_name = "FOLDER", default_value = "scenarios/found")]

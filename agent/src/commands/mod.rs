@@ -10,6 +10,7 @@ mod finds;
 mod keep;
 mod replay;
 mod report;
+mod scenarios;
 mod search;
 mod snapshot;
 mod train;

@@ -1,6 +1,7 @@
 //! `roadproof replay`
 
 use super::Ended;
+use super::scenarios::scenarios;
 use super::trained::trained_under;
 use crate::drive::replay::{Case, CaseReport, bless, drive_case, family, name, title};
 use crate::driver::Driver;
@@ -34,8 +35,8 @@ A driver is held to the bounds for its class, if a file has some. Files whose ca
 are files without a trace whose faults are the camera's alone where the driver looks through none. A file that cannot be used is named, the others are driven, and the exit
 code is 2.")]
 pub(super) struct Arguments {
-    /// Scenario files or folders.
-    #[arg(default_value = "scenarios")]
+    /// Scenario files or folders, or names of the library: cut_in/from_left.
+    #[arg(default_value = "scenarios", value_parser = scenarios())]
     paths: Vec<PathBuf>,
     /// scripted, straight, random, shipped, hardened, blind, odometry, or the folder of a run.
     #[arg(long, default_value = "scripted")]

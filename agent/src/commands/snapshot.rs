@@ -1,5 +1,6 @@
 //! `roadproof snapshot`
 
+use super::scenarios::scenarios;
 use super::{Ended, scripted_drive_at};
 use crate::formats::pictures::{class_picture, depth_picture, instance_picture, write_png};
 use crate::host::console::Console;
@@ -16,6 +17,7 @@ Classes have the colours of Cityscapes, every car one of its own. Depth is grey,
 1000^(1 - g/255) m, so 255 is 1 m or less and 0 is 1000 m or more.")]
 pub(super) struct Arguments {
     /// The scenario.
+    #[arg(value_parser = scenarios())]
     scenario: PathBuf,
     /// Time of the drive, driven by the scripted driver.
     #[arg(long, default_value_t = 0.0, value_name = "SECONDS")]

@@ -1,6 +1,7 @@
 //! `roadproof train`
 
 use super::Ended;
+use super::scenarios::scenarios;
 use super::trained::trained_under;
 use crate::drive::table::tables;
 use crate::driver::{Driver, LearnedDriver};
@@ -56,7 +57,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "RUN", conflicts_with_all = ["resume", "config"])]
     from: Option<String>,
     /// With --harden: learn also on the scenarios in these folders or files, such as scenarios/found.
-    #[arg(long, value_name = "PATH", requires = "harden", conflicts_with = "resume")]
+    #[arg(long, value_name = "PATH", requires = "harden", conflicts_with = "resume", value_parser = scenarios())]
     found: Vec<PathBuf>,
 }
 

@@ -2,6 +2,7 @@
 
 use super::Ended;
 use super::choices::{QualityName, ViewName, live_fault, size};
+use super::scenarios::scenarios;
 use crate::host::console::Console;
 use clap::Args;
 use roadproof_sim::fault::{FaultKind, Severity};
@@ -25,6 +26,7 @@ pub(super) struct Arguments {
     #[arg(value_name = "RUN")]
     first: Option<String>,
     /// A scenario file, or a folder of them [default: an everyday scenario].
+    #[arg(value_parser = scenarios())]
     scenario: Option<PathBuf>,
     /// Play a recording: an MCAP file, or a trace, whose scenario lies beside it or is named.
     #[arg(long, value_name = "FILE", conflicts_with = "train")]

@@ -1,0 +1,91 @@
+//! Scenarios by the names that people type: a path, or what commands print, `cut_in/from_left`, which is looked up in the library.
+
+use crate::drive::library::LIBRARY_FOLDER;
+use crate::drive::replay::title;
+use clap::builder::{PathBufValueParser, TypedValueParser};
+use roadproof_sim::scenario::find;
+use std::path::{Path, PathBuf};
+
+/// Names that are less alike than this are no likely meaning of each other.
+const ALIKE: f64 = 0.8;
+
+/// Parses the name of a scenario or of a folder of them.
+pub(super) fn scenarios() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|typed| found(&typed, Path::new(LIBRARY_FOLDER)))
+}
+
+/// The path itself, or what has this name in the library.
+fn found(typed: &Path, library: &Path) -> Result<PathBuf, String> {
+    let with_end = |path: PathBuf| {
+        let mut name = path.clone().into_os_string();
+        name.push(".ron");
+        [path, PathBuf::from(name)]
+    };
+    let places = with_end(typed.to_owned()).into_iter().chain(with_end(library.join(typed)));
+    places.into_iter().find(|path| path.exists()).ok_or_else(|| {
+        let nearest = nearest(typed, library);
+        let meant = nearest.map_or_else(String::new, |nearest| format!("; did you mean {}?", nearest.display()));
+        format!("there is no such file or folder, here or in {}{meant}", library.display())
+    })
+}
+
+/// The scenario of the library, or the folder of it, whose name is most like what was typed, if any is.
+fn nearest(typed: &Path, library: &Path) -> Option<PathBuf> {
+    let files = find(&[library.to_owned()]).ok()?;
+    let mut all: Vec<PathBuf> = files.iter().filter_map(|file| file.parent()).map(Path::to_owned).collect();
+    all.dedup();
+    all.extend(files);
+    let plain = |path: &Path| {
+        let path = path.strip_prefix(library).unwrap_or(path);
+        path.with_extension("").to_string_lossy().into_owned()
+    };
+    let wanted = plain(typed);
+    let likeness = |path: &PathBuf| {
+        let by_name = strsim::jaro_winkler(&wanted, &path.file_stem().unwrap_or_default().to_string_lossy());
+        strsim::jaro_winkler(&wanted, &plain(path)).max(strsim::jaro_winkler(&wanted, &title(path))).max(by_name)
+    };
+    let nearest = all.into_iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
+    (likeness(&nearest) >= ALIKE).then_some(nearest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn library() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios")
+    }
+
+    #[test]
+    fn what_commands_print_can_be_typed_back() {
+        let library = library();
+        for (typed, path) in [
+            ("cut_in/from_left", "cut_in/from_left.ron"),
+            ("cut_in/from_left.ron", "cut_in/from_left.ron"),
+            ("cut_in", "cut_in"),
+        ] {
+            assert_eq!(found(Path::new(typed), &library), Ok(library.join(path)), "{typed}");
+        }
+        // What is there is meant, whatever the library has.
+        assert_eq!(found(Path::new("src"), &library), Ok("src".into()));
+        let without_end = library.join("cut_in/from_left");
+        assert_eq!(found(&without_end, &library), Ok(library.join("cut_in/from_left.ron")));
+    }
+
+    #[test]
+    fn unknown_names_come_with_the_nearest() {
+        let library = library();
+        let told = |typed: &str| found(Path::new(typed), &library).expect_err("there is no such scenario");
+        for (typed, meant) in [
+            ("cut_in/from_lef", "cut_in/from_left.ron"),
+            ("cutin", "cut_in"),
+            ("scenarios/cut_in/from_rihgt", "cut_in/from_right.ron"),
+            ("stop_and_go", "following/stop_and_go.ron"),
+        ] {
+            let said = told(typed);
+            assert!(said.contains(&format!("did you mean {}?", library.join(meant).display())), "{typed}: {said}");
+        }
+        assert!(!told("zzz").contains("did you mean"), "{}", told("zzz"));
+        assert!(!found(Path::new("cut_in"), Path::new("no/library")).expect_err("no such folder").contains("mean"));
+    }
+}
