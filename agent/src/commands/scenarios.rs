@@ -36,7 +36,9 @@ fn nearest(typed: &Path, library: &Path) -> Option<PathBuf> {
     all.dedup();
     all.extend(files);
     let plain = |path: &Path| {
-        let path = path.strip_prefix(library).unwrap_or(path);
+        // However one stands to it: a path that begins with the library's own name means what is in it.
+        let called = Path::new(library.file_name().unwrap_or_default());
+        let path = path.strip_prefix(library).or_else(|_| path.strip_prefix(called)).unwrap_or(path);
         path.with_extension("").to_string_lossy().into_owned()
     };
     let wanted = plain(typed);

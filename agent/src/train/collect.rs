@@ -149,13 +149,9 @@ fn begin_close(scenario: &mut Scenario, stream: &mut Stream) {
     let gap_m = stream.uniform(CLOSE_M.0, CLOSE_M.1);
     let stands = stream.chance(0.6);
     let speed_mps = if stands { 0.0 } else { stream.uniform(0.5, 8.0) };
-    // Not for long: frames of who stands are all the same.
-    let hold_s = Some(stream.uniform(0.5, 4.0));
+    let hold_s = Some(stream.uniform(2.0, 20.0));
     let stop = Manoeuvre::Stop { when: Trigger::At { at_s: 0.0 }, decel_mps2: 3.0, hold_s };
     scenario.ego.speed_mps = speed_mps;
-    // Who drives up to somebody is about where it should be in its lane.
-    scenario.ego.offset_m *= 0.5;
-    scenario.ego.heading_deg *= 0.3;
     scenario.actors.push(ActorSpec {
         name: "close".to_owned(),
         kind,
