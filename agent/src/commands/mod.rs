@@ -30,7 +30,7 @@ const EXIT_CODES: &str =
 
 /// An autonomous-driving simulator, a perception stack and a reinforcement-learning trainer in one program.
 #[derive(Parser, Debug)]
-#[command(name = "roadproof", version = version_line(), after_help = EXIT_CODES, max_term_width = 100)]
+#[command(name = "roadproof", version = version_line(), after_help = EXIT_CODES)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
