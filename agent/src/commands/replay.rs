@@ -35,7 +35,7 @@ A driver is held to the bounds for its class, if a file has some. Files whose ca
 are files without a trace whose faults are the camera's alone where the driver looks through none. A file that cannot be used is named, the others are driven, and the exit
 code is 2.")]
 pub(super) struct Arguments {
-    /// Scenario files or folders, or names of the library: cut_in/from_left.
+    /// Scenario files or folders, or names of the library: `cut_in/from_left`.
     #[arg(default_value = "scenarios", value_parser = scenarios())]
     paths: Vec<PathBuf>,
     /// scripted, straight, random, shipped, hardened, blind, odometry, or the folder of a run.
