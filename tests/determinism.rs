@@ -52,9 +52,11 @@ fn a_seed_gives_the_same_run_on_any_number_of_threads() {
         assert!(two[name] == one[name], "{name} differs between one thread and two");
     }
     let (two, one) = (json(&two, "result.json"), json(&one, "result.json"));
-    for figures in ["seed", "repeatable", "perception", "drivers"] {
-        assert_eq!(two[figures], one[figures], "{figures}");
+    for figures in ["repeatable", "perception", "drivers"] {
+        assert!(!two[figures].is_null() && two[figures] == one[figures], "{figures}");
     }
+    let weights = |result: &serde_json::Value| result["about"]["driver"]["weights"].clone();
+    assert!(weights(&two)["policy"].is_string() && weights(&two) == weights(&one));
     assert_eq!(two["repeatable"], true);
 }
 

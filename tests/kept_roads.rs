@@ -30,13 +30,13 @@ fn the_worst_roads_are_kept_and_can_be_replayed() {
     run_well(roadproof().arg("replay").arg(&kept));
     let anew = run(roadproof().arg("replay").arg(&kept).args(["--driver", "straight"]));
     assert!(anew.code == Some(1) && anew.stdout.contains("0 passed, 2 failed"), "{}", anew.stdout);
-    let scripted = run(roadproof()
+    let attacked = run(roadproof()
         .arg("attack")
         .args(["shipped"])
         .arg(kept.join(format!("road_{:03}.ron", numbers[0])))
         .args(["--method", "noise", "--eps", "1/255", "--out"])
         .arg(folder.path().join("found")));
-    assert!(matches!(scripted.code, Some(0 | 1)), "{}", scripted.stderr);
+    assert!(matches!(attacked.code, Some(0 | 1)), "{}", attacked.stderr);
 }
 
 #[test]

@@ -4,7 +4,6 @@
 use crate::driver::{Driver, LearnedDriver};
 use crate::formats::ron_file;
 use crate::host::program;
-use crate::host::run_folder::utc_now;
 use crate::policy::QNetwork;
 use roadproof_perception::Perception;
 use roadproof_sim::Split;
@@ -26,8 +25,8 @@ pub struct About {
     pub features: Vec<&'static str>,
     /// The command, as one would type it in a shell.
     pub command: String,
-    /// When it was started, in UTC.
-    pub started: String,
+    /// When the program was started, in UTC.
+    pub started: &'static str,
     /// Who drives.
     pub driver: Option<AboutDriver>,
     /// Which roads are driven.
@@ -102,6 +101,14 @@ pub struct AboutRoads {
     pub roads: usize,
 }
 
+/// Settings as JSON with the numbers that people wrote: by way of text, because a value on its own would widen each f32, digits and all.
+///
+/// # Errors
+/// What cannot be JSON.
+pub fn as_written(settings: &impl Serialize) -> serde_json::Result<serde_json::Value> {
+    serde_json::from_str(&serde_json::to_string(settings)?)
+}
+
 /// A number as text: beyond 2^53 many readers of JSON round.
 pub(crate) fn as_text<S: Serializer>(number: &u64, to: S) -> Result<S::Ok, S::Error> {
     to.collect_str(number)
@@ -117,7 +124,7 @@ impl About {
             commit: program::COMMIT,
             features: program::features(),
             command: program::typed_command(),
-            started: utc_now(),
+            started: program::started(),
             driver: None,
             roads: None,
             settings: None,
@@ -157,7 +164,9 @@ impl AboutDriver {
             Driver::Odometry(driver) => Some(Weights::of(None, driver.policy())),
             Driver::Scripted | Driver::Straight | Driver::Random(_) => None,
         };
-        let parent = weights.as_ref().and_then(|_| Parent::read(Path::new(name)));
+        // A driver that ships has no run folder, whatever is called like it here.
+        let is_folder = !Driver::NAMES.contains(&name);
+        let parent = weights.as_ref().filter(|_| is_folder).and_then(|_| Parent::read(Path::new(name)));
         Self { name: name.to_owned(), weights, parent }
     }
 }

@@ -5,10 +5,11 @@
 use clap::Parser;
 use roadproof_agent::commands::{Cli, Ended, moved, run};
 use roadproof_agent::host::console::{heard, note};
-use roadproof_agent::host::interrupt;
+use roadproof_agent::host::{interrupt, program};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    let _ = program::started();
     let ended = match Cli::try_parse() {
         Ok(cli) => run(cli),
         Err(answer) if answer.use_stderr() => {

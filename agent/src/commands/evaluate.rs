@@ -3,8 +3,8 @@
 use super::Ended;
 use super::choices::{Camera, SplitName};
 use super::keep::{Keeping, worst};
-use super::trained::trained_under;
-use crate::about::{About, AboutRoads};
+use super::trained::{settings_known, trained_under};
+use crate::about::{About, AboutRoads, as_written};
 use crate::drive::evaluate::{EvaluateSettings, FIGURES_ROADS, FIGURES_SEED, evaluate};
 use crate::drive::library::{LIBRARY_FOLDER, LibraryCount, ScenarioLibrary};
 use crate::drive::result::DriverResult;
@@ -58,7 +58,7 @@ pub(super) struct Arguments {
     /// Folder of the scenario files [default: scenarios, where there is such a folder].
     #[arg(long, value_name = "FOLDER")]
     scenarios: Option<PathBuf>,
-    /// Keep the worst roads in this folder, those without arrival first, each as a scenario with its trace, for watch, replay,
+    /// Keep the worst roads in this new or empty folder, those without arrival first, each as a scenario with its trace, for watch, replay,
     /// snapshot and attack, and as MCAP.
     #[arg(long, value_name = "FOLDER")]
     keep: Option<PathBuf>,
@@ -75,7 +75,7 @@ pub(super) struct Arguments {
 struct ResultFile<'a> {
     about: About,
     drivers: &'a [DriverResult],
-    /// Of how many scenario files the driver keeps the bounds; null where there are none.
+    /// Of how many scenario files the driver keeps the bounds; null where there are none, or none that can be read.
     library: Option<LibraryCount>,
     wall_clock_s: std::collections::BTreeMap<&'static str, f64>,
 }
@@ -127,13 +127,6 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
     if let Some(count) = count {
         console.line(format_args!("Scenario library: {count}."));
     }
-    if let Some(folder) = &arguments.keep {
-        let command = typed_command();
-        let keeping = Keeping { folder, command, style, driver: &arguments.driver, reward: settings.reward };
-        if !arguments.keep_worst(&keeping, &results[0], &interrupt, console)? {
-            return Ok(Ended::Stopped);
-        }
-    }
     if let (Some(words), [first, second]) = (words, &results[..]) {
         let gap = second.driving_score - first.driving_score;
         console.line(format_args!("Sim-to-sim gap: {gap:+.1} of driving score. {words}"));
@@ -143,11 +136,18 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
         let EvaluateSettings { roads, seed, split } = roads;
         let about = About {
             roads: Some(AboutRoads { split, seed, roads }),
-            settings: driver.learnt().then(|| serde_json::to_value(&settings)).transpose()?,
+            settings: arguments.settings_known().then(|| as_written(&settings)).transpose()?,
             ..About::this(RESULT_FORMAT).of(&arguments.driver, &driver)
         };
         let report = ResultFile { about, drivers: &results, library: count, wall_clock_s };
         write_atomically(path, &serde_json::to_vec_pretty(&report)?)?;
+    }
+    if let Some(folder) = &arguments.keep {
+        let command = typed_command();
+        let keeping = Keeping { folder, command, style, driver: &arguments.driver, reward: settings.reward };
+        if !arguments.keep_worst(&keeping, &results[0], &interrupt, console)? {
+            return Ok(Ended::Stopped);
+        }
     }
     Ok(Ended::Held)
 }
@@ -155,6 +155,11 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
 impl Arguments {
     fn driver(&self) -> anyhow::Result<Driver> {
         Driver::named(&self.driver, self.blind_run.as_deref())
+    }
+
+    /// Whether it is known what the driver was trained under: its folder may hold weights alone.
+    fn settings_known(&self) -> bool {
+        settings_known(&self.driver, self.blind_run.as_deref())
     }
 
     /// Keeps the worst roads and says where they are; false if somebody interrupts, who keeps what is complete.
@@ -177,7 +182,9 @@ impl Arguments {
             first.get_or_insert(path);
         }
         if let Some(path) = first {
-            console.line(format_args!("See one: roadproof replay {path} --driver {} --bounds", quoted(&self.driver)));
+            let recording = Path::new(&path).with_extension("mcap");
+            let recording = quoted(&recording.to_string_lossy());
+            console.line(format_args!("See one: roadproof watch --replay {recording}"));
         }
         Ok(true)
     }

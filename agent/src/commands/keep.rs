@@ -66,6 +66,12 @@ impl Keeping<'_> {
     /// A folder that cannot be made or written to.
     pub fn check(folder: &Path) -> anyhow::Result<()> {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {folder:?}"))?;
+        // Whoever replays or watches the folder means these roads, not those of another evaluation as well.
+        let mut there = std::fs::read_dir(folder).with_context(|| format!("cannot look into the folder {folder:?}"))?;
+        anyhow::ensure!(
+            there.next().is_none(),
+            "--keep {folder:?}: there is something in it already, name another folder"
+        );
         Ok(check_writable(&folder.join(file_name(0, "ron")))?)
     }
 

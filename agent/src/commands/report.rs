@@ -2,8 +2,8 @@
 
 use super::Ended;
 use super::choices::{PartName, fault_kind, named};
-use super::trained::trained_under;
-use crate::about::About;
+use super::trained::{settings_known, trained_under};
+use crate::about::{About, as_written};
 use crate::driver::Driver;
 use crate::host::console::{Console, note};
 use crate::host::files::write_atomically;
@@ -85,7 +85,7 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
     };
     let interrupt = interrupt::install()?;
     note(format_args!("report folder {}, seed {}", out.display(), plan.seed));
-    let about = About { settings: Some(serde_json::to_value(&settings)?), ..about };
+    let about = About { settings: settings_known(name, None).then(|| as_written(&settings)).transpose()?, ..about };
     let measured = robustness::measure(&driver, about, &plan, &interrupt);
     if made && !matches!(measured, Ok(Some(_))) {
         // Nothing has been written: an empty folder is no use to anybody.

@@ -14,6 +14,12 @@ pub(super) fn scenarios() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().try_map(|typed| found(&typed, Path::new(LIBRARY_FOLDER)))
 }
 
+/// What a word names where it may as well name something else: a scenario or a folder of them, if there is one.
+#[cfg(feature = "watch")]
+pub(super) fn named(typed: &str) -> Option<PathBuf> {
+    found(Path::new(typed), Path::new(LIBRARY_FOLDER)).ok()
+}
+
 /// The path itself, or what has this name in the library.
 fn found(typed: &Path, library: &Path) -> Result<PathBuf, String> {
     let with_end = |path: PathBuf| {

@@ -36,6 +36,16 @@ pub(super) fn trained_under(name: &str, blind_run: Option<&Path>) -> anyhow::Res
     Ok(settings)
 }
 
+/// Whether it is known under which settings the driver of this name was trained: a driver that came without its run has none.
+pub(super) fn settings_known(name: &str, blind_run: Option<&Path>) -> bool {
+    match (name, blind_run) {
+        ("scripted" | "straight" | "random", _) => false,
+        ("shipped" | "hardened" | "odometry", _) | ("blind", None) => true,
+        ("blind", Some(run)) => run.join(SETTINGS_FILE).exists(),
+        (folder, _) => Path::new(folder).join(SETTINGS_FILE).exists(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

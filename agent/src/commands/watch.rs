@@ -106,6 +106,7 @@ impl Arguments {
 
 #[cfg(feature = "watch")]
 mod windowed {
+    use super::super::scenarios::named;
     use super::super::trained::trained_under;
     use super::{Arguments, Ended, QualityName, ViewName};
     use crate::drive::replay::Case;
@@ -268,13 +269,16 @@ mod windowed {
             let ready = Path::new(&run).join(POLICY_FILE).exists();
             anyhow::ensure!(Path::new(&run).is_dir(), "no such run folder: {run:?}");
             // Until there is a policy, somebody has to drive.
-            return Ok((Some(if ready { run } else { "scripted".to_owned() }), first.map(PathBuf::from)));
+            let scenario = first.map(|first| named(&first).unwrap_or_else(|| first.into()));
+            return Ok((Some(if ready { run } else { "scripted".to_owned() }), scenario));
         }
         let Some(first) = first else { return Ok((None, None)) };
-        let path = PathBuf::from(&first);
-        let is_scenario = first.ends_with(".ron") || (path.is_dir() && !holds_a_driver(&path));
-        if second.is_none() && is_scenario && !Driver::NAMES.contains(&first.as_str()) {
-            return Ok((None, Some(path)));
+        if second.is_none() && !Driver::NAMES.contains(&first.as_str()) {
+            let path = named(&first).unwrap_or_else(|| PathBuf::from(&first));
+            let is_scenario = path.extension().is_some_and(|end| end == "ron") || path.is_dir();
+            if is_scenario && !holds_a_driver(&path) {
+                return Ok((None, Some(path)));
+            }
         }
         Ok((Some(first), second))
     }

@@ -34,7 +34,7 @@ const ROWS: [Row; 13] = [
     ("hard braking, /km", |result| with_range(result.estimates.hard_braking_per_km, 1.0)),
     ("needless stops", |result| match result.comfort.needless_emergency_stops {
         0 => "0".to_owned(),
-        stops => format!("{stops}, on {}", result.comfort.needless_emergency_drives),
+        stops => format!("{stops}, on {} roads", result.comfort.needless_emergency_drives),
     }),
     ("least TTC, s", |result| {
         let seconds = |least_s: Option<f32>| least_s.map_or("none".to_owned(), |least_s| format!("{least_s:.2}"));
@@ -67,7 +67,7 @@ pub fn tables(results: &[DriverResult], roads: &EvaluateSettings) -> String {
          the traffic, each by its shortfall. In comfort: arrived within nuPlan's bounds;\n\
          broken most: the one that most drives broke. Hard braking: decisions over\n\
          {HARD_BRAKING_MPS2} m/s². Needless stops: {EMERGENCY_BRAKING_MPS2} m/s² or more with no car within {NOTHING_WITHIN_M} m.\n\
-         TTC: time to collision with what is ahead.{}",
+         TTC: time to collision with what is ahead; in 5 %: in the closest twentieth.{}",
         roads.roads - 1,
         roads.seed,
         looked_at(roads)
@@ -98,7 +98,7 @@ fn with_range(estimate: Estimate, scale: f32) -> String {
 
 /// What happens so often in a kilometre.
 fn per_km(result: &DriverResult, infraction: &str) -> String {
-    format!("{:.2}", result.infractions_per_km.get(infraction).copied().unwrap_or(0.0))
+    format!("{:.2}", result.infractions_per_km[infraction])
 }
 
 #[cfg(test)]

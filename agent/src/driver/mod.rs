@@ -62,12 +62,6 @@ impl Driver {
         }
     }
 
-    /// Whether it has learnt what it does.
-    #[must_use]
-    pub fn learnt(&self) -> bool {
-        matches!(self, Self::Learned(_) | Self::Blind(_) | Self::Odometry(_))
-    }
-
     /// The learned driver, if it is one who looks.
     #[must_use]
     pub fn learned(&self) -> Option<&LearnedDriver> {

@@ -105,15 +105,14 @@ impl EventWriter {
         self.append(&image_event(wall_time_s(), step, tag, &image))
     }
 
-    /// Says under which settings the run goes, by their names with dots, and which curves are its figures: TensorBoard compares runs by
-    /// both. Lists and what is left out are no settings to compare by.
+    /// Says under which settings the run goes, by their names with dots: TensorBoard compares runs by them. Lists and what is left out
+    /// are no settings to compare by.
     ///
     /// # Errors
     /// [`TensorboardError::Write`]
-    pub fn hparams(&mut self, settings: &serde_json::Value, metrics: &[&str]) -> Result<(), TensorboardError> {
+    pub fn hparams(&mut self, settings: &serde_json::Value) -> Result<(), TensorboardError> {
         let mut all = Vec::new();
         flatten("", settings, &mut all);
-        self.append(&hparams_event(wall_time_s(), "_hparams_/experiment", &experiment(&all, metrics)))?;
         self.append(&hparams_event(wall_time_s(), "_hparams_/session_start_info", &session_start(&all)))
     }
 
@@ -235,22 +234,11 @@ fn flatten(path: &str, value: &serde_json::Value, into: &mut Vec<(String, Messag
     }
 }
 
-/// What settings and figures there are in runs of this kind.
+/// The settings of this run: a map, whose entries are a key and a value. Nothing says which settings there are in all: TensorBoard then
+/// takes all that any run has, with their types, and every curve as a figure to compare by. It would believe one run for all others.
 ///
 /// # Source
 /// TensorBoard, `tensorboard/plugins/hparams/api.proto` and `plugin_data.proto`: `HParamsPluginData` and what it is made of.
-fn experiment(settings: &[(String, Message)], metrics: &[&str]) -> Message {
-    let experiment = settings.iter().fold(Message::default(), |experiment, (name, _)| {
-        experiment.bytes(4, &Message::default().bytes(1, name.as_bytes()).0)
-    });
-    let experiment = metrics.iter().fold(experiment, |experiment, tag| {
-        let name = Message::default().bytes(2, tag.as_bytes());
-        experiment.bytes(5, &Message::default().bytes(1, &name.0).0)
-    });
-    Message::default().bytes(2, &experiment.0)
-}
-
-/// The settings of this run: a map, whose entries are a key and a value.
 fn session_start(settings: &[(String, Message)]) -> Message {
     let start = settings.iter().fold(Message::default(), |start, (name, value)| {
         start.bytes(1, &Message::default().bytes(1, name.as_bytes()).bytes(2, &value.0).0)
@@ -368,9 +356,6 @@ mod tests {
         let start = b"\x1a\x25\x0a\x10\x0a\x03a.b\x12\x09\x11\0\0\0\0\0\0\xe0\x3f\
             \x0a\x08\x0a\x01c\x12\x03\x1a\x01x\x0a\x07\x0a\x01d\x12\x02\x20\x01";
         assert_eq!(session_start(&all).0, start);
-        let experiment_of =
-            b"\x12\x1b\x22\x05\x0a\x03a.b\x22\x03\x0a\x01c\x22\x03\x0a\x01d\x2a\x08\x0a\x06\x12\x04loss";
-        assert_eq!(experiment(&all, &["loss"]).0, experiment_of);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Which program this is.
 
+use crate::host::run_folder::utc_now;
 use std::sync::LazyLock;
 
 /// Its version.
@@ -27,6 +28,13 @@ pub fn version_line() -> &'static str {
         format!("{VERSION} ({commit}{built})")
     });
     &LINE
+}
+
+/// When the program was started, in UTC; the first call is the start, so `main` makes one.
+#[must_use]
+pub fn started() -> &'static str {
+    static STARTED: LazyLock<String> = LazyLock::new(utc_now);
+    &STARTED
 }
 
 /// The command that is running, as one would type it in a shell.

@@ -12,7 +12,7 @@ pub mod perceive;
 pub mod settings;
 mod sight;
 
-use crate::about::{About, AboutDriver, AboutRoads, Parent, Weights};
+use crate::about::{About, AboutDriver, AboutRoads, Parent, Weights, as_written};
 use crate::drive::evaluate::{EvaluateSettings, evaluate};
 use crate::drive::result::DriverResult;
 use crate::driver::{Driver, LearnedDriver, OdometryDriver, RandomDriver, SPEC_FILE};
@@ -40,10 +40,6 @@ pub const RESULT_FILE: &str = "result.json";
 
 /// Version of the shape of `result.json`, and of what `evaluate --json` writes.
 pub const RESULT_FORMAT: u32 = 2;
-
-/// Curves by which TensorBoard compares runs.
-const COMPARED_BY: [&str; 4] =
-    ["evaluate/driving_score_learned", "learn/driving_score", "learn/episode_return", "perceive/lane_offset_mae_m"];
 
 /// What `result.json` holds.
 #[derive(Debug, Serialize)]
@@ -141,7 +137,7 @@ pub fn train(
     let mut events =
         if resumed { EventWriter::resume(folder.root(), step)? } else { EventWriter::create(folder.root())? };
     events.text("settings", step, &format!("```\n{}\n```", settings.to_ron()))?;
-    events.hparams(&serde_json::to_value(settings)?, &COMPARED_BY)?;
+    events.hparams(&as_written(settings)?)?;
     let mut run =
         Run { settings, folder, found, times: UnitTimes::default(), measured: None, interrupt, checkpoint, events };
     let drivers = run.stages()?;
@@ -173,7 +169,7 @@ impl Run<'_> {
         Ok(About {
             driver: Some(AboutDriver { name, weights, parent }),
             roads: Some(AboutRoads { split, seed, roads }),
-            settings: Some(serde_json::to_value(settings)?),
+            settings: Some(as_written(settings)?),
             ..About::this(RESULT_FORMAT)
         })
     }

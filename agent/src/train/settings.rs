@@ -253,7 +253,7 @@ impl Settings {
     #[must_use]
     pub fn hardened(mut self, trained: bool) -> Self {
         self.harden = Some(self.harden.unwrap_or_default());
-        // Whoever chose filters or close starts keeps the choice.
+        // Whoever chose filters keeps the choice, and whoever chose some close starts.
         if self.memory == MemorySettings::default() {
             self.memory = MemorySettings::STEADY;
         }
