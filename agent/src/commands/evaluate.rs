@@ -136,7 +136,9 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
         let EvaluateSettings { roads, seed, split } = roads;
         let about = About {
             roads: Some(AboutRoads { split, seed, roads }),
-            settings: arguments.settings_known().then(|| as_written(&settings)).transpose()?,
+            settings: settings_known(&arguments.driver, arguments.blind_run.as_deref())
+                .then(|| as_written(&settings))
+                .transpose()?,
             ..About::this(RESULT_FORMAT).of(&arguments.driver, &driver)
         };
         let report = ResultFile { about, drivers: &results, library: count, wall_clock_s };
@@ -157,11 +159,6 @@ impl Arguments {
         Driver::named(&self.driver, self.blind_run.as_deref())
     }
 
-    /// Whether it is known what the driver was trained under: its folder may hold weights alone.
-    fn settings_known(&self) -> bool {
-        settings_known(&self.driver, self.blind_run.as_deref())
-    }
-
     /// Keeps the worst roads and says where they are; false if somebody interrupts, who keeps what is complete.
     fn keep_worst(
         &self,
@@ -171,18 +168,18 @@ impl Arguments {
         console: &mut Console,
     ) -> anyhow::Result<bool> {
         let mut first = None;
-        for number in worst(result, self.worst) {
+        for road in worst(result, self.worst) {
             if interrupt.requested() {
                 console.line("Stopped before the last road was kept.");
                 return Ok(false);
             }
-            let kept = keeping.keep(number, &result.roads[number], || self.driver())?;
-            let (path, outcome, score) = (kept.path.display().to_string(), kept.outcome, kept.driving_score);
-            console.line(format_args!("Kept {path}: {outcome:?}, driving score {score:.1}"));
+            let path = keeping.keep(road, || self.driver())?;
+            let (outcome, score) = (road.outcome, road.score.driving_score);
+            console.line(format_args!("Kept {}: {outcome:?}, driving score {score:.1}", path.display()));
             first.get_or_insert(path);
         }
         if let Some(path) = first {
-            let recording = Path::new(&path).with_extension("mcap");
+            let recording = path.with_extension("mcap");
             let recording = quoted(&recording.to_string_lossy());
             console.line(format_args!("See one: roadproof watch --replay {recording}"));
         }

@@ -30,33 +30,13 @@ pub(super) struct Keeping<'a> {
     pub reward: RewardSettings,
 }
 
-/// A road that was kept.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Kept {
-    /// Its number among the roads, from 0.
-    pub road: usize,
-    /// How the drive ended.
-    pub outcome: Outcome,
-    /// Its driving score.
-    pub driving_score: f32,
-    /// The scenario file.
-    pub path: PathBuf,
-}
-
-/// The numbers of the worst roads, the worst first: those that did not end in an arrival, then those with the least score.
-#[must_use]
-pub(super) fn worst(result: &DriverResult, count: usize) -> Vec<usize> {
-    let mut numbers: Vec<usize> = (0..result.roads.len()).collect();
-    let key = |&number: &usize| {
-        let road = &result.roads[number];
-        (road.outcome == Outcome::Arrived, road.score.driving_score)
-    };
-    numbers.sort_by(|a, b| {
-        let (a, b) = (key(a), key(b));
-        a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
-    });
-    numbers.truncate(count);
-    numbers
+/// The worst roads, the worst first: those that did not end in an arrival, then those with the least score.
+pub(super) fn worst(result: &DriverResult, count: usize) -> Vec<&RoadResult> {
+    let mut roads: Vec<&RoadResult> = result.roads.iter().collect();
+    let arrived = |road: &RoadResult| road.outcome == Outcome::Arrived;
+    roads.sort_by(|a, b| arrived(a).cmp(&arrived(b)).then(a.score.driving_score.total_cmp(&b.score.driving_score)));
+    roads.truncate(count);
+    roads
 }
 
 impl Keeping<'_> {
@@ -75,17 +55,13 @@ impl Keeping<'_> {
         Ok(check_writable(&folder.join(file_name(0, "ron")))?)
     }
 
-    /// Drives a road once more and writes what happened.
+    /// Drives a road once more and writes what happened; returns the scenario file.
     ///
     /// # Errors
     /// A world that cannot be built, a drive that does not repeat itself, or a file that cannot be written.
-    pub fn keep(
-        &self,
-        number: usize,
-        road: &RoadResult,
-        driver: impl Fn() -> anyhow::Result<Driver>,
-    ) -> anyhow::Result<Kept> {
-        let scenario = self.scenario(number, road);
+    pub fn keep(&self, road: &RoadResult, driver: impl Fn() -> anyhow::Result<Driver>) -> anyhow::Result<PathBuf> {
+        let number = road.road;
+        let scenario = self.scenario(road);
         let episode = closed_loop(scenario.clone(), &mut driver()?)?;
         let (outcome, score) = (episode.verdict().outcome, episode.score());
         anyhow::ensure!(
@@ -103,13 +79,12 @@ impl Keeping<'_> {
         write("mcap", &log)?;
         // Last: a scenario that is there has its trace beside it.
         write("ron", self.text(&scenario, road)?.as_bytes())?;
-        let path = self.folder.join(file_name(number, "ron"));
-        Ok(Kept { road: number, outcome: road.outcome, driving_score: road.score.driving_score, path })
+        Ok(self.folder.join(file_name(number, "ron")))
     }
 
     /// The road as a scenario: it is to be driven to its end, and the trace is of a drive that may not have been.
-    fn scenario(&self, number: usize, road: &RoadResult) -> Scenario {
-        let title = format!("Road {number}, seed {}", road.seed);
+    fn scenario(&self, road: &RoadResult) -> Scenario {
+        let title = format!("Road {}, seed {}", road.road, road.seed);
         let expect = Expect { golden_holds: false, ..Expect::default() };
         Scenario { title, expect, ..generate_drive(Seed(road.seed), &self.style) }
     }

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
-  roadproof report shipped                            every fault and attack, with a page to read: up to half an hour
+  roadproof report shipped                            every fault and attack, with a page to read: some forty minutes
   roadproof report runs/seven --quick --kinds Fog,Rain --out seven
   roadproof report hardened --only attacks            attacks on forty whole drives, and nothing else
   roadproof report hardened --scenarios my/scenarios  with other scenario files
@@ -41,7 +41,7 @@ pub(super) struct Arguments {
     /// Folder of the report [default: robustness/<time>-<driver>].
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
-    /// A small report, in two minutes: a few held-out roads alone, fewer severities, budgets, steps and decisions. Good for a glance, not for
+    /// A small report, in about four minutes on two cores: a few held-out roads alone, fewer severities, budgets, steps and decisions. Good for a glance, not for
     /// figures: its intervals say how little a few drives can.
     #[arg(long)]
     quick: bool,

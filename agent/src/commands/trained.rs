@@ -13,20 +13,38 @@ const HARDENED: &str = include_str!("../../../assets/weights/hardened/settings.r
 /// Settings of `train --without-camera` for the driver that ships without one.
 const ODOMETRY: &str = include_str!("../../../assets/weights/odometry/settings.ron");
 
+/// Where the settings of a driver are to be had.
+enum Source<'a> {
+    /// Nowhere: it was not trained.
+    Nowhere,
+    /// In the program, with the path that errors name.
+    BuiltIn(&'static str, &'static str),
+    /// In a folder, unless the driver came without its run.
+    Folder(&'a Path),
+}
+
+/// Where those of the driver of this name are. `blind` has those of `blind_run`, or of the shipped driver.
+fn source<'a>(name: &'a str, blind_run: Option<&'a Path>) -> Source<'a> {
+    match (name, blind_run) {
+        ("scripted" | "straight" | "random", _) => Source::Nowhere,
+        ("shipped", _) | ("blind", None) => Source::BuiltIn(NOMINAL, "assets/weights/settings.ron"),
+        ("hardened", _) => Source::BuiltIn(HARDENED, "assets/weights/hardened/settings.ron"),
+        ("odometry", _) => Source::BuiltIn(ODOMETRY, "assets/weights/odometry/settings.ron"),
+        ("blind", Some(run)) => Source::Folder(run),
+        (folder, _) => Source::Folder(Path::new(folder)),
+    }
+}
+
 /// The settings that the driver of this name was trained under. Who was not trained has the default ones, and so has a driver
-/// that came without its run, with its own camera. `blind` has those of `blind_run`, or of the shipped driver.
+/// that came without its run, with its own camera.
 ///
 /// # Errors
 /// A folder whose settings cannot be used, or are not for its driver.
 pub(super) fn trained_under(name: &str, blind_run: Option<&Path>) -> anyhow::Result<Settings> {
-    let shipped = |text, path: &str| Ok(Settings::parse(text, Path::new(path))?);
-    let folder = match (name, blind_run) {
-        ("scripted" | "straight" | "random", _) => return Ok(Settings::default()),
-        ("shipped", _) | ("blind", None) => return shipped(NOMINAL, "assets/weights/settings.ron"),
-        ("hardened", _) => return shipped(HARDENED, "assets/weights/hardened/settings.ron"),
-        ("odometry", _) => return shipped(ODOMETRY, "assets/weights/odometry/settings.ron"),
-        ("blind", Some(run)) => run,
-        (folder, _) => Path::new(folder),
+    let folder = match source(name, blind_run) {
+        Source::Nowhere => return Ok(Settings::default()),
+        Source::BuiltIn(text, path) => return Ok(Settings::parse(text, Path::new(path))?),
+        Source::Folder(folder) => folder,
     };
     let (path, driver) = (folder.join(SETTINGS_FILE), DriverSpec::read(folder)?);
     let settings = if path.exists() { Settings::read(&path)? } else { Settings::of_driver(&driver) };
@@ -36,13 +54,12 @@ pub(super) fn trained_under(name: &str, blind_run: Option<&Path>) -> anyhow::Res
     Ok(settings)
 }
 
-/// Whether it is known under which settings the driver of this name was trained: a driver that came without its run has none.
+/// Whether it is known under which settings the driver of this name was trained.
 pub(super) fn settings_known(name: &str, blind_run: Option<&Path>) -> bool {
-    match (name, blind_run) {
-        ("scripted" | "straight" | "random", _) => false,
-        ("shipped" | "hardened" | "odometry", _) | ("blind", None) => true,
-        ("blind", Some(run)) => run.join(SETTINGS_FILE).exists(),
-        (folder, _) => Path::new(folder).join(SETTINGS_FILE).exists(),
+    match source(name, blind_run) {
+        Source::Nowhere => false,
+        Source::BuiltIn(..) => true,
+        Source::Folder(folder) => folder.join(SETTINGS_FILE).exists(),
     }
 }
 
