@@ -25,7 +25,8 @@ fn a_hardened_run_is_the_same_again_on_any_number_of_threads() {
 
 #[test]
 fn every_part_of_a_hardening_changes_what_is_learnt() {
-    let off = "perceive: (fault_share: 0.0, attack_share: 0.0), fault_drives: 0.0, attack_drives: 0.0";
+    let off =
+        "perceive: (fault_share: 0.0, attack_share: 0.0), fault_drives: 0.0, late_drives: 0.0, attack_drives: 0.0";
     let nothing = train(&hardened(off), 2);
     assert!(weights(&nothing, WEIGHTS[0]).1 == weights(tiny_run(), WEIGHTS[0]).1, "nothing makes perception hard");
     let parts = [
@@ -34,6 +35,7 @@ fn every_part_of_a_hardening_changes_what_is_learnt() {
         (0, off.replace("attack_share: 0.0", "attack_share: 0.5, steps: 3")),
         (0, off.replace("attack_share: 0.0", "attack_share: 0.5, loss: Trades(beta: 3.0)")),
         (1, off.replace("fault_drives: 0.0", "fault_drives: 1.0")),
+        (1, off.replace("late_drives: 0.0", "late_drives: 1.0")),
         (1, off.replace("attack_drives: 0.0", "attack_drives: 1.0, ramp: 0.1")),
     ];
     let runs: Vec<(usize, Files)> = parts.iter().map(|(file, part)| (*file, train(&hardened(part), 2))).collect();

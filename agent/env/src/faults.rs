@@ -22,6 +22,15 @@ pub fn random_perturbations(stream: &mut Stream, growth: f32, duration_s: f32) -
     (0..count).map(draw).collect()
 }
 
+/// Controls that act one decision late all the drive, or two once `growth` (0 to 1) allows it.
+#[must_use]
+pub fn late_controls(stream: &mut Stream, growth: f32, duration_s: f32) -> Perturbation {
+    let most = if growth < 0.5 { 1 } else { 2 };
+    let severity = Severity::ALL[stream.below(most)];
+    let fault = Fault::Graded { kind: FaultKind::ControlDelay, severity };
+    Perturbation { during_s: Span(0.0, duration_s), when: None, fault }
+}
+
 /// Any severity up to the one that `growth` allows, all alike.
 pub fn random_severity(stream: &mut Stream, growth: f32) -> Severity {
     let most = (growth * Severity::ALL.len() as f32).ceil().clamp(1.0, Severity::ALL.len() as f32) as usize;

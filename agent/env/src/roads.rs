@@ -1,7 +1,7 @@
 //! Which drive the number of a road names: a generated road of a seed's split, on which the drive starts anywhere in the lane.
 //! What makes drives hard is mixed in on request: sensors that fail on some, and scenarios that were found to break a driver.
 
-use crate::faults::random_perturbations;
+use crate::faults::{late_controls, random_perturbations};
 use roadproof_sim::{DriveStyle, Purpose, Scenario, Seed, Split, generate_drive};
 
 /// Seeds of the roads that policies learn on begin here; those before taught perception.
@@ -27,6 +27,8 @@ pub struct HardRoads {
     pub found_share: f32,
     /// Share of the others on which sensors fail.
     pub fault_share: f32,
+    /// Share of them on which controls act late, whatever else fails there.
+    pub late_share: f32,
     /// How severe faults may be, 0 (the mildest) to 1 (all).
     pub severity: f32,
 }
@@ -59,6 +61,9 @@ impl Roads {
         if stream.chance(hard.fault_share) {
             scenario.perturbations = random_perturbations(&mut stream, hard.severity, scenario.duration_s);
         }
+        if stream.chance(hard.late_share) {
+            scenario.perturbations.push(late_controls(&mut stream, hard.severity, scenario.duration_s));
+        }
         scenario
     }
 }
@@ -66,6 +71,7 @@ impl Roads {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use roadproof_sim::fault::{Fault, FaultKind};
 
     #[test]
     fn a_road_has_the_same_drive_every_time_and_another_seed_another() {
@@ -76,12 +82,12 @@ mod tests {
     }
 
     #[test]
-    fn as_many_drives_are_found_and_faulty_as_the_shares_say() {
+    fn as_many_drives_are_found_faulty_and_late_as_the_shares_say() {
         const ROADS: u64 = 1500;
         let text = "Scenario(format: 1, title: \"found\", duration_s: 9.0, road: Straight(length_m: 300.0))";
         let found = vec![roadproof_sim::parse(text, "t.ron".as_ref()).expect("a scenario").into_scenario()];
-        let hard = HardRoads { found, found_share: 0.3, fault_share: 0.25, severity: 1.0 };
-        let some = Roads { hard: Some(hard), ..Roads::new(1, DriveStyle::default()) };
+        let hard = HardRoads { found, found_share: 0.3, fault_share: 0.25, late_share: 0.0, severity: 1.0 };
+        let some = Roads { hard: Some(hard.clone()), ..Roads::new(1, DriveStyle::default()) };
         let count = |roads: &Roads, what: &dyn Fn(&Scenario) -> bool| {
             (0..ROADS).filter(|&road| what(&roads.drive(road))).count() as f64
         };
@@ -93,6 +99,12 @@ mod tests {
         let is_found = |scenario: &Scenario| scenario.title == "found";
         near(count(&some, &is_found), 0.3);
         near(count(&some, &|scenario| !scenario.perturbations.is_empty()), 0.7 * 0.25);
+        let is_late = |scenario: &Scenario| {
+            let late = |fault: &Fault| matches!(fault, Fault::Graded { kind: FaultKind::ControlDelay, .. });
+            scenario.perturbations.iter().any(|perturbation| late(&perturbation.fault))
+        };
+        let hard = HardRoads { found: Vec::new(), fault_share: 0.0, late_share: 0.2, ..hard };
+        near(count(&Roads { hard: Some(hard), ..some.clone() }, &is_late), 0.2);
         let none = Roads { hard: None, ..some };
         assert_eq!(count(&none, &|scenario| is_found(scenario) || !scenario.perturbations.is_empty()), 0.0);
     }

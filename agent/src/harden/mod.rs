@@ -11,6 +11,8 @@
 //!
 //! - A quarter of the drives have faults and a tenth an adversary. Twice as many made one seed of three a driver that
 //!   hits cars on clean roads, and more learning did not mend it.
+//! - On a fifth the controls act late. One fault in 62 is a delay, and so seldom met it left to chance whether a policy
+//!   swings from lane to lane under one.
 //! - Perception's attacks in training take two steps: single ones overfit to single steps, and two are enough.
 //! - Of the filters the lane's is what counts.
 //! - The regulariser of the policy and `found_drives` are off. At weights that do something to single decisions nothing
@@ -36,6 +38,7 @@ mod range {
     roadproof_range::bounded! {
         ramp: f32 = 0.0 to 1.0;
         fault_drives: f32 = 0.0 to 1.0;
+        late_drives: f32 = 0.0 to 1.0;
         attack_drives: f32 = 0.0 to 1.0;
         attack_eps: f32 = 0.0 to 1.0;
         found_drives: f32 = 0.0 to 1.0;
@@ -58,6 +61,12 @@ pub struct HardenSettings {
     /// Share of the policy's drives on which sensors fail.
     #[serde(deserialize_with = "range::fault_drives")]
     pub fault_drives: f32,
+    /// Share of the policy's drives on which controls act one or two decisions late, whatever else fails there.
+    ///
+    /// # Source
+    /// Latency drawn anew for each drive: Peng et al. 2018, arXiv:1710.06537.
+    #[serde(deserialize_with = "range::late_drives")]
+    pub late_drives: f32,
     /// Share of the policy's drives on which perception is attacked, from the second decision on.
     #[serde(deserialize_with = "range::attack_drives")]
     pub attack_drives: f32,
@@ -77,6 +86,7 @@ impl Default for HardenSettings {
             perceive: HardBatch::default(),
             ramp: 0.4,
             fault_drives: 0.25,
+            late_drives: 0.2,
             attack_drives: 0.1,
             attack_eps: 2.0 / 255.0,
             found_drives: 0.05,
@@ -138,8 +148,9 @@ impl Hardening {
     /// What makes the policy's roads hard, of scenarios that broke a driver among others.
     #[must_use]
     pub fn roads(&self, found: Vec<Scenario>) -> Option<HardRoads> {
-        let HardenSettings { found_drives, fault_drives, .. } = self.settings?;
-        Some(HardRoads { found, found_share: found_drives, fault_share: fault_drives, severity: self.growth })
+        let HardenSettings { found_drives, fault_drives, late_drives, .. } = self.settings?;
+        let (found_share, fault_share, late_share) = (found_drives, fault_drives, late_drives);
+        Some(HardRoads { found, found_share, fault_share, late_share, severity: self.growth })
     }
 
     /// The adversary of the policy's drives, if there is one.
