@@ -3,6 +3,7 @@
 
 use crate::driver::{Driver, LearnedDriver};
 use crate::formats::ron_file;
+use crate::host::console::note;
 use crate::host::program;
 use crate::policy::QNetwork;
 use roadproof_perception::Perception;
@@ -19,7 +20,7 @@ pub struct About {
     pub format: u32,
     /// Version of the program.
     pub roadproof: &'static str,
-    /// The commit that it was built from, where that is known.
+    /// The commit that it was built from, where that is known, with `+changes` where the sources are no longer those.
     pub commit: Option<&'static str>,
     /// Optional parts that were built in.
     pub features: Vec<&'static str>,
@@ -76,10 +77,17 @@ impl Parent {
         Self { name: name.to_owned(), weights: Weights::of(Some(driver.perception()), driver.policy()) }
     }
 
-    /// The driver that the run in a folder began as; none for a fresh one, and where there is no run.
+    /// The driver that the run in a folder began as; none for a fresh one, where there is no run, and where what it says cannot be
+    /// read, which is noted.
     #[must_use]
     pub fn read(folder: &Path) -> Option<Self> {
-        ron_file::read(&folder.join(PARENT_FILE)).ok()
+        let file = folder.join(PARENT_FILE);
+        if !file.exists() {
+            return None;
+        }
+        ron_file::read(&file)
+            .inspect_err(|error| note(format_args!("what the run began as is not known: {error}")))
+            .ok()
     }
 
     /// What [`PARENT_FILE`] holds.

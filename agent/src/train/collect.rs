@@ -126,7 +126,7 @@ fn wandering_drive(seed: Seed, settings: &Settings) -> Scenario {
     scenario.duration_s = stream.uniform(0.5, 1.5) * settings.collect.drive_s;
     scenario.ego.offset_m = stream.uniform(-1.1, 1.1);
     scenario.ego.heading_deg = stream.uniform(-8.0, 8.0);
-    if stream.chance(settings.collect.close) {
+    if stream.chance(settings.collect.close.unwrap_or(0.0)) {
         begin_close(&mut scenario, &mut stream);
     }
     scenario
@@ -295,8 +295,10 @@ mod tests {
 
     #[test]
     fn a_drive_that_begins_close_can_be_built_with_the_gap_that_was_drawn() {
-        let settings =
-            Settings { collect: CollectSettings { close: 1.0, ..CollectSettings::default() }, ..Settings::default() };
+        let settings = Settings {
+            collect: CollectSettings { close: Some(1.0), ..CollectSettings::default() },
+            ..Settings::default()
+        };
         for road in 0..100 {
             let scenario = wandering_drive(Seed::of_split(Split::Train, 3, road), &settings);
             let episode = roadproof_sim::Episode::new(scenario).unwrap_or_else(|error| panic!("{road}: {error}"));

@@ -25,11 +25,11 @@ mod range {
         every: usize = 1 to 1000;
         drive_s: f32 = 1.0 to 600.0;
         gust: f32 = 0.0 to 1.0;
-        close: f32 = 0.0 to 1.0;
         steps: usize = 1 to 10000000;
     }
     roadproof_range::bounded_option! {
         minutes: f64 = 0.05 to 100000.0;
+        close: f32 = 0.0 to 1.0;
     }
 }
 
@@ -96,14 +96,14 @@ pub struct CollectSettings {
     #[serde(deserialize_with = "range::gust")]
     pub gust: f32,
     /// Share of the drives that begin right behind another car. The scripted driver never comes so close; a hardened one, whose filters
-    /// let it go on for a while, does, and has to see by then how close it is. A hardening takes 0.15 where this is nought.
+    /// let it go on for a while, does, and has to see by then how close it is. Left out it is 0.15 in a hardening and nought otherwise.
     #[serde(deserialize_with = "range::close")]
-    pub close: f32,
+    pub close: Option<f32>,
 }
 
 impl Default for CollectSettings {
     fn default() -> Self {
-        Self { frames: 44_000, validation_frames: 4_000, worlds: 96, every: 14, drive_s: 18.0, gust: 0.01, close: 0.0 }
+        Self { frames: 44_000, validation_frames: 4_000, worlds: 96, every: 14, drive_s: 18.0, gust: 0.01, close: None }
     }
 }
 
@@ -257,9 +257,7 @@ impl Settings {
         if self.memory == MemorySettings::default() {
             self.memory = MemorySettings::STEADY;
         }
-        if self.collect.close == 0.0 {
-            self.collect.close = HARDENED_CLOSE;
-        }
+        self.collect.close.get_or_insert(HARDENED_CLOSE);
         if trained {
             self.learn.epsilon_start = self.learn.epsilon_start.min(FINE_TUNING_EPSILON);
         }
@@ -356,6 +354,12 @@ mod tests {
         assert_eq!(chosen.without_camera().driver().memory, MemorySettings::STEADY);
         let read = DriverSpec::parse(&driver.to_ron(), "driver.ron".as_ref()).expect("own text");
         assert_eq!(read, driver, "the driver's file says so");
+    }
+
+    #[test]
+    fn a_hardening_begins_some_drives_close_to_others_unless_the_settings_say_how_many() {
+        let close = |text: &str| read(text).expect("settings").hardened(false).collect.close;
+        assert_eq!([close("()"), close("(collect: (close: 0.0))")], [Some(HARDENED_CLOSE), Some(0.0)]);
     }
 
     #[test]
