@@ -90,6 +90,7 @@ fn the_report_of_the_shipped_driver_adds_up_and_is_whole() {
         assert_eq!(verdict(part), "Held", "{part}: {checks:#?}");
     }
     verdict("twice the steps change no drive");
+    assert_eq!(verdict("no stronger attack is left out"), "CannotBeJudged", "a small report rechecks no drive");
     let certified: Vec<f64> = list(&json["certified"]).iter().map(|pair| number(&pair[1])).collect();
     assert!(certified.len() > 1 && certified.iter().all(|share| (0.0..=1.0).contains(share)), "{certified:?}");
     assert!(certified.is_sorted_by(|more, less| more >= less), "a larger budget certifies no more: {certified:?}");
@@ -105,6 +106,17 @@ fn check_attacks(json: &Value) {
         let own = |run: &&Value| run["attack"] == method && number(&run["eps_levels"]) == reference;
         let complete = runs.iter().filter(own).any(|run| list(&run["drives"]).len() == drives.len());
         assert!(complete, "{method} was not run on every drive");
+    }
+    // Of each drive the strongest in the trial are run in earnest, with every budget.
+    let steps = &json["plan"]["drive_steps"];
+    for eps_levels in list(&json["plan"]["drive_eps_levels"]) {
+        for drive in 0..drives.len() {
+            let in_earnest = |run: &&Value| &run["effort"] == steps && &run["eps_levels"] == eps_levels;
+            let own = |run: &&Value| list(&run["drives"]).iter().any(|number| number == drive);
+            let count = runs.iter().filter(in_earnest).filter(own).count() as f64;
+            let wanted = number(&json["plan"]["strongest_attacks"]);
+            assert!(count >= wanted, "{count} attacks in earnest on drive {drive} at {eps_levels} grey levels");
+        }
     }
     for point in list(&attacked["worst"]) {
         for (place, worst) in list(&point["drives"]).iter().enumerate() {

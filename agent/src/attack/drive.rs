@@ -14,7 +14,6 @@ use crate::attack::spending::Spending;
 use crate::attack::undisturbed::Undisturbed;
 use crate::drive::rollout::Rollout;
 use crate::driver::LearnedDriver;
-use crate::host::threads::all_cores;
 use crate::memory::situation::Situation;
 use roadproof_perception::attack::{Budget, Effect, Objective, to_bytes, to_numbers};
 use roadproof_sim::{Controls, FleetError, Observations, Outcome, Scenario, Score, Seed};
@@ -88,8 +87,9 @@ pub fn drive(
     Ok(drives.pop().unwrap_or_default())
 }
 
-/// Drives many scenarios to their ends, attacked or not, each with the attack seeded by its own seed. `report` is given the mean
-/// share of the routes, and may break off.
+/// Drives many scenarios to their ends, attacked or not, each with the attack seeded by its own seed: some at a time, and where one has
+/// ended the next begins, in the order in which they are given. `report` is given the mean share of the routes of all, and may break
+/// off.
 ///
 /// # Errors
 /// [`FleetError`] if a world cannot be built, or if cameras differ in size.
@@ -104,16 +104,26 @@ pub fn drive_all(
     report: &mut impl FnMut(f32) -> ControlFlow<()>,
 ) -> Result<Vec<Drive>, FleetError> {
     assert_eq!(scenarios.len(), seeds.len(), "one seed for each scenario");
+    if scenarios.is_empty() {
+        return Ok(Vec::new());
+    }
     let attacked = attack.map(|attack| (attack, EndToEnd::new(driver).looking_ahead(attack.ahead)));
     let mut together = Together::start(driver, attacked, scenarios, seeds)?;
-    while together.step() && report(together.completion()).is_continue() {}
-    Ok(together.finish())
+    while together.step()? && report(together.completion()).is_continue() {}
+    Ok(together.drives)
 }
 
-/// Drives that go on side by side.
+/// Drives that go on side by side: the network takes frames in blocks, and a block that is not full costs as much as one that is.
+const SIDE_BY_SIDE: usize = EndToEnd::BLOCK_FRAMES;
+
+/// Drives, of which some go on side by side.
 struct Together<'a> {
     rollout: Rollout<'a, LearnedDriver>,
     attacker: Option<Attacker<'a>>,
+    /// The drive in each world, by its number.
+    driven: Vec<usize>,
+    /// The drives that have not begun.
+    waiting: std::vec::IntoIter<Scenario>,
     drives: Vec<Drive>,
 }
 
@@ -121,8 +131,11 @@ struct Together<'a> {
 struct Attacker<'a> {
     attack: &'a DriveAttack,
     end_to_end: EndToEnd,
+    /// Of each drive.
     seeds: &'a [u64],
+    /// Of each world.
     undisturbed: Undisturbed,
+    /// Of each drive.
     spending: Vec<Spending>,
 }
 
@@ -133,81 +146,110 @@ impl<'a> Together<'a> {
         scenarios: Vec<Scenario>,
         seeds: &'a [u64],
     ) -> Result<Self, FleetError> {
-        let drives = vec![Drive { min_ttc_s: f32::INFINITY, ..Drive::default() }; scenarios.len()];
+        let (count, worlds) = (scenarios.len(), scenarios.len().min(SIDE_BY_SIDE));
+        let drives = vec![Drive { min_ttc_s: f32::INFINITY, ..Drive::default() }; count];
         let attacker = attacked.map(|(attack, end_to_end)| Attacker {
             attack,
             end_to_end,
             seeds,
-            undisturbed: Undisturbed::new(driver.spec().memory, scenarios.len()),
-            spending: vec![Spending::new(attack.share); scenarios.len()],
+            undisturbed: Undisturbed::new(driver.spec().memory, worlds),
+            spending: vec![Spending::new(attack.share); count],
         });
-        Ok(Self { rollout: Rollout::start(scenarios, driver, all_cores())?, attacker, drives })
+        let mut waiting = scenarios.into_iter();
+        let first = waiting.by_ref().take(worlds).collect();
+        let rollout = Rollout::start(first, driver, 1)?;
+        let mut together = Self { rollout, attacker, driven: (0..worlds).collect(), waiting, drives };
+        together.go_on()?;
+        Ok(together)
     }
 
-    /// One decision of all that have not ended; false once all have.
-    fn step(&mut self) -> bool {
+    /// One decision of all that have begun and not ended; false once all have ended.
+    fn step(&mut self) -> Result<bool, FleetError> {
         let running = self.rollout.running();
         if running.is_empty() {
-            return false;
+            return Ok(false);
         }
-        let (attacker, drives) = (&mut self.attacker, &mut self.drives);
+        let (attacker, drives, driven) = (&mut self.attacker, &mut self.drives, &self.driven);
         let controls = self.rollout.step_after(|_, driver, seen| {
             if let Some(attacker) = attacker {
-                attacker.perturb(driver, &running, seen, drives);
+                attacker.perturb(driver, &running, driven, seen, drives);
             }
         });
         for world in running {
-            let (drive, measures) = (&mut self.drives[world], &self.rollout.seen().measures[world]);
+            let (drive, measures) = (&mut self.drives[self.driven[world]], &self.rollout.seen().measures[world]);
             drive.decisions += 1;
             drive.controls.push(controls[world]);
             drive.max_lane_offset_m = drive.max_lane_offset_m.max(measures.start_lane_offset_m.abs());
             drive.min_ttc_s = drive.min_ttc_s.min(measures.time_to_collision_s);
+            drive.score = self.rollout.seen().scores[world];
         }
-        true
+        self.go_on()?;
+        Ok(true)
     }
 
+    /// Notes how drives ended, and begins others where they did.
+    fn go_on(&mut self) -> Result<(), FleetError> {
+        loop {
+            let mut fresh = Vec::new();
+            for world in self.rollout.ended() {
+                let (drive, seen) = (&mut self.drives[self.driven[world]], self.rollout.seen());
+                (drive.outcome, drive.score) = (seen.verdicts[world].outcome, seen.scores[world]);
+                if let Some(next) = self.waiting.next() {
+                    self.driven[world] = self.drives.len() - self.waiting.len() - 1;
+                    fresh.push((world, next));
+                }
+            }
+            if fresh.is_empty() {
+                return Ok(());
+            }
+            self.rollout.refill(fresh)?;
+        }
+    }
+
+    /// The mean share of the routes that has been driven, with those of drives that have ended counted as whole.
     fn completion(&self) -> f32 {
-        let measures = &self.rollout.seen().measures;
-        measures.iter().map(|measures| measures.route_completion).sum::<f32>() / measures.len() as f32
-    }
-
-    fn finish(self) -> Vec<Drive> {
-        let seen = self.rollout.seen();
-        let ends = seen.verdicts.iter().zip(seen.scores.iter());
-        let drives = self.drives.into_iter().zip(ends);
-        drives.map(|(drive, (verdict, score))| Drive { outcome: verdict.outcome, score: *score, ..drive }).collect()
+        let share = |drive: &Drive| if drive.outcome.is_some() { 1.0 } else { drive.score.route_completion };
+        self.drives.iter().map(share).sum::<f32>() / self.drives.len() as f32
     }
 }
 
 impl Attacker<'_> {
     /// Weighs what hangs on each decision, and changes the frames of those that are attacked. What hangs on it is what does where the
     /// car is, not where its driver has been made to believe it.
-    fn perturb(&mut self, driver: &LearnedDriver, running: &[usize], seen: &mut Observations, drives: &mut [Drive]) {
+    fn perturb(
+        &mut self,
+        driver: &LearnedDriver,
+        running: &[usize],
+        driven: &[usize],
+        seen: &mut Observations,
+        drives: &mut [Drive],
+    ) {
         let situation = |&world: &usize| Situation::new(driver.memory(world), seen, world);
         let situations: Vec<Situation> = running.iter().map(situation).collect();
-        let bytes: Vec<u8> = situations.iter().flat_map(|situation| &situation.frame).copied().collect();
-        let length = bytes.len() / running.len();
-        let decisions = self.clean(running, &situations, drives);
+        let length = seen.rgb.len() / seen.measures.len();
+        let begun: Vec<usize> = running.iter().copied().filter(|&world| drives[driven[world]].decisions == 0).collect();
+        let decisions = self.clean(running, &begun, &situations);
         let mut target = AttackedDecisions::empty(&self.end_to_end);
         for ((&world, situation), decision) in running.iter().zip(&situations).zip(&decisions) {
-            if self.spending[world].attacks(decision.importance()) {
-                let number = drives[world].decisions as u64;
-                target.add(world, situation, decision, self.seeds[world], number);
+            let drive = driven[world];
+            if self.spending[drive].attacks(decision.importance()) {
+                target.add(world, situation, decision, self.seeds[drive], drives[drive].decisions as u64);
             }
         }
         let delivered = target.attacked(self.attack);
         let frames = delivered.bytes.chunks_exact(length);
         for ((&world, frame), effect) in target.worlds.iter().zip(frames).zip(&delivered.effects) {
             seen.rgb[world * length..][..length].copy_from_slice(frame);
-            drives[world].attacked += 1;
-            drives[world].changed += usize::from(effect.broken);
+            let drive = &mut drives[driven[world]];
+            drive.attacked += 1;
+            drive.changed += usize::from(effect.broken);
         }
         if self.attack.keep_changes {
-            for (&world, clean) in running.iter().zip(bytes.chunks_exact(length)) {
-                let levels = seen.frame(world).iter().zip(clean);
+            for (&world, Situation { frame, .. }) in running.iter().zip(&situations) {
+                let levels = seen.frame(world).iter().zip(frame);
                 let changes = levels.map(|(new, old)| i16::from(*new) - i16::from(*old));
                 let attacked = target.worlds.contains(&world);
-                drives[world].changes.push(if attacked { changes.collect() } else { Vec::new() });
+                drives[driven[world]].changes.push(if attacked { changes.collect() } else { Vec::new() });
             }
         }
     }
@@ -215,9 +257,8 @@ impl Attacker<'_> {
 
 impl Attacker<'_> {
     /// What one who has seen the clean frames would do.
-    fn clean(&mut self, running: &[usize], situations: &[Situation], drives: &[Drive]) -> Vec<Decision> {
-        let begun = |&world: &usize| drives[world].decisions == 0;
-        self.undisturbed.begin(&running.iter().copied().filter(begun).collect::<Vec<_>>());
+    fn clean(&mut self, running: &[usize], begun: &[usize], situations: &[Situation]) -> Vec<Decision> {
+        self.undisturbed.begin(begun);
         self.undisturbed.decide(&self.end_to_end, running, situations)
     }
 }
@@ -271,7 +312,8 @@ impl<'a> AttackedDecisions<'a> {
         let classifier = DecisionClassifier { end_to_end: self.end_to_end, situations: &self.situations };
         let seeds: Vec<u64> = self.seeds.iter().map(|&seed| seed_of_start(seed, start)).collect();
         let frames = Frames { clean: &clean, size: self.end_to_end.size(), seeds: &seeds };
-        let pixels = attack.method.run(loss, &classifier, &frames, &Effort::new(attack.budget, attack.steps));
+        let pixels =
+            attack.method.run(loss, &classifier, &frames, &Effort { budget: attack.budget, steps: attack.steps });
         // The budget holds for each frame by itself, the L2 one included: rounding is value by value.
         let bytes = to_bytes(&pixels, &self.bytes, &attack.budget);
         let effects = loss.evaluate(&to_numbers(&bytes));
@@ -331,12 +373,12 @@ mod tests {
 
     #[test]
     fn a_drive_fares_the_same_whoever_drives_beside_it() {
-        let mut driver = LearnedDriver::shipped().unwrap();
         let scenarios: Vec<Scenario> =
             (0..6).map(|index| scenario(0.1 * index as f32, 0.7 + 0.1 * index as f32)).collect();
         let seeds = [1, 2, 3, 4, 5, 6];
-        for method in [Method::Loss(LossMethod::Pgd), Method::Class(ClassMethod::ApgdT)] {
-            let attack = attack(method, 0.5);
+        let methods = [Method::Loss(LossMethod::Pgd), Method::Class(ClassMethod::ApgdT)];
+        for (driver, method) in [LearnedDriver::hardened(), LearnedDriver::shipped()].into_iter().zip(methods) {
+            let (mut driver, attack) = (driver.unwrap(), attack(method, 0.5));
             let all = drive_all(&mut driver, scenarios.clone(), Some(&attack), &seeds, &mut to_the_end).unwrap();
             for place in [0, 4] {
                 let alone = drive_all(
@@ -405,7 +447,7 @@ mod tests {
         for _ in 0..25 {
             // What is shown is the camera's until the attack changes it.
             honest.think(together.rollout.seen());
-            together.step();
+            together.step().unwrap();
         }
         let thought = honest.think(together.rollout.seen()).remove(0);
         let attacker = together.attacker.as_mut().unwrap();
@@ -413,7 +455,7 @@ mod tests {
         together.rollout.step_after(|_, driver, seen| {
             let situation = Situation::new(driver.memory(0), seen, 0);
             misled = attacker.end_to_end.decide(&[&situation], &to_numbers(&situation.frame));
-            taken = attacker.clean(&[0], &[situation], &together.drives);
+            taken = attacker.clean(&[0], &[], &[situation]);
         });
         let apart = |decision: &Decision| {
             let heads = decision.heads.iter().zip(&thought.heads);

@@ -12,7 +12,7 @@ use roadproof_perception::attack::{Classifier, Differentiable};
 use roadproof_perception::{OUTPUTS, Output, percept};
 
 /// Frames that go through the policy together; a frame has the same bits in any batch.
-const BLOCK_FRAMES: usize = Differentiable::BLOCK_FRAMES;
+const BLOCK_FRAMES: usize = EndToEnd::BLOCK_FRAMES;
 
 /// How far the lead's logit is moved each way from nought to see what it leads to: no single frame says more to a driver who
 /// believes what many say.
@@ -71,6 +71,9 @@ pub struct EndToEnd {
 }
 
 impl EndToEnd {
+    /// Frames of a block: one that is not full costs as much as one that is.
+    pub const BLOCK_FRAMES: usize = Differentiable::BLOCK_FRAMES;
+
     /// Those of a driver.
     #[must_use]
     pub fn new(driver: &LearnedDriver) -> Self {

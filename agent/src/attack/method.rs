@@ -67,17 +67,14 @@ pub struct Effort {
     pub budget: Budget,
     /// Steps along gradients, or tries without them. `AutoAttack` gives Square fifty times as many.
     pub steps: usize,
-    /// Length of a step of PGD, as a share of the budget.
-    pub pgd_step_share: f32,
 }
 
-impl Effort {
-    /// So many steps, those of PGD of the usual length.
-    #[must_use]
-    pub fn new(budget: Budget, steps: usize) -> Self {
-        Self { budget, steps, pgd_step_share: PgdSettings::default().step_share }
-    }
-}
+/// Way of a PGD walk in budgets: its steps are this over their number, an eighth of the budget for the usual twenty.
+///
+/// # Source
+/// Carlini et al. 2019, arXiv:1902.06705: a walk must be able to cross its budget, however few steps it has; Madry et al. 2018,
+/// arXiv:1706.06083, take 2.5 budgets.
+const PGD_WAY: f32 = 2.5;
 
 impl Method {
     /// All of them.
@@ -164,13 +161,14 @@ impl LossMethod {
     #[must_use]
     pub fn run(self, objective: &impl Objective, frames: &Frames<'_>, effort: &Effort) -> Vec<f32> {
         let Frames { clean, size, seeds } = *frames;
-        let Effort { budget, steps, pgd_step_share } = *effort;
+        let Effort { budget, steps } = *effort;
         let attacked = match self {
             Self::Noise => random_noise(objective, clean, &budget, steps, seeds),
             Self::Square => square(objective, clean, size, &budget, steps, seeds),
             Self::Fgsm => fgsm(objective, clean, seeds.len(), &budget),
             Self::Pgd => {
-                let settings = PgdSettings { steps, step_share: pgd_step_share, ..PgdSettings::default() };
+                let step_share = (PGD_WAY / steps as f32).min(1.0);
+                let settings = PgdSettings { steps, step_share, ..PgdSettings::default() };
                 pgd(objective, clean, &budget, &settings, seeds)
             }
             Self::Apgd => apgd(objective, clean, &budget, steps, seeds),
@@ -211,7 +209,7 @@ impl ClassMethod {
     #[must_use]
     pub fn run(self, classifier: &impl Classifier, frames: &Frames<'_>, effort: &Effort) -> Vec<f32> {
         let Frames { clean, size, seeds } = *frames;
-        let Effort { budget, steps, .. } = *effort;
+        let Effort { budget, steps } = *effort;
         let batch = Batch::new(classifier, clean, seeds);
         let within =
             |found: Nearest| stretch(&found.within(classifier, &batch, &budget).pixels, clean, seeds.len(), &budget);

@@ -32,8 +32,8 @@ impl Undisturbed {
     /// If there is not one situation for each world.
     pub fn decide(&mut self, end_to_end: &EndToEnd, worlds: &[usize], situations: &[Situation]) -> Vec<Decision> {
         assert_eq!(worlds.len(), situations.len(), "one situation for each world");
-        let frames: Vec<u8> = situations.iter().flat_map(|situation| &situation.frame).copied().collect();
-        let outputs = end_to_end.outputs(&to_numbers(&frames));
+        let frames: Vec<&[u8]> = situations.iter().map(|situation| &situation.frame[..]).collect();
+        let outputs = end_to_end.outputs(&to_numbers(&frames.concat()));
         let rows = worlds.iter().zip(situations).zip(outputs.chunks_exact(OUTPUTS));
         let features: Vec<[f32; FEATURES]> = rows
             .map(|((&world, Situation { odometry, decision_s, frame, .. }), outputs)| {

@@ -11,8 +11,12 @@ use super::plan::{Part, Plan};
 pub(super) enum Stage {
     /// Drives under faults.
     Faults,
-    /// Every attack at the budget of reference.
-    Drives,
+    /// Every attack at the budget of reference, for a trial.
+    Trial,
+    /// The strongest there, in earnest.
+    Strongest,
+    /// Some drives under all of them, in earnest.
+    Recheck,
     /// The strongest with twice the steps: the first, the second time and so on.
     Doubling(usize),
     /// The strongest with other budgets.
@@ -35,22 +39,25 @@ pub(super) struct Agenda {
 
 impl Agenda {
     /// The stages of a plan that has so many drives under faults and under attack.
-    pub fn of(plan: &Plan, under_faults: usize, attacked: usize) -> Self {
-        let (faulted, attacked) = (under_faults as f64, attacked as f64);
+    pub fn of(plan: &Plan, under_faults: usize, attacked_drives: usize) -> Self {
+        let (faulted, attacked) = (under_faults as f64, attacked_drives as f64);
         let cells = (plan.kinds.len() * plan.severities.len()) as f64;
         let steps = plan.drive_steps as f64 * STEP;
+        let in_earnest = attacked * (OF_EACH_KIND.len() + plan.strongest_attacks) as f64 * steps;
         let mut costs = Vec::new();
         if plan.makes(Part::Faults) {
             costs.push((Stage::Faults, faulted * (1.0 + cells)));
         }
         if plan.makes(Part::Attacks) {
-            costs.push((Stage::Drives, attacked * DRIVE_ATTACKS.len() as f64 * steps));
+            costs.push((Stage::Trial, attacked * (DRIVE_ATTACKS.len() * plan.trial_steps) as f64 * STEP));
+            costs.push((Stage::Strongest, in_earnest));
+            let left_out = DRIVE_ATTACKS.len().saturating_sub(OF_EACH_KIND.len() + plan.strongest_attacks);
+            costs.push((Stage::Recheck, (plan.rechecked_drives.min(attacked_drives) * left_out) as f64 * steps));
             let once = attacked * (plan.doubled_attacks * plan.doubling_starts) as f64 * steps;
             let doublings = 0..plan.doublings as i32;
             costs.extend(doublings.map(|n| (Stage::Doubling(n as usize), once * 2_f64.powi(n + 1) * CHANGED.powi(n))));
-            let runs =
-                (plan.drive_eps_levels.len().saturating_sub(1) * (OF_EACH_KIND.len() + plan.strongest_attacks)) as f64;
-            costs.push((Stage::OtherBudgets, attacked * runs * steps));
+            let other_budgets = plan.drive_eps_levels.len().saturating_sub(1) as f64;
+            costs.push((Stage::OtherBudgets, other_budgets * in_earnest));
         }
         if plan.makes(Part::Decisions) {
             let experiments = (plan.frames * plan.decision_eps_levels.len()) as f64;
@@ -77,7 +84,15 @@ mod tests {
     fn a_stage_knows_what_comes_after_it() {
         let plan = Plan::standard();
         let agenda = Agenda::of(&plan, 10, 40);
-        let stages = [Stage::Faults, Stage::Drives, Stage::Doubling(0), Stage::Doubling(1), Stage::OtherBudgets];
+        let stages = [
+            Stage::Faults,
+            Stage::Trial,
+            Stage::Strongest,
+            Stage::Recheck,
+            Stage::Doubling(0),
+            Stage::Doubling(1),
+            Stage::OtherBudgets,
+        ];
         assert!(stages.iter().all(|&stage| agenda.later(stage) > 0.0));
         assert_eq!(agenda.later(Stage::Decisions), 0.0, "it is the last");
         // What comes after a stage is the next one and what comes after that.

@@ -30,7 +30,7 @@ mod page;
 pub use attacks::checklist::{Check, CheckVerdict};
 pub use attacks::closed_loop::{AttackedDrive, ClosedLoop, Group, WorstPoint};
 pub use attacks::curve::{Curve, Point};
-pub use attacks::deepen::Doubling;
+pub use attacks::deepen::MoreEffort;
 pub use attacks::examine::OpenLoop;
 pub use attacks::run::Run;
 pub use attacks::strength::{DrivePoint, WorstDrive};

@@ -24,7 +24,7 @@ pub struct Plan {
     pub seed: u64,
     /// The only part that is made; all if left out.
     pub only: Option<Part>,
-    /// How held-out roads are drawn: as the driver's own training drew them.
+    /// How held-out roads are drawn: as the driver's own training drew them, but for their length.
     pub drive: DriveStyle,
     /// Folder of scenario families; none for held-out roads alone.
     pub scenarios: Option<PathBuf>,
@@ -41,10 +41,19 @@ pub struct Plan {
     pub drive_eps_levels: Vec<u8>,
     /// The one of them at which every attack is run on every drive.
     pub reference_eps_levels: u8,
-    /// Steps of gradient methods in each decision of a drive, and tries of the others times two.
-    pub drive_steps: usize,
-    /// The strongest attacks of each drive that are run with other budgets.
+    /// Length of held-out roads, over how long they were in the driver's own training.
+    pub road_share: f32,
+    /// Steps of gradient methods in each decision of a drive where every attack is tried, and tries of the others times two.
+    ///
+    /// # Source
+    /// Most of the effort for the most promising: successive halving, Jamieson and Talwalkar 2016, arXiv:1502.07943.
+    pub trial_steps: usize,
+    /// The strongest attacks of each drive in that trial, which are run with every budget.
     pub strongest_attacks: usize,
+    /// Steps of these, and of one of each kind of method on every drive.
+    pub drive_steps: usize,
+    /// Drives on which every attack is run with these steps, to see whether the trial left out what would have been stronger.
+    pub rechecked_drives: usize,
     /// The strongest attacks of each drive whose steps are doubled.
     pub doubled_attacks: usize,
     /// How often they are doubled at most, on those drives on which the last doubling found more.
@@ -90,8 +99,11 @@ impl Plan {
             attacked_drives: 40,
             drive_eps_levels: vec![1, 2, 4, 8],
             reference_eps_levels: 2,
+            road_share: 1.0,
+            trial_steps: 2,
+            strongest_attacks: 3,
             drive_steps: 5,
-            strongest_attacks: 4,
+            rechecked_drives: 8,
             doubled_attacks: 2,
             doublings: 2,
             doubling_starts: 2,
@@ -116,10 +128,13 @@ impl Plan {
             severities: [1, 3, 5].into_iter().filter_map(Severity::new).collect(),
             attacked_drives: 4,
             drive_eps_levels: vec![2, 8],
-            drive_steps: 3,
+            road_share: 0.5,
             strongest_attacks: 2,
+            drive_steps: 4,
+            rechecked_drives: 0,
             doubled_attacks: 1,
             doublings: 1,
+            doubling_starts: 1,
             decision_eps_levels: vec![0.0625, 0.25, 1.0, 4.0],
             frames: 12,
             steps: 10,

@@ -9,8 +9,9 @@ use crate::host::interrupt::Interrupt;
 use crate::host::threads::all_cores;
 use crate::robustness::agenda::{Agenda, Stage};
 use crate::robustness::attacks::attacked::DrivePlan;
+use crate::robustness::attacks::attacked::DRIVE_ATTACKS;
 use crate::robustness::attacks::checklist::{
-    Check, CheckVerdict, doubling_changes_no_drive, hidden_outputs_are_pushed,
+    Check, CheckVerdict, doubling_changes_no_drive, hidden_outputs_are_pushed, nothing_stronger_is_left_out,
 };
 use crate::robustness::attacks::closed_loop::{self, ALL_DRIVES, ClosedLoop, EMPTY_ROADS};
 use crate::robustness::attacks::curve::{Trial, seed_of};
@@ -144,6 +145,7 @@ pub fn measure(
     }
     if plan.makes(Part::Attacks) {
         let Some(attacked) = closed_loop::measure(driver, &drives, plan, &agenda, interrupt)? else { return Ok(None) };
+        report.checks.push(nothing_stronger_is_left_out(DRIVE_ATTACKS.len(), attacked.recheck.as_ref()));
         report.checks.push(doubling_changes_no_drive(drives.len(), &attacked.doublings));
         report.attacked_drives = Some(attacked);
         clock.note("attack_drives");

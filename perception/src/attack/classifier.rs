@@ -80,7 +80,7 @@ impl Batch {
         let length = self.frame_len();
         Self {
             frames: rows.iter().map(|&row| self.frames[row]).collect(),
-            clean: rows.iter().flat_map(|&row| &self.clean[row * length..(row + 1) * length]).copied().collect(),
+            clean: rows.iter().map(|&row| &self.clean[row * length..][..length]).collect::<Vec<_>>().concat(),
             labels: rows.iter().map(|&row| self.labels[row]).collect(),
             seeds: rows.iter().map(|&row| self.seeds[row]).collect(),
         }

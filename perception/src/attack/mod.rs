@@ -165,7 +165,8 @@ pub fn to_bytes(pixels: &[f32], clean: &[u8], budget: &Budget) -> Vec<u8> {
     let byte = |(pixel, clean): (&f32, &u8)| {
         let level = i16::from(*clean);
         let changed = match budget.norm {
-            Norm::Linf => (pixel * 255.0).round() as i16,
+            // Never below nought: to the nearest.
+            Norm::Linf => (pixel * 255.0 + 0.5) as i16,
             Norm::L2 => level + (pixel * 255.0 - f32::from(*clean)).trunc() as i16,
         };
         changed.clamp((level - most).max(0), (level + most).min(255)) as u8

@@ -1,15 +1,12 @@
 //! Every call to an attack that the report makes, so that methods are set up in one place.
 
-use crate::attack::drive::{DriveAttack, drive_all, to_the_end};
+use crate::attack::drive::{DriveAttack, drive_all};
 use crate::attack::goal::Goal;
 use crate::attack::method::{Effort, Frames, LossMethod, Method};
 use crate::driver::LearnedDriver;
 use roadproof_perception::attack::{Budget, Norm, Objective};
 use roadproof_sim::{FleetError, Outcome, Scenario};
-
-/// Way of a PGD walk on single decisions in budgets: steps of 2.5 eps over their number. On drives PGD takes its usual steps of an
-/// eighth of the budget, and Auto-PGD finds its own.
-const WAY: f32 = 2.5;
+use std::ops::ControlFlow;
 
 /// An attack on whole drives: a method, and what it wants of each decision.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -101,8 +98,7 @@ pub(in crate::robustness) fn strongest(
     effort: usize,
     seeds: &[u64],
 ) -> Vec<f32> {
-    let pgd_step_share = (WAY / effort as f32).min(1.0);
-    let effort = Effort { budget: budget(eps_levels), steps: effort, pgd_step_share };
+    let effort = Effort { budget: budget(eps_levels), steps: effort };
     method.run(objective, &Frames { clean, size, seeds }, &effort)
 }
 
@@ -131,7 +127,7 @@ pub(in crate::robustness) struct Driven {
     pub max_lane_offset_m: f32,
 }
 
-/// Drives scenarios to their ends, side by side, every decision attacked or none.
+/// Drives scenarios to their ends, every decision attacked or none. `report` is given the mean share of the routes, and may break off.
 ///
 /// # Errors
 /// [`FleetError`] if a world cannot be built.
@@ -140,6 +136,7 @@ pub(in crate::robustness) fn drive_attacked(
     scenarios: &[Scenario],
     attack: Option<(DrivePlan, Spent)>,
     seed: u64,
+    report: &mut impl FnMut(f32) -> ControlFlow<()>,
 ) -> Result<Vec<Driven>, FleetError> {
     let attack =
         attack.map(|(DrivePlan { method, goal, ahead, .. }, Spent { eps_levels, steps, starts })| DriveAttack {
@@ -154,7 +151,7 @@ pub(in crate::robustness) fn drive_attacked(
             keep_changes: false,
         });
     let seeds = vec![seed; scenarios.len()];
-    let drives = drive_all(&mut driver.twin(), scenarios.to_vec(), attack.as_ref(), &seeds, &mut to_the_end)?;
+    let drives = drive_all(&mut driver.twin(), scenarios.to_vec(), attack.as_ref(), &seeds, report)?;
     let driven = |drive: crate::attack::drive::Drive| Driven {
         outcome: drive.outcome.unwrap_or(Outcome::TimeUp),
         driving_score: drive.score.driving_score,

@@ -7,7 +7,7 @@
 //! Adversarial Robustness Evaluations", arXiv:2206.13991. Passing them is necessary, not sufficient.
 
 use crate::robustness::attacks::curve::{Curve, Point};
-use crate::robustness::attacks::deepen::{CHANGE_TOLERANCE, Doubling};
+use crate::robustness::attacks::deepen::{CHANGE_TOLERANCE, MoreEffort};
 use crate::robustness::attacks::hidden::HiddenOutput;
 use crate::robustness::attacks::slopes::Slope;
 use serde::Serialize;
@@ -282,18 +282,26 @@ pub(in crate::robustness) fn hidden_outputs_are_pushed(decisions: usize, outputs
     )
 }
 
-pub(in crate::robustness) fn doubling_changes_no_drive(drives: usize, doublings: &[Doubling]) -> Check {
-    let name = "twice the steps change no drive";
-    let one = |doubling: &Doubling| {
-        format!(
-            "{} steps change {} of {}, by up to {:.0} % of the score",
-            doubling.steps,
-            doubling.changed.len(),
-            doubling.drives.len(),
-            100.0 * doubling.most_lost
-        )
+fn in_words(more: &MoreEffort) -> String {
+    let MoreEffort { steps, drives, changed, most_lost } = more;
+    let (changed, of) = (changed.len(), drives.len());
+    format!("{steps} steps change {changed} of {of}, by up to {:.0} % of the score", 100.0 * most_lost)
+}
+
+/// Attacks that are weak in a trial of few steps are left out after it, which is right only as long as they stay weak with more.
+pub(in crate::robustness) fn nothing_stronger_is_left_out(attacks: usize, recheck: Option<&MoreEffort>) -> Check {
+    let name = "no stronger attack is left out";
+    let Some(recheck) = recheck else {
+        return unjudged(name, String::new(), "the plan runs no drive under all attacks in earnest");
     };
-    let figures = format!("{drives} drives: {}", doublings.iter().map(one).collect::<Vec<_>>().join("; "));
+    let figures = format!("all {attacks} attacks, {}", in_words(recheck));
+    let allowed = format!("none by more than {:.0} % or in how it ends", 100.0 * CHANGE_TOLERANCE);
+    check(name, recheck.changed.is_empty(), figures, allowed)
+}
+
+pub(in crate::robustness) fn doubling_changes_no_drive(drives: usize, doublings: &[MoreEffort]) -> Check {
+    let name = "twice the steps change no drive";
+    let figures = format!("{drives} drives: {}", doublings.iter().map(in_words).collect::<Vec<_>>().join("; "));
     let Some(last) = doublings.last() else {
         return unjudged(name, format!("{drives} drives"), "the plan doubles no steps");
     };
@@ -307,18 +315,30 @@ mod tests {
 
     #[test]
     fn drives_that_the_last_doubling_still_changed_are_a_failure_and_said_by_how_much() {
-        let doubling = |steps, changed: &[usize]| Doubling {
+        let doubling = |steps, changed: &[usize]| MoreEffort {
             steps,
             drives: vec![0, 1, 2],
             changed: changed.to_vec(),
             most_lost: 0.31,
         };
-        let judge = |doublings: &[Doubling]| doubling_changes_no_drive(3, doublings);
+        let judge = |doublings: &[MoreEffort]| doubling_changes_no_drive(3, doublings);
         assert_eq!(judge(&[]).verdict, CheckVerdict::CannotBeJudged);
         assert_eq!(judge(&[doubling(10, &[1]), doubling(20, &[])]).verdict, CheckVerdict::Held);
         let failed = judge(&[doubling(10, &[1, 2]), doubling(20, &[1])]);
         assert_eq!(failed.verdict, CheckVerdict::Failed);
         assert!(failed.figures.contains("20 steps change 1 of 3, by up to 31 %"), "{}", failed.figures);
+    }
+
+    #[test]
+    fn a_drive_that_an_attack_left_out_by_the_trial_breaks_is_a_failure() {
+        let recheck =
+            |changed: &[usize]| MoreEffort { steps: 5, drives: vec![0, 20], changed: changed.to_vec(), most_lost: 0.4 };
+        let judge = |recheck: Option<&MoreEffort>| nothing_stronger_is_left_out(24, recheck);
+        assert_eq!(judge(None).verdict, CheckVerdict::CannotBeJudged);
+        assert_eq!(judge(Some(&recheck(&[]))).verdict, CheckVerdict::Held);
+        let failed = judge(Some(&recheck(&[20])));
+        assert_eq!(failed.verdict, CheckVerdict::Failed);
+        assert!(failed.figures.contains("all 24 attacks, 5 steps change 1 of 2"), "{}", failed.figures);
     }
 
     #[test]

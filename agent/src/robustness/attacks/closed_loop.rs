@@ -1,8 +1,9 @@
 //! Whole drives of which every decision is attacked: what is left of them against the budget.
 //!
-//! Attacking every decision of a drive many times over is dear, so not everything is run with every budget: every attack on every
-//! drive at one budget of reference; there the strongest few of each drive with more steps and starts; with the other budgets the
-//! strongest of each drive, and one of each kind of method. What was run on which drives, and with what effort, is part of the result.
+//! Attacking every decision of a drive many times over is dear, so not everything is run with every effort and budget: every attack on
+//! every drive for a trial of a few steps at one budget of reference; the strongest few of each drive there, and one of each kind of
+//! method, with more steps; the strongest of these with yet more steps and starts; and what is the strongest by then with the other
+//! budgets. What was run on which drives, and with what effort, is part of the result.
 
 use crate::about::as_text;
 use crate::drive::interval::Estimate;
@@ -10,7 +11,7 @@ use crate::driver::LearnedDriver;
 use crate::host::interrupt::Interrupt;
 use crate::robustness::agenda::{Agenda, Stage};
 use crate::robustness::attacks::attacked::{DRIVE_ATTACKS, DrivePlan, Driven, OF_EACH_KIND};
-use crate::robustness::attacks::deepen::{Doubling, deepen, strongest_orders};
+use crate::robustness::attacks::deepen::{MoreEffort, deepen, recheck, strongest_orders};
 use crate::robustness::attacks::run::{Order, Run, Targets, Walks};
 use crate::robustness::attacks::strength::{DrivePoint, WorstDrive, point, worst};
 use crate::robustness::drives::FamilyDrive;
@@ -30,8 +31,10 @@ pub struct ClosedLoop {
     pub groups: Vec<Group>,
     /// For each budget each drive under all attacks within it.
     pub worst: Vec<WorstPoint>,
-    /// What more steps of the strongest attacks found at the budget of reference.
-    pub doublings: Vec<Doubling>,
+    /// What all attacks found on a few drives with as many steps as the strongest had; none if the plan asks for no such drive.
+    pub recheck: Option<MoreEffort>,
+    /// What twice the steps of the strongest attacks found, and twice those again, on drives on which the last found more.
+    pub doublings: Vec<MoreEffort>,
     /// Every attack with what it was run on.
     pub runs: Vec<Run>,
 }
@@ -100,9 +103,9 @@ pub(in crate::robustness) fn measure(
     let scenarios = drives.iter().map(|(_, drive)| drive.scenario.clone()).collect();
     let targets = Targets { driver, scenarios, seed: plan.seed, agenda, interrupt };
     let clean = targets.clean()?;
-    let Some((runs, doublings)) = attack(&targets, &clean, plan)? else { return Ok(None) };
+    let Some(attacked) = attack(&targets, &clean, plan)? else { return Ok(None) };
     let drives: Vec<AttackedDrive> = drives.iter().zip(&clean).map(attacked_drive).collect();
-    Ok(Some(summed_up(drives, &clean, runs, doublings, plan)))
+    Ok(Some(summed_up(drives, &clean, attacked, plan)))
 }
 
 fn attacked_drive(((family, drive), clean): (&(String, FamilyDrive), &Driven)) -> AttackedDrive {
@@ -117,40 +120,61 @@ fn attacked_drive(((family, drive), clean): (&(String, FamilyDrive), &Driven)) -
     }
 }
 
+/// What was run, and what more effort found.
+#[derive(Default)]
+struct AllRuns {
+    runs: Vec<Run>,
+    recheck: Option<MoreEffort>,
+    doublings: Vec<MoreEffort>,
+}
+
 /// Runs what the plan says, one part after another.
-fn attack(
-    targets: &Targets<'_>,
-    clean: &[Driven],
-    plan: &Plan,
-) -> Result<Option<(Vec<Run>, Vec<Doubling>)>, FleetError> {
+fn attack(targets: &Targets<'_>, clean: &[Driven], plan: &Plan) -> Result<Option<AllRuns>, FleetError> {
     let all: Vec<usize> = (0..clean.len()).collect();
-    let (reference, walks) = (plan.reference_eps_levels, Walks { steps: plan.drive_steps, starts: 1, number: 0 });
-    let everything = DRIVE_ATTACKS.map(|attack| Order { attack, eps_levels: reference, walks, drives: all.clone() });
-    let Some(mut runs) = targets.run(Stage::Drives, &format!("attack drives, {reference}/255"), &everything)? else {
+    let reference = plan.reference_eps_levels;
+    let with = |eps_levels, steps, attack| {
+        let walks = Walks { steps, starts: 1, number: 0 };
+        Order { attack, eps_levels, walks, drives: all.clone() }
+    };
+    let trial = DRIVE_ATTACKS.map(|attack| with(reference, plan.trial_steps, attack));
+    let Some(mut runs) = targets.run(Stage::Trial, &format!("try attacks, {reference}/255"), &trial)? else {
         return Ok(None);
     };
-    let Some(doublings) = deepen(targets, clean, &mut runs, plan)? else { return Ok(None) };
-    let mut orders = Vec::new();
-    for &eps_levels in plan.drive_eps_levels.iter().filter(|eps| **eps != reference) {
-        let of_each_kind = everything.iter().filter(|order| OF_EACH_KIND.contains(&order.attack.name));
-        orders.extend(of_each_kind.map(|order| Order { eps_levels, ..order.clone() }));
-        let strongest = strongest_orders(&runs, &all, plan.strongest_attacks, (reference, eps_levels), walks);
-        orders.extend(strongest.into_iter().filter(|order| !OF_EACH_KIND.contains(&order.attack.name)));
+    let of_each_kind = |attack: &DrivePlan| OF_EACH_KIND.contains(&attack.name);
+    let in_earnest = |runs: &[Run], eps_levels| {
+        let walks = Walks { steps: plan.drive_steps, starts: 1, number: 0 };
+        let strongest = strongest_orders(runs, &all, plan.strongest_attacks, (reference, eps_levels), walks);
+        let kinds = DRIVE_ATTACKS.into_iter().filter(of_each_kind);
+        let kinds = kinds.map(|attack| with(eps_levels, plan.drive_steps, attack));
+        kinds.chain(strongest.into_iter().filter(|order| !of_each_kind(&order.attack))).collect::<Vec<Order>>()
+    };
+    // One step stays one step.
+    let more =
+        |order: &Order| trial.iter().all(|tried| tried.attack != order.attack || tried.effort() < order.effort());
+    let orders: Vec<Order> = in_earnest(&runs, reference).into_iter().filter(more).collect();
+    let Some(strongest) = targets.run(Stage::Strongest, &format!("attack drives, {reference}/255"), &orders)? else {
+        return Ok(None);
+    };
+    runs.extend(strongest);
+    let mut rechecked = None;
+    if plan.rechecked_drives > 0 {
+        rechecked = recheck(targets, clean, &mut runs, plan)?;
+        if rechecked.is_none() {
+            return Ok(None);
+        }
     }
+    let Some(doublings) = deepen(targets, clean, &mut runs, plan)? else { return Ok(None) };
+    let other_budgets = plan.drive_eps_levels.iter().filter(|eps| **eps != reference);
+    let orders: Vec<Order> = other_budgets.flat_map(|&eps_levels| in_earnest(&runs, eps_levels)).collect();
     let Some(others) = targets.run(Stage::OtherBudgets, "attack drives, other budgets", &orders)? else {
         return Ok(None);
     };
     runs.extend(others);
-    Ok(Some((runs, doublings)))
+    Ok(Some(AllRuns { runs, recheck: rechecked, doublings }))
 }
 
-fn summed_up(
-    drives: Vec<AttackedDrive>,
-    clean: &[Driven],
-    runs: Vec<Run>,
-    doublings: Vec<Doubling>,
-    plan: &Plan,
-) -> ClosedLoop {
+fn summed_up(drives: Vec<AttackedDrive>, clean: &[Driven], attacked: AllRuns, plan: &Plan) -> ClosedLoop {
+    let AllRuns { runs, recheck, doublings } = attacked;
     let at = |&eps_levels: &u8| WorstPoint { eps_levels, drives: worst(clean, &runs, eps_levels) };
     let worst: Vec<WorstPoint> = plan.drive_eps_levels.iter().map(at).collect();
     let group = |(name, wanted): (&'static str, Vec<usize>)| {
@@ -172,7 +196,7 @@ fn summed_up(
         (WITH_CARS, numbers(|drive| !drive.empty)),
     ];
     let groups = groups.into_iter().filter(|(_, numbers)| !numbers.is_empty()).map(group).collect();
-    ClosedLoop { drives, reference_eps_levels: plan.reference_eps_levels, groups, worst, doublings, runs }
+    ClosedLoop { drives, reference_eps_levels: plan.reference_eps_levels, groups, worst, recheck, doublings, runs }
 }
 
 impl AttackedDrive {
@@ -193,10 +217,11 @@ impl ClosedLoop {
         self.groups.iter().find(|group| group.name == name)
     }
 
-    /// Runs on every drive, by their attack: one for each budget it was run with.
+    /// The run of an attack on every drive with a budget; of several the one with the most steps.
     pub(in crate::robustness) fn complete<'a>(&'a self, attack: &'a str, eps_levels: u8) -> Option<&'a Run> {
         let complete = |run: &&Run| run.drives.len() == self.drives.len() && run.number == 0;
-        self.runs.iter().filter(complete).find(|run| run.attack == attack && run.eps_levels == eps_levels)
+        let own = self.runs.iter().filter(complete).filter(|run| run.attack == attack && run.eps_levels == eps_levels);
+        own.max_by_key(|run| run.effort)
     }
 }
 
@@ -230,7 +255,7 @@ mod tests {
         let ends = [(0, Arrived, 90.0), (1, OffRoad, 25.0), (2, Blocked, 20.0)];
         let runs = vec![run("apgd", 2, &ends), run("noise", 4, &ends[..2])];
         let plan = Plan { drive_eps_levels: vec![2, 4], ..Plan::standard() };
-        let closed_loop = summed_up(drives, &clean, runs, Vec::new(), &plan);
+        let closed_loop = summed_up(drives, &clean, AllRuns { runs, ..AllRuns::default() }, &plan);
         let at = |name: &str| closed_loop.group(name).unwrap().at(2).unwrap();
         let (all, empty, with_cars) = (at(ALL_DRIVES), at(EMPTY_ROADS), at(WITH_CARS));
         assert_eq!((empty.kept.value, empty.blocked_or_late.value, with_cars.blocked_or_late.value), (0.2, 1.0, 0.0));

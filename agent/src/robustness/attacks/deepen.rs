@@ -16,12 +16,12 @@ use serde::Serialize;
 /// Share of its clean score by which a drive may fare worse without having changed.
 pub(in crate::robustness) const CHANGE_TOLERANCE: f32 = 0.05;
 
-/// What twice the steps did.
+/// What more effort did at the budget of reference.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Doubling {
+pub struct MoreEffort {
     /// Steps of gradient methods in each decision.
     pub steps: usize,
-    /// The drives it was run on, by number: those on which the one before found more.
+    /// The drives it was spent on, by number.
     pub drives: Vec<usize>,
     /// Those of them that fare worse by more than the tolerance, or can be made to end in a way that they could not be before.
     pub changed: Vec<usize>,
@@ -52,6 +52,32 @@ pub(in crate::robustness) fn strongest_orders(
     of_many_steps().map(order).filter(|order| !order.drives.is_empty()).collect()
 }
 
+/// Runs every attack on a few of the drives with as many steps as the strongest have had there: whether the trial left out one that
+/// would have been stronger. What that finds is added to the runs. `None` if somebody interrupted.
+///
+/// # Errors
+/// [`FleetError`] for a drive that cannot be built.
+pub(in crate::robustness) fn recheck(
+    targets: &Targets<'_>,
+    clean: &[Driven],
+    runs: &mut Vec<Run>,
+    plan: &Plan,
+) -> Result<Option<MoreEffort>, FleetError> {
+    let (eps_levels, count) = (plan.reference_eps_levels, plan.rechecked_drives.min(clean.len()));
+    let drives: Vec<usize> = (0..count).map(|place| place * clean.len() / count).collect();
+    let walks = Walks { steps: plan.drive_steps, starts: 1, number: 0 };
+    let orders = DRIVE_ATTACKS.into_iter().map(|attack| {
+        let order = Order { attack, eps_levels, walks, drives: drives.clone() };
+        let is_done = |drive: usize| runs.iter().any(|run| run.covers(&order, drive));
+        Order { drives: drives.iter().copied().filter(|&drive| !is_done(drive)).collect(), ..order }
+    });
+    let orders: Vec<Order> = orders.filter(|order| !order.drives.is_empty()).collect();
+    let before = worst(clean, runs, eps_levels);
+    let Some(found) = targets.run(Stage::Recheck, "attack some drives in all ways", &orders)? else { return Ok(None) };
+    runs.extend(found);
+    Ok(Some(compared(plan.drive_steps, drives, clean, &before, &worst(clean, runs, eps_levels))))
+}
+
 /// Doubles the steps of the strongest attacks at the reference budget until no drive changes, but no more often than the plan says;
 /// what that finds is added to the runs. `None` if somebody interrupted.
 ///
@@ -62,7 +88,7 @@ pub(in crate::robustness) fn deepen(
     clean: &[Driven],
     runs: &mut Vec<Run>,
     plan: &Plan,
-) -> Result<Option<Vec<Doubling>>, FleetError> {
+) -> Result<Option<Vec<MoreEffort>>, FleetError> {
     let eps_levels = plan.reference_eps_levels;
     let mut drives: Vec<usize> = (0..clean.len()).collect();
     let (mut steps, mut doublings) = (plan.drive_steps, Vec::new());
@@ -91,7 +117,7 @@ fn compared(
     clean: &[Driven],
     before: &[WorstDrive],
     after: &[WorstDrive],
-) -> Doubling {
+) -> MoreEffort {
     let is_changed = |&drive: &usize| before[drive].beaten_by(&after[drive], &clean[drive], CHANGE_TOLERANCE);
     let lost = drives.iter().map(|&drive| {
         let lost = before[drive].driving_score - after[drive].driving_score;
@@ -99,7 +125,7 @@ fn compared(
     });
     let most_lost = lost.fold(0.0, f32::max);
     let changed = drives.iter().copied().filter(is_changed).collect();
-    Doubling { steps, drives, changed, most_lost }
+    MoreEffort { steps, drives, changed, most_lost }
 }
 
 #[cfg(test)]

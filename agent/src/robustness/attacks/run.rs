@@ -1,18 +1,21 @@
 //! Runs attacks on drives, and keeps of each which drives it was run on, with what effort, and what became of them.
 
+use crate::attack::drive::to_the_end;
+use crate::attack::end_to_end::EndToEnd;
 use crate::driver::LearnedDriver;
 use crate::host::interrupt::Interrupt;
 use crate::host::progress::LongWork;
+use crate::host::threads::all_cores;
 use crate::robustness::agenda::{Agenda, Stage};
 use crate::robustness::attacks::attacked::{DrivePlan, Driven, Spent, drive_attacked, effort};
 use rayon::prelude::*;
 use roadproof_sim::{FleetError, Outcome, Scenario, Seed};
 use serde::Serialize;
+use std::ops::ControlFlow;
 use std::sync::Mutex;
 
-/// Drives that go on side by side under one attack. The network takes frames in blocks of four, and who waits for a long drive
-/// wastes what is left of a block: so not too many, and such as last about as long.
-const SIDE_BY_SIDE: usize = 8;
+/// Parts of the work for each core: enough that none is idle for long at the end.
+const PARTS_A_CORE: usize = 4;
 
 /// What is to be run.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,6 +77,12 @@ pub(in crate::robustness) struct End {
 }
 
 impl Run {
+    /// Whether it did to a drive what an order asks for, or more of it.
+    pub(in crate::robustness) fn covers(&self, order: &Order, drive: usize) -> bool {
+        let same = self.attack == order.attack.name && self.eps_levels == order.eps_levels;
+        same && self.effort >= order.effort() && self.drives.contains(&drive)
+    }
+
     /// What became of each drive it was run on.
     pub(in crate::robustness) fn ends(&self) -> impl Iterator<Item = End> {
         self.drives.iter().enumerate().map(|(place, &drive)| End {
@@ -102,7 +111,7 @@ impl Targets<'_> {
     /// # Errors
     /// [`FleetError`] for a drive that cannot be built.
     pub fn clean(&self) -> Result<Vec<Driven>, FleetError> {
-        drive_attacked(self.driver, &self.scenarios, None, self.seed)
+        drive_attacked(self.driver, &self.scenarios, None, self.seed, &mut to_the_end)
     }
 
     /// Runs every order of a stage; `None` if somebody interrupted.
@@ -112,24 +121,27 @@ impl Targets<'_> {
     pub fn run(&self, stage: Stage, name: &str, orders: &[Order]) -> Result<Option<Vec<Run>>, FleetError> {
         let count: usize = orders.iter().map(|order| order.drives.len()).sum();
         let later = self.agenda.later(stage);
-        let stage = Mutex::new((LongWork::start(name, count as u64, "drives").with_later(later), 0));
+        let stage = Mutex::new((LongWork::start(name, count as u64, "drives").with_later(later), 0.0));
+        let part = count.div_ceil(PARTS_A_CORE * all_cores()).max(EndToEnd::BLOCK_FRAMES);
         let mut jobs: Vec<(usize, Vec<usize>)> = Vec::new();
         for (place, order) in orders.iter().enumerate() {
             let mut drives = order.drives.clone();
+            // The longest first: who begins last goes on alone.
             drives.sort_by(|&a, &b| self.scenarios[b].duration_s.total_cmp(&self.scenarios[a].duration_s));
-            jobs.extend(drives.chunks(SIDE_BY_SIDE).map(|part| (place, part.to_vec())));
+            jobs.extend(drives.chunks(part).map(|part| (place, part.to_vec())));
         }
         let drive = |(place, drives): &(usize, Vec<usize>)| {
-            if self.interrupt.requested() {
-                return Ok(None);
-            }
-            let order = &orders[*place];
-            let driven = self.attacked(order, drives)?;
-            let mut stage = stage.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            stage.1 += drives.len() as u64;
-            let done = stage.1;
-            stage.0.set(done, format_args!("{} at {} grey levels", order.attack.name, order.eps_levels));
-            Ok(Some(driven))
+            let (order, mut before) = (&orders[*place], 0.0);
+            let mut report = |completion: f32| {
+                let driven = f64::from(completion) * drives.len() as f64;
+                let mut stage = stage.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                stage.1 += driven - std::mem::replace(&mut before, driven);
+                let done = stage.1 as u64;
+                stage.0.set(done, format_args!("{} at {} grey levels", order.attack.name, order.eps_levels));
+                if self.interrupt.requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            };
+            let driven = self.attacked(order, drives, &mut report)?;
+            Ok((!self.interrupt.requested()).then_some(driven))
         };
         let driven: Result<Option<Vec<Vec<Driven>>>, FleetError> = jobs.par_iter().with_max_len(1).map(drive).collect();
         let Some(driven) = driven? else { return Ok(None) };
@@ -142,16 +154,22 @@ impl Targets<'_> {
         Ok(Some(orders.iter().zip(ends).map(|(order, ends)| order.ended(ends)).collect()))
     }
 
-    fn attacked(&self, order: &Order, drives: &[usize]) -> Result<Vec<Driven>, FleetError> {
+    fn attacked(
+        &self,
+        order: &Order,
+        drives: &[usize],
+        report: &mut impl FnMut(f32) -> ControlFlow<()>,
+    ) -> Result<Vec<Driven>, FleetError> {
         let scenarios: Vec<Scenario> = drives.iter().map(|&drive| self.scenarios[drive].clone()).collect();
         let spent = Spent { eps_levels: order.eps_levels, steps: order.effort(), starts: order.walks.starts };
         let seed = if order.walks.number == 0 { self.seed } else { Seed(self.seed).child(order.walks.number).0 };
-        drive_attacked(self.driver, &scenarios, Some((order.attack, spent)), seed)
+        drive_attacked(self.driver, &scenarios, Some((order.attack, spent)), seed, report)
     }
 }
 
 impl Order {
-    fn effort(&self) -> usize {
+    /// Steps of a gradient method, tries of the others.
+    pub(in crate::robustness) fn effort(&self) -> usize {
         effort(self.attack.method, self.walks.steps, 2 * self.walks.steps)
     }
 

@@ -7,7 +7,7 @@ use crate::robustness::attacks::run::Run;
 use crate::robustness::attacks::strength::DrivePoint;
 use crate::robustness::kept::ratio;
 use crate::robustness::page::chart::{Chart, Series};
-use crate::robustness::page::figures::{level, percent, score, share, slowness};
+use crate::robustness::page::figures::{counted, level, percent, score, share, slowness};
 use crate::robustness::page::markup::{escape, picture};
 use crate::robustness::report::Report;
 use std::fmt::Write;
@@ -40,17 +40,21 @@ fn on_drives(report: &Report, drives: &ClosedLoop) -> String {
     let doublings = if doublings.is_empty() { "none".to_owned() } else { doublings.join(", ") };
     let mut html = format!(
         "<h3>Whole drives</h3><p>The sample are {count} drives from beginning to end, of which every decision is attacked. At \
-         {reference}/255 every attack was run on every drive with {} steps in each decision, or {} tries where it follows no gradient; \
-         then the strongest {} of each drive with more steps from {} other starts, twice at most and as long as that changed a drive \
-         ({doublings}). With the \
-         other budgets the strongest {} of each drive were run, and one of each kind of method on all. An attack within a smaller \
-         budget is one within every larger budget as well. Shares of drives are of those that some attack can make end so; one drive \
-         may count in several.</p>",
+         {reference}/255 every attack was tried on every drive with {} steps in each decision, or {} tries where it follows no \
+         gradient; then the strongest {} of each drive were run with {} steps, and one of each kind of method on all; on {} \
+         drives every attack was, to see whether a stronger one had been left out; then the strongest {} of each drive with twice the steps and again, from {}, as long as that changed a drive ({doublings}). With the \
+         other budgets the strongest {} of each drive by then were run with {} steps, and one of each kind of method on all. An attack \
+         within a smaller budget is one within every larger budget as well. Shares of drives are of those that some attack can make \
+         end so; one drive may count in several.</p>",
+        plan.trial_steps,
+        2 * plan.trial_steps,
+        plan.strongest_attacks,
         plan.drive_steps,
-        2 * plan.drive_steps,
+        drives.recheck.as_ref().map_or(0, |recheck| recheck.drives.len()),
         plan.doubled_attacks,
-        plan.doubling_starts,
-        plan.strongest_attacks
+        counted(plan.doubling_starts, "other start"),
+        plan.strongest_attacks,
+        plan.drive_steps
     );
     html.push_str(&drive_charts(drives));
     drives.groups.iter().for_each(|group| html.push_str(&group_table(group)));

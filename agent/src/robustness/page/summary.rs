@@ -87,8 +87,8 @@ fn faults(matrix: &Matrix) -> Vec<String> {
 
 fn attacked(drives: &ClosedLoop) -> Vec<String> {
     let mut lines = vec![format!(
-        "{} whole drives, every decision attacked; each drive under the attack that is strongest on it; all attacks were run on all \
-         drives at {} grey levels, the strongest few with other budgets and with more steps",
+        "{} whole drives, every decision attacked; each drive under the attack that is strongest on it; all attacks were tried on \
+         all drives at {} grey levels, the strongest few with more steps, there and with other budgets",
         drives.drives.len(),
         drives.reference_eps_levels
     )];

@@ -70,7 +70,7 @@ pub fn pgd(
 /// One random frame within the budget of each.
 fn starts(clean: &[f32], budget: &Budget, random: &mut [Pcg64Mcg]) -> Vec<f32> {
     let frames = clean.chunks_exact(clean.len() / random.len().max(1));
-    frames.zip(random).flat_map(|(frame, random)| budget.random_start(frame, random)).collect()
+    frames.zip(random).map(|(frame, random)| budget.random_start(frame, random)).collect::<Vec<_>>().concat()
 }
 
 /// The best of so many random frames within the budget; an attack that is no stronger than this is broken.
