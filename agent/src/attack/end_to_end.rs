@@ -337,7 +337,7 @@ pub(crate) mod tests {
             let (situation, frame) = driven(with_lead);
             let mut outputs = end_to_end.outputs(&frame);
             // A frame that says what the filter expects anyway says the same with any weight.
-            outputs[Output::LaneOffset.index()] += 0.05;
+            outputs[Output::LaneOffset.index()] += 0.12;
             let end_to_end = EndToEnd::new(&LearnedDriver::hardened().unwrap()).looking_ahead(ahead);
             let features = |outputs: &[f32]| situation.features_after(&percept(outputs), 1 + ahead);
             assert_eq!(features(&outputs)[place("lead")], f32::from(u8::from(with_lead)));

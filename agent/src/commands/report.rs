@@ -2,6 +2,7 @@
 
 use super::Ended;
 use super::choices::{PartName, fault_kind, named};
+use super::drivers::driver_name;
 use super::trained::{settings_known, trained_under};
 use crate::about::{About, as_written};
 use crate::driver::Driver;
@@ -20,7 +21,8 @@ use std::path::{Path, PathBuf};
 
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
-  roadproof report shipped                            every fault and attack, with a page to read: some forty minutes
+  roadproof report shipped                            every fault and attack, with a page to read: less than half an hour
+                                                      on two cores
   roadproof report runs/seven --quick --kinds Fog,Rain --out seven
   roadproof report hardened --only attacks            attacks on forty whole drives, and nothing else
   roadproof report hardened --scenarios my/scenarios  with other scenario files
@@ -39,7 +41,8 @@ and attacks it counts the scenario files whose bounds the driver keeps. Writes r
 Exit codes: 0 the attacks can be believed as far as the checks go, 1 a check found a sign that they are weaker than they seem,
 2 bad input, 130 stopped by Ctrl-C or another signal.")]
 pub(super) struct Arguments {
-    /// shipped, hardened, or the folder of a run.
+    /// shipped, hardened, the folder of a run, or latest.
+    #[arg(value_parser = driver_name())]
     driver: String,
     /// Folder of the report [default: robustness/<time>-<driver>].
     #[arg(long, value_name = "FOLDER")]

@@ -25,12 +25,19 @@ pub(super) enum Stage {
     Decisions,
 }
 
-/// A step of an attack on every decision of a drive, over what the drive takes without an attack.
-const STEP: f64 = 3.3;
-/// An experiment with the usual steps on one decision, over the same.
-const EXPERIMENT: f64 = 0.5;
+/// A drive of which every decision is attacked, over what it takes under a fault: without the steps of the attack.
+const ATTACKED: f64 = 1.8;
+/// One step of the attack in every decision, over the same.
+const STEP: f64 = 2.9;
+/// An experiment with one step on one decision, over the same.
+const EXPERIMENT: f64 = 0.056;
 /// Share of the drives that a doubling is expected to change.
-const CHANGED: f64 = 0.35;
+const CHANGED: f64 = 0.3;
+
+/// What an attack on every decision costs.
+fn with_steps(steps: usize) -> f64 {
+    ATTACKED + STEP * steps as f64
+}
 
 /// What the stages of a plan cost, in drives without an attack.
 pub(super) struct Agenda {
@@ -42,20 +49,22 @@ impl Agenda {
     pub fn of(plan: &Plan, under_faults: usize, attacked_drives: usize) -> Self {
         let (faulted, attacked) = (under_faults as f64, attacked_drives as f64);
         let cells = (plan.kinds.len() * plan.severities.len()) as f64;
-        let steps = plan.drive_steps as f64 * STEP;
+        let steps = with_steps(plan.drive_steps);
         let in_earnest = attacked * (OF_EACH_KIND.len() + plan.strongest_attacks) as f64 * steps;
         let mut costs = Vec::new();
         if plan.makes(Part::Faults) {
             costs.push((Stage::Faults, faulted * (1.0 + cells)));
         }
         if plan.makes(Part::Attacks) {
-            costs.push((Stage::Trial, attacked * (DRIVE_ATTACKS.len() * plan.trial_steps) as f64 * STEP));
+            costs.push((Stage::Trial, attacked * DRIVE_ATTACKS.len() as f64 * with_steps(plan.trial_steps)));
             costs.push((Stage::Strongest, in_earnest));
             let left_out = DRIVE_ATTACKS.len().saturating_sub(OF_EACH_KIND.len() + plan.strongest_attacks);
             costs.push((Stage::Recheck, (plan.rechecked_drives.min(attacked_drives) * left_out) as f64 * steps));
-            let once = attacked * (plan.doubled_attacks * plan.doubling_starts) as f64 * steps;
-            let doublings = 0..plan.doublings as i32;
-            costs.extend(doublings.map(|n| (Stage::Doubling(n as usize), once * 2_f64.powi(n + 1) * CHANGED.powi(n))));
+            let walks = attacked * (plan.doubled_attacks * plan.doubling_starts) as f64;
+            costs.extend((0..plan.doublings).map(|number| {
+                let steps = with_steps(plan.drive_steps << (number + 1));
+                (Stage::Doubling(number), walks * steps * CHANGED.powi(number as i32))
+            }));
             let other_budgets = plan.drive_eps_levels.len().saturating_sub(1) as f64;
             costs.push((Stage::OtherBudgets, other_budgets * in_earnest));
         }

@@ -85,7 +85,7 @@ pub struct Plan {
 pub(super) const MIDDLE_SEVERITY: u8 = 3;
 
 impl Plan {
-    /// The whole report: some forty minutes on two idle cores by its own forecast. Half an hour is meant.
+    /// The whole report: 26 minutes on two cores, see `assets/results/report.md`.
     #[must_use]
     pub fn standard() -> Self {
         Self {
@@ -119,7 +119,7 @@ impl Plan {
         }
     }
 
-    /// A small one, to see where a driver stands: four minutes on two idle cores. Two are meant.
+    /// A small one, to see where a driver stands: two minutes on two idle cores.
     #[must_use]
     pub fn quick() -> Self {
         Self {

@@ -8,8 +8,8 @@ use crate::driver::{Driver, LearnedDriver};
 use crate::host::interrupt::Interrupt;
 use crate::host::threads::all_cores;
 use crate::robustness::agenda::{Agenda, Stage};
-use crate::robustness::attacks::attacked::DrivePlan;
 use crate::robustness::attacks::attacked::DRIVE_ATTACKS;
+use crate::robustness::attacks::attacked::DrivePlan;
 use crate::robustness::attacks::checklist::{
     Check, CheckVerdict, doubling_changes_no_drive, hidden_outputs_are_pushed, nothing_stronger_is_left_out,
 };
