@@ -108,12 +108,12 @@ fn a_find_replays_to_the_bit_and_judges_drivers() {
     let case = Case::read(&found.join("case_pgd_linf_4.ron"), false).expect("checked");
     let mut scripted = Driver::Scripted;
     let held = closed_loop(case.scenario.clone(), &mut scripted).expect("checked").judgement().expect("it has ended");
-    assert!(held.passed(), "{:?}", held.failures());
+    assert!(held.passed(), "{:?}", held.failures(&[]));
     // And without the recording the shipped one does, too.
     let without = Scenario { recorded: None, ..case.scenario.into_scenario() };
     let mut shipped = Driver::Learned(Box::new(LearnedDriver::shipped().expect("it is built in")));
     let clean = closed_loop(without, &mut shipped).expect("checked").judgement().expect("it has ended");
-    assert!(clean.passed(), "{:?}", clean.failures());
+    assert!(clean.passed(), "{:?}", clean.failures(&[]));
 }
 
 #[test]

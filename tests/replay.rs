@@ -72,12 +72,80 @@ fn evaluate_counts_the_files_that_replay_finds_kept() {
         let json: serde_json::Value = serde_json::from_str(&json).expect("the result is JSON");
         let driven = kept + failed;
         assert_eq!(
-            json["library"],
+            json["drivers"][0]["library"],
             serde_json::json!({"kept": kept, "driven": driven, "left_out": skipped}),
             "{replayed}"
         );
         assert!(driven > 2 && (skipped > 0) == some_left_out, "{replayed}");
     }
+}
+
+/// What a new scenario begins with can be used, and is kept by who knows the truth and by who has to see it.
+#[test]
+fn the_template_of_a_scenario_is_one() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("mine/bend.ron");
+    run_well(roadproof().args(["scenario", "new"]).arg(&file));
+    let checked = run_well(roadproof().args(["scenario", "check"]).arg(folder.path()));
+    assert!(checked.starts_with("ok     mine/bend "), "{checked}");
+    for driver in ["scripted", "shipped", "hardened"] {
+        let replayed = run_well(roadproof().args(["replay", "--driver", driver]).arg(&file));
+        assert!(replayed.contains("1 passed, 0 failed"), "{driver}: {replayed}");
+    }
+    let again = refusal(roadproof().args(["scenario", "new"]).arg(&file));
+    assert!(again.contains("there is something already"), "{again}");
+    assert_eq!(run_well(roadproof().args(["scenario", "new", "-"])), std::fs::read_to_string(&file).expect("a file"));
+}
+
+/// Every file is told of, those behind one that cannot be used as well.
+#[test]
+fn all_files_are_checked_whatever_is_wrong_with_some() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let good = run_well(roadproof().args(["scenario", "new", "-"]));
+    for (name, from, to) in [
+        ("a", "format: 1", "format: 7"),
+        ("b", "lane: 0, s_m: 45.0", "lane: 4, s_m: 45.0"),
+        ("c", "seed: 1", "seed: 2"),
+    ] {
+        std::fs::write(folder.path().join(name).with_extension("ron"), good.replacen(from, to, 1)).expect("a file");
+    }
+    let ended = run(roadproof().args(["scenario", "check"]).arg(folder.path()));
+    assert_eq!(ended.code, Some(2), "{}", ended.stdout);
+    let lines: Vec<&str> = ended.stdout.lines().collect();
+    assert!(lines[0].starts_with("error ") && lines[0].contains("a.ron:7:13: format = 7"), "{}", ended.stdout);
+    assert!(lines[1].contains("\"lead\" is in lane 4") && lines[2].starts_with("ok "), "{}", ended.stdout);
+    assert!(ended.stderr.contains("2 of 3 files cannot be used"), "{}", ended.stderr);
+}
+
+/// A file that tests nothing passes, and says so; one that fails says when, where and behind whom.
+#[test]
+fn what_was_never_put_to_the_test_is_said_and_what_broke_with_its_moment() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("case.ron");
+    let replay = |lane: i8, ttc_s: f32| {
+        let text = format!(
+            "Scenario(format: 1, title: \"t\", duration_s: 30.0, road: Straight(length_m: 250.0, lanes: 2), \
+             ego: (speed_mps: 12.0), actors: [(name: \"van\", start: (lane: {lane}, s_m: 40.0, speed_mps: 9.0), \
+             script: [Brake(when: EgoWithin(within_m: 0.5), decel_mps2: 2.0, for_s: 1.0)])], \
+             perturbations: [(when: EgoAt(s_m: 900.0), during_s: (0.0, 1.0), fault: Graded(kind: SpeedBias, severity: 1))], \
+             expect: (min_ttc_s: {ttc_s:?}))"
+        );
+        std::fs::write(&file, text).expect("a file");
+        run(roadproof().arg("replay").arg(&file)).stdout
+    };
+    let vacuous = replay(1, 1.5);
+    for told in [
+        "min_ttc_s was never put to the test (bound 1.50): nothing was ahead",
+        "perturbation 1: EgoAt(s_m: 900.0) never came",
+    ] {
+        assert!(vacuous.starts_with("ok ") && vacuous.contains(told), "{vacuous}");
+    }
+    let broken = replay(0, 60.0);
+    let line = broken.lines().find(|line| line.contains(", bound 60.00, at ")).expect("a broken bound");
+    assert!(
+        line.contains(" s, s = ") && line.ends_with(" m, behind \"van\"") && broken.contains("\"van\": EgoWithin"),
+        "{broken}"
+    );
 }
 
 /// Without a folder of scenarios there is nothing to count; one that is named must be there.

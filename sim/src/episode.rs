@@ -143,7 +143,7 @@ mod tests {
         while episode.verdict().outcome.is_none() {
             episode.step(Controls::default());
         }
-        let failures = episode.judgement().unwrap().failures();
+        let failures = episode.judgement().unwrap().failures(&[]);
         assert!(matches!(&failures[..], [one] if one.starts_with("max_lane_offset_m = 7.")), "{failures:?}");
     }
 

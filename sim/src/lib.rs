@@ -24,6 +24,8 @@ pub(crate) mod range;
 
 pub mod text;
 
+pub mod mistake;
+
 // The parts of a world.
 pub mod road;
 

@@ -4,6 +4,7 @@
 use crate::clock::Clock;
 use crate::range;
 use serde::{Deserialize, Serialize};
+use std::fmt::{Display, Formatter};
 
 /// When something begins.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,6 +29,17 @@ pub enum Trigger {
         #[serde(deserialize_with = "range::within_m")]
         within_m: f32,
     },
+}
+
+impl Display for Trigger {
+    /// As a file says it.
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::At { at_s } => write!(formatter, "At(at_s: {at_s:?})"),
+            Self::EgoAt { s_m } => write!(formatter, "EgoAt(s_m: {s_m:?})"),
+            Self::EgoWithin { within_m } => write!(formatter, "EgoWithin(within_m: {within_m:?})"),
+        }
+    }
 }
 
 /// What triggers are held against in one decision.

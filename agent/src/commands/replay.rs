@@ -1,6 +1,7 @@
 //! `roadproof replay`
 
 use super::Ended;
+use super::drivers::driver_name;
 use super::scenarios::scenarios;
 use super::trained::trained_under;
 use crate::drive::replay::{Case, CaseReport, bless, drive_case, family, name, title};
@@ -38,8 +39,8 @@ pub(super) struct Arguments {
     /// Scenario files or folders, or names of the library: `cut_in/from_left`.
     #[arg(default_value = "scenarios", value_parser = scenarios())]
     paths: Vec<PathBuf>,
-    /// scripted, straight, random, shipped, hardened, blind, odometry, or the folder of a run.
-    #[arg(long, default_value = "scripted")]
+    /// scripted, straight, random, shipped, hardened, blind, odometry, the folder of a run, or latest.
+    #[arg(long, default_value = "scripted", value_parser = driver_name())]
     driver: String,
     /// Write a JUnit report there; - is standard output.
     #[arg(long, value_name = "FILE")]
@@ -84,7 +85,10 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
     let mut both = cases.iter().zip(&mut reports).filter(|_| arguments.bless);
     let blessed = both.try_for_each(|(case, report)| bless(case, report));
     if arguments.bounds {
-        reports.iter_mut().for_each(|report| report.notes.extend(report.bounds.iter().map(Closest::to_string)));
+        for (case, report) in cases.iter().zip(&mut reports) {
+            let told = |bound: &Closest| format!("{bound}{}", bound.place(&case.scenario.actors));
+            report.notes.extend(report.bounds.iter().filter(|bound| !bound.untested()).map(told));
+        }
     }
     told(console, &reports, &left_out);
     blessed?;

@@ -154,14 +154,18 @@ pub fn drive_case(case: &Case, driver: &mut Driver) -> anyhow::Result<CaseReport
             failures.push(format!("golden trace: {difference}; if that is meant, renew it with: {renew}"));
         }
     }
-    let mut bounds = Vec::new();
+    let (mut bounds, mut notes) = (Vec::new(), Vec::new());
     match episode.judged_by(case.scenario.bounds(driver.class())) {
         Some(judgement) if case.golden.is_some() && case.found() => {
             let score = episode.score().driving_score;
             closest += &format!("the recorded drive ends {:?}, driving score {score:.2}", judgement.outcome);
         }
         Some(judgement) => {
-            failures.extend(judgement.failures());
+            failures.extend(judgement.failures(&case.scenario.actors));
+            let untested = judgement.bounds.iter().filter(|bound| bound.untested());
+            notes.extend(untested.map(|bound| format!("{bound}: nothing was ahead")));
+            let waiting = episode.fleet().waits_for(0).into_iter();
+            notes.extend(waiting.map(|(who, trigger)| format!("{who}: {trigger} never came")));
             let tightest = judgement.closest().map_or_else(String::new, |bound| format!(", {bound}"));
             closest += &format!("{:?}{tightest}", judgement.outcome);
             bounds = judgement.bounds;
@@ -172,7 +176,7 @@ pub fn drive_case(case: &Case, driver: &mut Driver) -> anyhow::Result<CaseReport
         family: case.family(),
         name: case.name(),
         failures,
-        notes: Vec::new(),
+        notes,
         closest,
         bounds,
         trace: episode.trace().clone(),

@@ -1,5 +1,6 @@
 //! RON that people write and the program keeps: settings and drivers. Every mistake is reported with file, line and column.
 
+use roadproof_sim::mistake::Mistake;
 use roadproof_sim::text;
 use ron::extensions::Extensions;
 use ron::ser::PrettyConfig;
@@ -46,11 +47,9 @@ pub fn read<T: DeserializeOwned>(path: &Path) -> Result<T, RonError> {
 /// # Errors
 /// [`RonError::Syntax`].
 pub fn parse<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T, RonError> {
-    options().from_str(text::without_mark(text)).map_err(|error| RonError::Syntax {
-        message: error.code.to_string(),
-        line: error.span.start.line,
-        column: error.span.start.col,
-        path: path.to_owned(),
+    options().from_str(text::without_mark(text)).map_err(|error| {
+        let Mistake { message, line, column } = Mistake::of(&error, text::without_mark(text));
+        RonError::Syntax { message, line, column, path: path.to_owned() }
     })
 }
 

@@ -11,7 +11,7 @@ use crate::fault::perturbation::{Fault, Perturbation};
 use crate::outcome::measures::Measures;
 use crate::road::Road;
 use crate::seed::{Purpose, Seed, Stream};
-use crate::trigger::TriggerInputs;
+use crate::trigger::{Trigger, TriggerInputs};
 use crate::vehicle::Controls;
 use bevy::prelude::Component;
 use std::collections::VecDeque;
@@ -76,6 +76,13 @@ impl FaultState {
                 own.since.get_or_insert(measures.step);
             }
         }
+    }
+
+    /// What the faults wait for that have not begun, by their place in the file.
+    pub fn waits_for(&self) -> impl Iterator<Item = (usize, Trigger)> + '_ {
+        let fired = |index: usize| self.own.get(index).is_some_and(|own| own.since.is_some());
+        let all = self.perturbations.iter().enumerate();
+        all.filter(move |(index, _)| !fired(*index)).filter_map(|(index, fault)| Some((index, fault.when?)))
     }
 
     /// Puts other faults in their places: those that were there before, in the same place of the list, go on, others begin afresh.

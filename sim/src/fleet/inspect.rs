@@ -3,7 +3,7 @@
 use super::Fleet;
 use super::shard::shown;
 use crate::camera::{Frame, draw_frame};
-use crate::fault::Perturbation;
+use crate::fault::{FaultState, Perturbation};
 use crate::outcome::measures::Measures;
 use crate::physics::{ContextReadOnly, Physics, PhysicsShown};
 use crate::road::Road;
@@ -11,6 +11,7 @@ use crate::scenario::Scenario;
 use crate::scene::Scene;
 use crate::trace::state_digest;
 use crate::traffic::Traffic;
+use crate::trigger::Trigger;
 use crate::world::schedule::Fixed;
 use std::sync::Arc;
 
@@ -46,6 +47,21 @@ impl Fleet {
     pub fn traffic(&self, world: usize) -> Traffic {
         let (shard, slot) = self.place(world);
         self.shards[shard].component::<Traffic>(slot).clone()
+    }
+
+    /// Triggers in a world that have not fired: whose, and what is waited for.
+    #[must_use]
+    pub fn waits_for(&self, world: usize) -> Vec<(String, Trigger)> {
+        let (shard, slot) = self.place(world);
+        let (traffic, faults) =
+            (self.shards[shard].component::<Traffic>(slot), self.shards[shard].component::<FaultState>(slot));
+        let actors = &self.fixed(world).scenario.actors;
+        let cars = traffic.cars().iter().zip(actors);
+        let scripts =
+            cars.flat_map(|(car, actor)| car.waits_for().map(|trigger| (format!("{:?}", actor.name), trigger)));
+        scripts
+            .chain(faults.waits_for().map(|(index, trigger)| (format!("perturbation {}", index + 1), trigger)))
+            .collect()
     }
 
     /// What rapier has of a world.

@@ -5,6 +5,7 @@ use crate::outcome::measures::Measures;
 use crate::outcome::score::Score;
 use crate::outcome::verdict::Outcome;
 use crate::range::option;
+use crate::traffic::ActorSpec;
 use serde::{Deserialize, Serialize};
 use std::fmt::{Display, Formatter};
 
@@ -101,22 +102,81 @@ impl ExpectBy {
     }
 }
 
+/// When and where something was measured in a drive.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Moment {
+    /// Time of the drive.
+    pub time_s: f32,
+    /// Where the ego was along the road.
+    pub s_m: f32,
+    /// Which of the other cars was ahead, in file order.
+    pub lead: Option<usize>,
+}
+
 /// The measure of a drive that came closest to its bound.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Closest {
     /// Name of the bound.
     pub name: &'static str,
-    /// What was measured.
+    /// What was measured; infinite where there was nothing to measure.
     pub measured: f32,
     /// What was allowed.
     pub bound: f32,
     /// How much was left as a share of the bound; negative if it was broken.
     pub margin: f32,
+    /// When it was measured; none for what a drive comes to at its end, and where there was nothing to measure.
+    pub moment: Option<Moment>,
+}
+
+impl Closest {
+    /// Whether there was nothing to measure, so that keeping the bound says nothing: no car was ever ahead.
+    #[must_use]
+    pub fn untested(&self) -> bool {
+        self.margin == f32::INFINITY
+    }
+
+    /// When and where it was, and behind whom if that is what it is about; nothing for what a drive comes to at its end.
+    #[must_use]
+    pub fn place(&self, actors: &[ActorSpec]) -> String {
+        let Some(Moment { time_s, s_m, lead }) = self.moment else { return String::new() };
+        let ahead = lead.and_then(|lead| actors.get(lead)).filter(|_| ["min_ttc_s", "min_gap_m"].contains(&self.name));
+        let behind = ahead.map_or_else(String::new, |actor| format!(", behind {:?}", actor.name));
+        format!(", at {time_s:.1} s, s = {s_m:.0} m{behind}")
+    }
 }
 
 impl Display for Closest {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
+        if self.untested() {
+            return write!(formatter, "{} was never put to the test (bound {:.2})", self.name, self.bound);
+        }
         write!(formatter, "{} = {:.2} (bound {:.2})", self.name, self.measured, self.bound)
+    }
+}
+
+/// A worst value, and when it was.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Extreme {
+    /// The value.
+    pub value: f32,
+    /// None as long as there was nothing to measure.
+    pub moment: Option<Moment>,
+}
+
+impl Extreme {
+    const LEAST: Self = Self { value: f32::INFINITY, moment: None };
+    const GREATEST: Self = Self { value: 0.0, moment: None };
+
+    fn note_least(&mut self, value: f32, moment: Moment) {
+        if value < self.value {
+            *self = Self { value, moment: Some(moment) };
+        }
+    }
+
+    fn note_greatest(&mut self, value: f32, moment: Moment) {
+        if value > self.value {
+            *self = Self { value, moment: Some(moment) };
+        }
     }
 }
 
@@ -124,17 +184,17 @@ impl Display for Closest {
 #[derive(Clone, Copy, Debug)]
 pub struct Extremes {
     /// Least time to collision.
-    pub min_ttc_s: f32,
+    pub min_ttc_s: Extreme,
     /// Least gap.
-    pub min_gap_m: f32,
+    pub min_gap_m: Extreme,
     /// Greatest distance from the centre of the lane the ego started in.
-    pub max_lane_offset_m: f32,
+    pub max_lane_offset_m: Extreme,
     /// Greatest distance from the centre of whichever lane of the ego's direction was nearest.
-    pub max_nearest_lane_offset_m: f32,
+    pub max_nearest_lane_offset_m: Extreme,
     /// Greatest speed.
-    pub max_speed_mps: f32,
+    pub max_speed_mps: Extreme,
     /// Hardest braking.
-    pub max_decel_mps2: f32,
+    pub max_decel_mps2: Extreme,
     /// Time at the end.
     pub time_s: f32,
 }
@@ -142,12 +202,12 @@ pub struct Extremes {
 impl Default for Extremes {
     fn default() -> Self {
         Self {
-            min_ttc_s: f32::INFINITY,
-            min_gap_m: f32::INFINITY,
-            max_lane_offset_m: 0.0,
-            max_nearest_lane_offset_m: 0.0,
-            max_speed_mps: 0.0,
-            max_decel_mps2: 0.0,
+            min_ttc_s: Extreme::LEAST,
+            min_gap_m: Extreme::LEAST,
+            max_lane_offset_m: Extreme::GREATEST,
+            max_nearest_lane_offset_m: Extreme::GREATEST,
+            max_speed_mps: Extreme::GREATEST,
+            max_decel_mps2: Extreme::GREATEST,
             time_s: 0.0,
         }
     }
@@ -156,13 +216,14 @@ impl Default for Extremes {
 impl Extremes {
     /// Takes in one decision.
     pub fn note(&mut self, measures: &Measures) {
-        self.min_ttc_s = self.min_ttc_s.min(measures.time_to_collision_s);
-        self.min_gap_m = self.min_gap_m.min(measures.gap_m.unwrap_or(f32::INFINITY));
-        self.max_lane_offset_m = self.max_lane_offset_m.max(measures.start_lane_offset_m.abs());
-        self.max_nearest_lane_offset_m = self.max_nearest_lane_offset_m.max(measures.lane_offset_m.abs());
-        self.max_speed_mps = self.max_speed_mps.max(measures.ego.speed_mps);
+        let moment = Moment { time_s: measures.time_s, s_m: measures.ego.s_m, lead: measures.lead };
+        self.min_ttc_s.note_least(measures.time_to_collision_s, moment);
+        self.min_gap_m.note_least(measures.gap_m.unwrap_or(f32::INFINITY), moment);
+        self.max_lane_offset_m.note_greatest(measures.start_lane_offset_m.abs(), moment);
+        self.max_nearest_lane_offset_m.note_greatest(measures.lane_offset_m.abs(), moment);
+        self.max_speed_mps.note_greatest(measures.ego.speed_mps, moment);
         if measures.contact.is_none() {
-            self.max_decel_mps2 = self.max_decel_mps2.max(-measures.ego.acceleration_mps2);
+            self.max_decel_mps2.note_greatest(-measures.ego.acceleration_mps2, moment);
         }
         self.time_s = measures.time_s;
     }
@@ -192,13 +253,16 @@ impl Judgement {
         self.bounds.first()
     }
 
-    /// What was broken, for people; empty if the drive passed.
+    /// What was broken, when, where and behind which of the other cars, for people; empty if the drive passed.
     #[must_use]
-    pub fn failures(&self) -> Vec<String> {
+    pub fn failures(&self, actors: &[ActorSpec]) -> Vec<String> {
         let outcome = (self.outcome != self.expected_outcome)
             .then(|| format!("outcome is {:?}, expected {:?}", self.outcome, self.expected_outcome));
         let broken = self.bounds.iter().filter(|bound| bound.margin < 0.0);
-        let broken = broken.map(|bound| format!("{} = {:.2}, bound {:.2}", bound.name, bound.measured, bound.bound));
+        let broken = broken.map(|broken| {
+            let Closest { name, measured, bound, .. } = broken;
+            format!("{name} = {measured:.2}, bound {bound:.2}{}", broken.place(actors))
+        });
         outcome.into_iter().chain(broken).collect()
     }
 }
@@ -207,25 +271,27 @@ impl Judgement {
 #[must_use]
 pub fn judge_drive(expect: &Expect, outcome: Outcome, score: &Score, extremes: &Extremes, clock: Clock) -> Judgement {
     let arrival_s = if outcome == Outcome::Arrived { extremes.time_s } else { f32::INFINITY };
+    let at_the_end = |value: f32| Extreme { value, moment: None };
     let at_least = [
         ("min_ttc_s", expect.min_ttc_s, extremes.min_ttc_s),
         ("min_gap_m", expect.min_gap_m, extremes.min_gap_m),
-        ("min_driving_score", expect.min_driving_score, score.driving_score),
-        ("min_route_completion", expect.min_route_completion, score.route_completion),
+        ("min_driving_score", expect.min_driving_score, at_the_end(score.driving_score)),
+        ("min_route_completion", expect.min_route_completion, at_the_end(score.route_completion)),
     ];
+    // The bound is the time of the decision that it means, so that arriving in that decision is in time.
+    let arrive_by_s = expect.arrive_within_s.map(|by_s| clock.time_s(clock.decision_at(by_s)));
     let at_most = [
         ("max_lane_offset_m", expect.max_lane_offset_m, extremes.max_lane_offset_m),
         ("max_nearest_lane_offset_m", expect.max_nearest_lane_offset_m, extremes.max_nearest_lane_offset_m),
         ("max_speed_mps", expect.max_speed_mps, extremes.max_speed_mps),
         ("max_decel_mps2", expect.max_decel_mps2, extremes.max_decel_mps2),
-        // The bound is the time of the decision that it means, so that arriving in that decision is in time.
-        ("arrive_within_s", expect.arrive_within_s.map(|by_s| clock.time_s(clock.decision_at(by_s))), arrival_s),
+        ("arrive_within_s", arrive_by_s, at_the_end(arrival_s)),
     ];
     let bound = |sign: f32| {
-        move |(name, bound, measured): (&'static str, Option<f32>, f32)| {
+        move |(name, bound, Extreme { value: measured, moment }): (&'static str, Option<f32>, Extreme)| {
             bound.map(|bound| {
                 let margin = sign * (measured - bound) / bound.abs().max(1e-3);
-                Closest { name, measured, bound, margin }
+                Closest { name, measured, bound, margin, moment }
             })
         }
     };
@@ -238,6 +304,29 @@ pub fn judge_drive(expect: &Expect, outcome: Outcome, score: &Score, extremes: &
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What is ahead is nothing, then near, then far: the worst is the nearest, and said with when, where and behind whom.
+    #[test]
+    fn a_broken_bound_is_told_with_its_moment_and_an_untested_one_as_such() {
+        let text = r#"Scenario(format: 1, title: "t", duration_s: 9.0, road: Straight(length_m: 300.0),
+            actors: [(name: "van", start: (lane: 0, s_m: 60.0, speed_mps: 8.0))])"#;
+        let actors = crate::parse(text, "t.ron".as_ref()).unwrap().actors.clone();
+        let expect = Expect { min_ttc_s: Some(1.5), max_speed_mps: Some(9.0), ..Expect::default() };
+        let judged = |gaps: &[(Option<usize>, f32)]| {
+            let mut extremes = Extremes::default();
+            for (step, &(lead, time_to_collision_s)) in gaps.iter().enumerate() {
+                let ego = crate::vehicle::EgoState { s_m: 10.0 * step as f32, speed_mps: 8.0, ..Default::default() };
+                extremes.note(&Measures { time_s: step as f32, ego, lead, time_to_collision_s, ..Measures::default() });
+            }
+            judge_drive(&expect, Outcome::Arrived, &Score::default(), &extremes, Clock::new(10.0))
+        };
+        let broken = judged(&[(None, f32::INFINITY), (Some(0), 0.9), (Some(0), 1.2)]);
+        assert_eq!(broken.failures(&actors), ["min_ttc_s = 0.90, bound 1.50, at 1.0 s, s = 10 m, behind \"van\""]);
+        let untested = judged(&[(None, f32::INFINITY); 3]);
+        let [speed, ttc] = &untested.bounds[..] else { panic!("two bounds") };
+        assert!(!speed.untested() && ttc.untested() && untested.passed());
+        assert_eq!(ttc.to_string(), "min_ttc_s was never put to the test (bound 1.50)");
+    }
 
     #[test]
     fn whoever_arrives_in_the_decision_that_the_bound_means_is_in_time() {

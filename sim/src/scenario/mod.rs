@@ -7,6 +7,7 @@ mod build;
 mod check;
 mod error;
 mod generate;
+mod place;
 mod read;
 
 pub use build::{Build, BuiltScenario};

@@ -1,6 +1,8 @@
 //! Reading scenario files. Every mistake is reported with file, line and column where there is one.
 
-use crate::fault::{RecordedError, did_you_mean};
+use crate::fault::RecordedError;
+use crate::mistake::Mistake;
+use crate::scenario::place::place;
 use crate::scenario::{BuiltScenario, CheckError, Scenario};
 use crate::text::without_mark;
 use ron::extensions::Extensions;
@@ -30,10 +32,12 @@ pub enum ReadError {
         path: PathBuf,
     },
     /// The text is a scenario that cannot be built.
-    #[error("{path}: {cause}", path = path.display())]
+    #[error("{path}{}: {cause}", in_words(*place), path = path.display())]
     Check {
         /// What contradicts what.
         cause: CheckError,
+        /// Line and column of the field that it is about, from 1, if the file has it.
+        place: Option<(usize, usize)>,
         /// The file.
         path: PathBuf,
     },
@@ -69,11 +73,9 @@ pub fn read(path: &Path) -> Result<BuiltScenario, ReadError> {
 /// # Errors
 /// [`ReadError::Syntax`], [`ReadError::Recorded`] and [`ReadError::Check`].
 pub fn parse(text: &str, path: &Path) -> Result<BuiltScenario, ReadError> {
-    let mut scenario: Scenario = options().from_str(without_mark(text)).map_err(|error| ReadError::Syntax {
-        message: message(&error.code),
-        line: error.span.start.line,
-        column: error.span.start.col,
-        path: path.to_owned(),
+    let mut scenario: Scenario = options().from_str(without_mark(text)).map_err(|error| {
+        let Mistake { message, line, column } = Mistake::of(&error, without_mark(text));
+        ReadError::Syntax { message, line, column, path: path.to_owned() }
     })?;
     if let Some(recorded) = &mut scenario.recorded {
         let folder = path.parent().unwrap_or(Path::new(""));
@@ -81,17 +83,15 @@ pub fn parse(text: &str, path: &Path) -> Result<BuiltScenario, ReadError> {
         let error = |cause| ReadError::Recorded { cause, recorded: recorded_path, path: path.to_owned() };
         recorded.load(folder).map_err(error)?;
     }
-    scenario.check().map_err(|cause| ReadError::Check { cause, path: path.to_owned() })
+    scenario.check().map_err(|cause| {
+        let place = place(&cause, without_mark(text));
+        ReadError::Check { cause, place, path: path.to_owned() }
+    })
 }
 
-/// What is wrong; for a name that does not exist, with the nearest that does rather than with all of them.
-fn message(error: &ron::Error) -> String {
-    match error {
-        ron::Error::NoSuchEnumVariant { expected, found, .. } => {
-            format!("unknown name {found:?}, {}", did_you_mean(found, expected))
-        }
-        other => other.to_string(),
-    }
+/// A place behind the name of its file.
+fn in_words(place: Option<(usize, usize)>) -> String {
+    place.map_or_else(String::new, |(line, column)| format!(":{line}:{column}"))
 }
 
 /// The scenario as text that [`parse`] reads back to the same value.

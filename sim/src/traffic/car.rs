@@ -7,7 +7,7 @@ use super::script::{Order, ScriptStep};
 use crate::clock::Clock;
 use crate::math::rotation_along;
 use crate::road::{LaneId, Road};
-use crate::trigger::TriggerInputs;
+use crate::trigger::{Trigger, TriggerInputs};
 use crate::vehicle::EgoState;
 use bevy_rapier3d::rapier::prelude::Pose;
 
@@ -165,6 +165,11 @@ impl Car {
     /// Slides on with locked wheels for a physics step, forwards or backwards.
     pub(super) fn slide(&self, dt_s: f32) -> f32 {
         self.speed_mps.signum() * (self.speed_mps.abs() - SLIDING_MPS2 * dt_s).max(0.0)
+    }
+
+    /// What the manoeuvres wait for that have not begun.
+    pub(crate) fn waits_for(&self) -> impl Iterator<Item = Trigger> + '_ {
+        self.script.iter().filter_map(ScriptStep::waits_for)
     }
 
     /// Does what its script asks in a decision; returns the acceleration that forces, the hardest braking of all.

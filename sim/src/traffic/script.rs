@@ -2,7 +2,7 @@
 
 use super::actor::Manoeuvre;
 use crate::road::LaneId;
-use crate::trigger::TriggerInputs;
+use crate::trigger::{Trigger, TriggerInputs};
 
 /// What a manoeuvre asks of its car in a decision.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +30,11 @@ impl ScriptStep {
     /// A manoeuvre that waits for its trigger.
     pub fn new(manoeuvre: Manoeuvre) -> Self {
         Self { manoeuvre, began: None, stopped: None, done: false }
+    }
+
+    /// What it waits for, as long as it does.
+    pub fn waits_for(&self) -> Option<Trigger> {
+        self.began.is_none().then(|| self.manoeuvre.trigger())
     }
 
     /// Begins, goes on and ends by the clock; what it asks of a car with this speed.

@@ -1,0 +1,130 @@
+//! What is wrong with a text in RON, in words for those who write scenarios and settings rather than for those who write parsers.
+
+use crate::fault::{FaultKind, did_you_mean};
+use ron::error::{Error, SpannedError};
+
+/// Names that are few enough to be told all.
+const FEW: usize = 15;
+/// Characters of what was found that are shown.
+const SHOWN: usize = 24;
+
+/// What is wrong with a text, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// What is wrong, with the offending value.
+    pub message: String,
+    /// Line, from 1.
+    pub line: usize,
+    /// Column, from 1.
+    pub column: usize,
+}
+
+impl Mistake {
+    /// The mistake that a parser found in a text.
+    #[must_use]
+    pub fn of(error: &SpannedError, text: &str) -> Self {
+        let (line, column) = (error.span.start.line, error.span.start.col);
+        let found = found_at(text, line, column);
+        Self { message: in_words(&error.code, &found), line, column }
+    }
+}
+
+/// What was found at a place, and what stands right before it.
+struct Found {
+    token: String,
+    before: String,
+}
+
+fn found_at(text: &str, line: usize, column: usize) -> Found {
+    let text = text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
+    let at = text.char_indices().nth(column.saturating_sub(1)).map_or(text.len(), |(at, _)| at);
+    let (before, rest) = (&text[..at], text[at..].trim_start());
+    let is_end = |c: char| c.is_whitespace() || ",:()[]{}".contains(c);
+    let token: String = rest.chars().take_while(|c| !is_end(*c)).take(SHOWN).collect();
+    let token = if token.is_empty() { rest.chars().next().map_or(String::new(), String::from) } else { token };
+    let before = before.rsplit(|c: char| is_end(c)).next().unwrap_or_default().to_owned();
+    Found { token, before }
+}
+
+fn in_words(error: &Error, found: &Found) -> String {
+    let Found { token, before } = found;
+    let seen = if token.is_empty() { String::new() } else { format!(", found {token}") };
+    let wanted = |what: &str| format!("{what} is wanted{seen}");
+    match error {
+        Error::ExpectedComma if token.starts_with('.') && before.chars().all(|c| c.is_ascii_digit()) => {
+            format!("a whole number is wanted, found {before}{token}")
+        }
+        Error::ExpectedComma => wanted("a comma or a closing bracket"),
+        Error::ExpectedAttribute | Error::ExpectedAttributeEnd => "this is no RON file".to_owned(),
+        Error::ExpectedNamedStructLike(name) if name.is_empty() => wanted("what is written ( … )"),
+        Error::ExpectedNamedStructLike(name) => format!("{name}( … ) is wanted, or ( … ) alone{seen}"),
+        Error::ExpectedStructLike | Error::ExpectedStructLikeEnd => wanted("a bracket ( or )"),
+        Error::MissingStructField { field, .. } => format!("the field {field} is missing"),
+        Error::DuplicateStructField { field, .. } => format!("the field {field} is there twice"),
+        Error::Eof | Error::ExpectedStringEnd => {
+            "the text ends too early: a bracket or a quotation mark is not closed".to_owned()
+        }
+        Error::UnclosedBlockComment => "a comment that begins with /* is not closed".to_owned(),
+        Error::TrailingCharacters => format!("there is something behind the end{seen}"),
+        Error::ExpectedInteger => wanted("a whole number"),
+        Error::IntegerOutOfBounds => format!("a smaller whole number is wanted{seen}"),
+        Error::ExpectedFloat => wanted("a number"),
+        Error::ExpectedBoolean => wanted("true or false"),
+        Error::ExpectedString => wanted("a text in quotation marks"),
+        Error::ExpectedArray | Error::ExpectedArrayEnd => wanted("a list [ … ]"),
+        Error::ExpectedIdentifier | Error::InvalidIdentifier(_) | Error::SuggestRawIdentifier(_) => wanted("a name"),
+        Error::NoSuchEnumVariant { expected, found, .. } => no_such_name(found, expected),
+        other => other.to_string(),
+    }
+}
+
+/// What may stand there instead: all names if they are few, else the nearest.
+fn no_such_name(found: &str, expected: &[&str]) -> String {
+    if expected.contains(&"Graded") && FaultKind::named(found).is_ok() {
+        return format!("{found} is written Graded(kind: {found}, severity: 3)");
+    }
+    if expected.len() > FEW {
+        return format!("unknown name {found:?}, {}", did_you_mean(found, expected));
+    }
+    format!("unknown name {found:?}, {} Allowed are {}", did_you_mean(found, expected), expected.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::scenario::parse;
+    use std::path::Path;
+
+    const TEXT: &str = r#"Scenario(
+    format: 1, title: "t", seed: 4, duration_s: 9.0, road: Straight(length_m: 200.0, lanes: 2),
+    actors: [(name: "a", start: (lane: 0, s_m: 60.0, speed_mps: 5.0),
+              script: [Brake(when: At(at_s: 1.0), decel_mps2: 2.0, for_s: 1.0)])],
+    perturbations: [(during_s: (1.0, 2.0), fault: Graded(kind: Fog, severity: 3))],
+    expect: (outcome: Arrived),
+)"#;
+
+    #[test]
+    fn mistakes_are_told_in_plain_words() {
+        let told = |from: &str, to: &str| {
+            assert!(TEXT.contains(from));
+            let parsed = parse(&TEXT.replacen(from, to, 1), Path::new("t.ron"));
+            parsed.expect_err("must be refused").to_string()
+        };
+        for (from, to, message) in [
+            ("seed: 4", "seed: 4.5", "t.ron:2:35: a whole number is wanted, found 4.5"),
+            ("\"t\"", "t", "a text in quotation marks is wanted, found t"),
+            ("title: \"t\", ", "", "the field title is missing"),
+            ("duration_s: 9.0", "duration_s: 9.0, duration_s: 8.0", "the field duration_s is there twice"),
+            ("9.0, road", "9.0 road", "t.ron:2:53: a comma or a closing bracket is wanted, found road"),
+            ("At(at_s: 1.0)", "1.0", "a name is wanted, found 1.0"),
+            ("Graded(kind: Fog, severity: 3)", "Fog(severity: 3)", "Fog is written Graded(kind: Fog, severity: 3)"),
+            ("Arrived", "Success", "Allowed are Arrived, Collision, OffRoad, "),
+            ("Scenario(", "#!shebang(", "this is no RON file"),
+            ("expect: (outcome: Arrived),\n)", "expect: (outcome: Arrived),", "the text ends too early"),
+            ("Arrived),\n)", "Arrived),\n) and more", "there is something behind the end, found and"),
+            ("lane: 0", "lane: x", "a whole number is wanted, found x"),
+        ] {
+            let found = told(from, to);
+            assert!(found.contains(message), "{from} -> {to}: {found}");
+        }
+    }
+}
