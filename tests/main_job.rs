@@ -97,6 +97,9 @@ fn evaluating_a_run_again_gives_its_figures_again() {
     // Only the name is another: that of the folder instead of what a run calls its own driver.
     assert_eq!(again["drivers"][0]["driver"].take(), name);
     again["drivers"][0]["driver"] = "learned".into();
+    // Who it is stands with each driver there, and the count of scenario files.
+    let about = ["about", "library"].map(|more| again["drivers"][0].as_object_mut().expect("a driver").remove(more));
+    assert_eq!(about[0].as_ref(), Some(&again["about"]["driver"]));
     assert_eq!(again["drivers"][0], first["drivers"][0]);
     assert_eq!((&again["about"]["driver"]["name"], &again["about"]["roads"]), (&name.into(), &first["about"]["roads"]));
     assert_eq!(again["about"]["driver"]["weights"], first["about"]["driver"]["weights"]);

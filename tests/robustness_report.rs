@@ -203,7 +203,7 @@ fn one_part_alone_is_the_same_as_in_the_whole() {
     assert_eq!(whole["attacked_drives"], part["attacked_drives"]);
     assert!(part["matrix"].is_null() && part["attacked_decisions"].is_null() && !page.contains("mRR"));
     assert!(page.contains("Drives broken") && ended.stdout.contains("empty roads"), "{}", ended.stdout);
-    assert_eq!(list(&part["checks"]).len(), 1, "that of drives");
+    assert_eq!(list(&part["checks"]).len(), 2, "those of drives");
 }
 
 #[test]

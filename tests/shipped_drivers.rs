@@ -40,8 +40,8 @@ fn what_ships_arrives_and_scores_nearly_as_who_knows_the_truth() {
     for name in ["shipped", "hardened"] {
         let result = drives_roads(name);
         let share = result.driving_score / scripted.driving_score;
-        assert!(arrived(&result) >= 18, "{name}: {:?}", result.outcomes);
-        assert!(share > 0.93, "{name}: {:.1}, scripted {:.1}", result.driving_score, scripted.driving_score);
+        assert!(arrived(&result) >= 19, "{name}: {:?}", result.outcomes);
+        assert!(share > 0.96, "{name}: {:.1}, scripted {:.1}", result.driving_score, scripted.driving_score);
     }
 }
 
@@ -105,18 +105,15 @@ fn bounds_of_the_cameras_faults_hold_for_who_sees_and_for_no_one_else() {
 #[test]
 fn the_hardened_driver_needs_its_filters() {
     let (with, steady) = (hardened(), MemorySettings::STEADY);
-    for (without, file) in [
-        (MemorySettings { track_lane: false, ..steady }, "frozen_in_the_bend"),
-        (MemorySettings { refuse_stale: false, ..steady }, "dark_in_the_bend"),
-    ] {
-        let case = case(&repository().join(format!("scenarios/hardening/{file}.ron")));
+    let case = case(&repository().join("scenarios/hardening/dark_in_the_bend.ron"));
+    for without in [MemorySettings { track_lane: false, ..steady }, MemorySettings { refuse_stale: false, ..steady }] {
         let spec = DriverSpec { memory: without, ..*with.spec() };
         let lesser = LearnedDriver::new(with.perception().clone(), with.policy().clone(), spec);
         for (driver, holds) in [(lesser, false), (with.twin(), true)] {
             let memory = driver.spec().memory;
             let driven = closed_loop(case.scenario.clone(), &mut Driver::Learned(Box::new(driver))).expect("checked");
             let judgement = driven.judged_by(case.scenario.bounds(Some(DriverClass::Hardened))).expect("it has ended");
-            assert_eq!(judgement.passed(), holds, "{file} with {memory:?}: {:?}", judgement.failures());
+            assert_eq!(judgement.passed(), holds, "with {memory:?}: {:?}", judgement.failures(&case.scenario.actors));
         }
     }
 }

@@ -164,7 +164,9 @@ impl About {
 }
 
 impl AboutDriver {
-    fn of(name: &str, driver: &Driver) -> Self {
+    /// A driver by the name that was given.
+    #[must_use]
+    pub fn of(name: &str, driver: &Driver) -> Self {
         let weights = match driver {
             Driver::Learned(driver) | Driver::Blind(driver) => {
                 Some(Weights::of(Some(driver.perception()), driver.policy()))

@@ -4,7 +4,7 @@
 
 use clap::Parser;
 use roadproof_agent::commands::{Cli, Ended, moved, run};
-use roadproof_agent::host::console::{heard, note};
+use roadproof_agent::host::console::{complain, heard};
 use roadproof_agent::host::{interrupt, program};
 use std::process::ExitCode;
 
@@ -14,7 +14,7 @@ fn main() -> ExitCode {
         Ok(cli) => run(cli),
         Err(answer) if answer.use_stderr() => {
             match moved(&std::env::args_os().skip(1).collect::<Vec<_>>()) {
-                Some(told) => note(format_args!("error: {told}")),
+                Some(told) => complain(format_args!("error: {told}")),
                 // Nobody can be told that nobody listens.
                 None => drop(answer.print()),
             }
@@ -28,7 +28,7 @@ fn main() -> ExitCode {
         Ok(Ended::FellShort) => ExitCode::from(1),
         Ok(Ended::Stopped) => ExitCode::from(interrupt::EXIT_CODE),
         Err(error) => {
-            note(format_args!("error: {error:#}"));
+            complain(format_args!("error: {error:#}"));
             ExitCode::from(2)
         }
     }

@@ -2,6 +2,7 @@
 
 use super::Ended;
 use super::choices::{Fraction, GoalName, MethodName, NormName, fraction, named};
+use super::drivers::driver_name;
 use super::finds::{Subject, keep};
 use crate::attack::drive::{Drive, DriveAttack, drive};
 use crate::attack::found;
@@ -43,7 +44,8 @@ of a driver who holds, and the trace of the drive.
 Exit codes: 0 the driver holds, 1 the attacked drive ends otherwise or keeps less than nine tenths of the clean driving score,
 2 bad input, 130 stopped by Ctrl-C or another signal.")]
 pub(super) struct Arguments {
-    /// shipped, hardened, or the folder of a run.
+    /// shipped, hardened, the folder of a run, or latest.
+    #[arg(value_parser = driver_name())]
     driver: String,
     #[command(flatten)]
     subject: Subject,

@@ -2,9 +2,10 @@
 
 use super::Ended;
 use super::choices::{Camera, SplitName};
+use super::drivers::driver_name;
 use super::keep::{Keeping, worst};
 use super::trained::{settings_known, trained_under};
-use crate::about::{About, AboutRoads, as_written};
+use crate::about::{About, AboutDriver, AboutRoads, as_written};
 use crate::drive::evaluate::{EvaluateSettings, FIGURES_ROADS, FIGURES_SEED, evaluate};
 use crate::drive::library::{LIBRARY_FOLDER, LibraryCount, ScenarioLibrary};
 use crate::drive::result::DriverResult;
@@ -24,22 +25,26 @@ use std::path::{Path, PathBuf};
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   roadproof evaluate                                  the driver that ships with the program
-  roadproof evaluate --driver runs/seven --json seven.json
-  roadproof evaluate --driver scripted --roads 200
-  roadproof evaluate --driver runs/seven --keep worst --worst 3   roads to look at: roadproof watch runs/seven worst
-  roadproof evaluate --driver blind                   the shipped driver with its camera covered
-  roadproof evaluate --driver odometry                one that was trained without a camera
-  roadproof evaluate --driver straight                straight on at the speed limit
-  roadproof evaluate --driver hardened                the one that was trained to hold under faults and attacks
+  roadproof evaluate latest                           the one of the run that was begun last
+  roadproof evaluate runs/seven --json seven.json
+  roadproof evaluate runs/seven runs/eight scripted --roads 200   on the same roads, in one table
+  roadproof evaluate runs/seven --keep worst --worst 3   roads to look at: roadproof watch runs/seven worst
+  roadproof evaluate blind                            the shipped driver with its camera covered
+  roadproof evaluate odometry                         one that was trained without a camera
+  roadproof evaluate straight                         straight on at the speed limit
+  roadproof evaluate hardened                         the one that was trained to hold under faults and attacks
 
 Beside the roads it drives the scenario files that say something of the driver, and counts those whose bounds it keeps, as
 `roadproof replay --driver DRIVER` does. What faults and attacks leave of a driver is measured by `roadproof report`.
 
 Exit codes: 0 all roads were driven, whatever the score, 2 bad input, 130 stopped by Ctrl-C or another signal.")]
 pub(super) struct Arguments {
-    /// A run folder, or one of shipped, hardened, scripted, straight, random, blind, odometry.
-    #[arg(long, default_value = "shipped")]
-    driver: String,
+    /// Run folders, or shipped, hardened, scripted, straight, random, blind, odometry, latest [default: shipped].
+    #[arg(value_name = "DRIVER", value_parser = driver_name())]
+    drivers: Vec<String>,
+    /// The same; it can be given several times.
+    #[arg(long = "driver", value_name = "DRIVER", value_parser = driver_name())]
+    more_drivers: Vec<String>,
     /// The run whose driver `blind` covers the eyes of [default: shipped].
     #[arg(long, value_name = "RUN")]
     blind_run: Option<PathBuf>,
@@ -70,62 +75,55 @@ pub(super) struct Arguments {
     json: Option<PathBuf>,
 }
 
-/// What `--json` writes; the same shape as a run's `result.json`, and the count of scenario files.
+/// What `--json` writes; the same shape as a run's `result.json`, and of each driver who it is and the count of scenario files.
 #[derive(Serialize)]
 struct ResultFile<'a> {
+    /// Its driver and settings are those of the only one, and null of several.
     about: About,
-    drivers: &'a [DriverResult],
+    drivers: &'a [Driven],
+    wall_clock_s: std::collections::BTreeMap<&'static str, f64>,
+}
+
+/// What became of one driver.
+#[derive(Serialize)]
+struct Driven {
+    #[serde(flatten)]
+    result: DriverResult,
+    about: AboutDriver,
     /// Of how many scenario files the driver keeps the bounds; null where there are none, or none that can be read.
     library: Option<LibraryCount>,
-    wall_clock_s: std::collections::BTreeMap<&'static str, f64>,
+}
+
+/// What is the same for all drivers.
+struct Course {
+    roads: EvaluateSettings,
+    interrupt: interrupt::Interrupt,
 }
 
 pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Result<Ended> {
     console.give_way_to(arguments.json.as_deref());
-    anyhow::ensure!(
-        arguments.blind_run.is_none() || arguments.driver == "blind",
-        "--blind-run goes with --driver blind, not with --driver {}",
-        arguments.driver
-    );
-    arguments.json.as_deref().map(check_writable).transpose()?;
-    arguments.keep.as_deref().map(Keeping::check).transpose()?;
+    let names = arguments.names();
+    arguments.check(&names)?;
     let start = std::time::Instant::now();
-    let mut driver = arguments.driver()?;
-    let settings = trained_under(&arguments.driver, arguments.blind_run.as_deref())?;
+    // Whatever cannot drive is refused before the first road is driven.
+    for name in &names {
+        arguments.driver(name)?;
+        trained_under(name, arguments.blind_run(name))?;
+    }
     let roads = EvaluateSettings { roads: arguments.roads, seed: arguments.seed, split: arguments.split.into() };
-    if arguments.camera == Camera::Bevy {
-        check_second_camera(&driver)?;
+    let course = Course { roads, interrupt: interrupt::install()? };
+    let (mut driven, mut words) = (Vec::new(), None);
+    for name in &names {
+        let Some((rows, cost)) = arguments.drive(name, &course, console)? else { return Ok(Ended::Stopped) };
+        driven.extend(rows);
+        words = words.or(cost);
     }
-    let library = arguments.library(&driver)?;
-    let interrupt = interrupt::install()?;
-    let mut results = Vec::new();
-    let mut words = None;
-    let (style, threads) = (settings.drive, settings.threads());
-    if let Some(result) = evaluate(&mut driver, &roads, &style, threads, &interrupt)? {
-        // By the name that was given: many drivers have learnt.
-        results.push(DriverResult { driver: arguments.driver.clone(), ..result });
-        if arguments.camera == Camera::Bevy
-            && let Some((second, cost)) = second_view(&mut driver, &roads, &style, threads, &interrupt)?
-        {
-            results.push(DriverResult { driver: format!("{}, bevy's frames", arguments.driver), ..second });
-            words = Some(cost);
-        }
-    }
-    if results.len() < if arguments.camera == Camera::Bevy { 2 } else { 1 } {
-        console.line("Stopped before the last road.");
-        return Ok(Ended::Stopped);
-    }
-    let mut count = None;
-    if let Some(library) = &library {
-        count = library.count(|| arguments.driver(), threads, &interrupt)?;
-        if count.is_none() {
-            console.line("Stopped before the last scenario file.");
-            return Ok(Ended::Stopped);
-        }
-    }
+    let results: Vec<DriverResult> = driven.iter().map(|driven| driven.result.clone()).collect();
     console.line(tables(&results, &roads));
-    if let Some(count) = count {
-        console.line(format_args!("Scenario library: {count}."));
+    for Driven { result, library, .. } in &driven {
+        let Some(count) = library else { continue };
+        let whose = if names.len() > 1 { format!("{}: ", result.driver) } else { String::new() };
+        console.line(format_args!("Scenario library: {whose}{count}."));
     }
     if let (Some(words), [first, second]) = (words, &results[..]) {
         let gap = second.driving_score - first.driving_score;
@@ -133,21 +131,14 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
     }
     if let Some(path) = &arguments.json {
         let wall_clock_s = [("evaluate", start.elapsed().as_secs_f64())].into();
-        let EvaluateSettings { roads, seed, split } = roads;
-        let about = About {
-            roads: Some(AboutRoads { split, seed, roads }),
-            settings: settings_known(&arguments.driver, arguments.blind_run.as_deref())
-                .then(|| as_written(&settings))
-                .transpose()?,
-            ..About::this(RESULT_FORMAT).of(&arguments.driver, &driver)
-        };
-        let report = ResultFile { about, drivers: &results, library: count, wall_clock_s };
+        let report = ResultFile { about: arguments.about(&names, &roads)?, drivers: &driven, wall_clock_s };
         write_atomically(path, &serde_json::to_vec_pretty(&report)?)?;
     }
     if let Some(folder) = &arguments.keep {
-        let command = typed_command();
-        let keeping = Keeping { folder, command, style, driver: &arguments.driver, reward: settings.reward };
-        if !arguments.keep_worst(&keeping, &results[0], &interrupt, console)? {
+        let (name, command) = (&names[0], typed_command());
+        let settings = trained_under(name, arguments.blind_run(name))?;
+        let keeping = Keeping { folder, command, style: settings.drive, driver: name, reward: settings.reward };
+        if !arguments.keep_worst(&keeping, &results[0], &course.interrupt, console)? {
             return Ok(Ended::Stopped);
         }
     }
@@ -155,8 +146,94 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
 }
 
 impl Arguments {
-    fn driver(&self) -> anyhow::Result<Driver> {
-        Driver::named(&self.driver, self.blind_run.as_deref())
+    /// Who is to drive.
+    fn names(&self) -> Vec<String> {
+        let names: Vec<String> = self.drivers.iter().chain(&self.more_drivers).cloned().collect();
+        if names.is_empty() { vec!["shipped".to_owned()] } else { names }
+    }
+
+    /// Refuses what does not go together, and outputs that cannot be written.
+    fn check(&self, names: &[String]) -> anyhow::Result<()> {
+        let blind = names.iter().any(|name| name == "blind");
+        anyhow::ensure!(
+            self.blind_run.is_none() || blind,
+            "--blind-run goes with the driver blind, not with {}",
+            names.join(", ")
+        );
+        if let Some(twice) = (1..names.len()).find(|&at| names[..at].contains(&names[at])) {
+            anyhow::bail!("the driver {:?} is named twice", names[twice]);
+        }
+        let one_only = [(self.keep.is_some(), "--keep"), (self.camera == Camera::Bevy, "--camera bevy")];
+        if let Some((_, option)) = one_only.into_iter().find(|(given, _)| *given && names.len() > 1) {
+            anyhow::bail!("{option} takes one driver, not {}: {}", names.len(), names.join(", "));
+        }
+        self.json.as_deref().map(check_writable).transpose()?;
+        self.keep.as_deref().map(Keeping::check).transpose()?;
+        Ok(())
+    }
+
+    fn blind_run(&self, name: &str) -> Option<&Path> {
+        self.blind_run.as_deref().filter(|_| name == "blind")
+    }
+
+    /// Drives the roads, and counts the scenario files; on bevy's frames as well where that is asked for, with what they cost in words.
+    /// `None` if somebody interrupted, who has been told.
+    fn drive(
+        &self,
+        name: &str,
+        course: &Course,
+        console: &mut Console,
+    ) -> anyhow::Result<Option<(Vec<Driven>, Option<String>)>> {
+        let mut driver = self.driver(name)?;
+        let settings = trained_under(name, self.blind_run(name))?;
+        if self.camera == Camera::Bevy {
+            check_second_camera(&driver)?;
+        }
+        let library = self.library(&driver)?;
+        let (Course { roads, interrupt }, style, threads) = (course, settings.drive, settings.threads());
+        let about = AboutDriver::of(name, &driver);
+        // By the name that was given: many drivers have learnt.
+        let named = |driver: String, result| Driven {
+            result: DriverResult { driver, ..result },
+            about: about.clone(),
+            library: None,
+        };
+        let Some(result) = evaluate(&mut driver, roads, &style, threads, interrupt)? else {
+            console.line("Stopped before the last road.");
+            return Ok(None);
+        };
+        let (mut rows, mut words) = (vec![named(name.to_owned(), result)], None);
+        if self.camera == Camera::Bevy {
+            let Some((second, cost)) = second_view(&mut driver, roads, &style, threads, interrupt)? else {
+                console.line("Stopped before the last road.");
+                return Ok(None);
+            };
+            rows.push(named(format!("{name}, bevy's frames"), second));
+            words = Some(cost);
+        }
+        if let Some(library) = &library {
+            rows[0].library = library.count(|| self.driver(name), threads, interrupt)?;
+            if rows[0].library.is_none() {
+                console.line("Stopped before the last scenario file.");
+                return Ok(None);
+            }
+        }
+        Ok(Some((rows, words)))
+    }
+
+    /// Where the result comes from; of several drivers each says for itself who it is.
+    fn about(&self, names: &[String], roads: &EvaluateSettings) -> anyhow::Result<About> {
+        let EvaluateSettings { roads, seed, split } = *roads;
+        let about = About { roads: Some(AboutRoads { split, seed, roads }), ..About::this(RESULT_FORMAT) };
+        let [name] = names else { return Ok(about) };
+        let blind_run = self.blind_run(name);
+        let settings =
+            if settings_known(name, blind_run) { Some(as_written(&trained_under(name, blind_run)?)?) } else { None };
+        Ok(About { settings, ..about.of(name, &self.driver(name)?) })
+    }
+
+    fn driver(&self, name: &str) -> anyhow::Result<Driver> {
+        Driver::named(name, self.blind_run(name))
     }
 
     /// Keeps the worst roads and says where they are; false if somebody interrupts, who keeps what is complete.
@@ -173,7 +250,7 @@ impl Arguments {
                 console.line("Stopped before the last road was kept.");
                 return Ok(false);
             }
-            let path = keeping.keep(road, || self.driver())?;
+            let path = keeping.keep(road, || self.driver(keeping.driver))?;
             let (outcome, score) = (road.outcome, road.score.driving_score);
             console.line(format_args!("Kept {}: {outcome:?}, driving score {score:.1}", path.display()));
             first.get_or_insert(path);

@@ -4,12 +4,15 @@
 mod attack;
 mod bench;
 mod choices;
+mod compare;
+mod drivers;
 mod evaluate;
 mod faults;
 mod finds;
 mod keep;
 mod replay;
 mod report;
+mod scenario;
 mod scenarios;
 mod search;
 mod snapshot;
@@ -17,10 +20,12 @@ mod train;
 mod trained;
 mod watch;
 
-use crate::host::console::{Console, note};
+use crate::host::console::{Console, be_quiet, note};
 use crate::host::interrupt::Stopped;
 use crate::host::program::version_line;
-use clap::{Parser, Subcommand};
+use crate::host::progress::tell_often;
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 use roadproof_env::scripted_controls;
 use roadproof_sim::{Build, Clock, Episode};
 use std::ffi::OsString;
@@ -34,6 +39,12 @@ const EXIT_CODES: &str =
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
+    /// Say nothing on standard error but errors.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Say every second how far the work has come where standard error is no terminal, instead of every ten.
+    #[arg(short, long, global = true)]
+    verbose: bool,
 }
 
 #[derive(Subcommand, Debug)]
@@ -44,10 +55,14 @@ enum Command {
     Watch(watch::Arguments),
     /// Drive held-out roads with one driver and score it.
     Evaluate(evaluate::Arguments),
+    /// Hold runs against each other: scores, spread over seeds, settings that differ.
+    Compare(compare::Arguments),
     /// Measure what faults and attacks leave of a driver, and write a page about it.
     Report(report::Arguments),
     /// Drive scenario files and hold each against what it expects.
     Replay(replay::Arguments),
+    /// Begin a scenario file, or check files without driving.
+    Scenario(scenario::Arguments),
     /// Drive a scenario under attack and say what it did to the drive.
     Attack(attack::Arguments),
     /// Look for the smallest sensor fault that breaks a drive.
@@ -56,6 +71,14 @@ enum Command {
     Faults(faults::Arguments),
     /// Measure speed and memory on this machine.
     Bench(bench::Arguments),
+    /// Print what a shell needs to complete commands and options.
+    #[command(after_help = "Examples:
+  roadproof completions bash > ~/.local/share/bash-completion/completions/roadproof
+  roadproof completions zsh > ~/.zfunc/_roadproof")]
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
     /// Save what the camera sees in a scenario: colour, depth, class and instance.
     Snapshot(snapshot::Arguments),
 }
@@ -102,6 +125,12 @@ impl Ended {
 /// # Errors
 /// Bad input, in one message.
 pub fn run(cli: Cli) -> anyhow::Result<Ended> {
+    if cli.quiet {
+        be_quiet();
+    }
+    if cli.verbose {
+        tell_often();
+    }
     let mut console = Console::default();
     let ended = command(cli, &mut console);
     // Whatever went wrong: what was done before is told.
@@ -124,12 +153,20 @@ fn command(cli: Cli, console: &mut Console) -> anyhow::Result<Ended> {
         Command::Train(arguments) => train::run(&arguments, console),
         Command::Watch(arguments) => watch::run(&arguments, console),
         Command::Evaluate(arguments) => evaluate::run(&arguments, console),
+        Command::Compare(arguments) => compare::run(&arguments, console),
         Command::Report(arguments) => report::run(&arguments, console),
         Command::Replay(arguments) => replay::run(&arguments, console),
+        Command::Scenario(arguments) => scenario::run(&arguments, console),
         Command::Attack(arguments) => attack::run(&arguments, console),
         Command::Search(arguments) => search::run(&arguments, console),
         Command::Faults(arguments) => faults::run(&arguments, console),
         Command::Bench(arguments) => bench::run(&arguments, console),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "roadproof", &mut script);
+            console.line(String::from_utf8_lossy(&script).trim_end());
+            Ok(Ended::Held)
+        }
         Command::Snapshot(arguments) => snapshot::run(&arguments, console),
     }
 }

@@ -1,17 +1,23 @@
 //! `roadproof train`
 
 use super::Ended;
+use super::compare::runs_tables;
+use super::drivers::{RUNS_FOLDER, driver_name, run_folder};
 use super::scenarios::scenarios;
 use super::trained::trained_under;
 use crate::drive::table::tables;
-use crate::driver::{Driver, LearnedDriver};
+use crate::driver::{Driver, DriverSpec, LearnedDriver};
 use crate::host::console::{Console, note};
 use crate::host::interrupt;
 use crate::host::program::quoted;
 use crate::host::run_folder::{RunFolder, SETTINGS_FILE};
+use crate::train::assignments::Assignment;
 use crate::train::checkpoint::{COLLECT, EVALUATE, LEARN, PERCEIVE, cut_in_words};
+use crate::train::compare::compare;
+use crate::train::reference::explained;
 use crate::train::settings::Settings;
 use crate::train::{Begin, RESULT_FILE, train};
+use anyhow::Context;
 use clap::Args;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +25,7 @@ use std::path::{Path, PathBuf};
 #[command(after_help = "Examples:
   roadproof train                          the whole chain, within ten minutes on two idle cores; it says how long here
   roadproof train --seed 7 --out runs/seven
+  roadproof train --seeds 1,2,3            three runs, and mean and spread over them
   roadproof train --minutes 2              a quick look: every stage does less work
   roadproof train --config runs/seven/settings.ron --seed 8
   roadproof train --resume runs/seven      goes on where Ctrl-C, or SIGTERM, stopped it
@@ -26,12 +33,18 @@ use std::path::{Path, PathBuf};
   roadproof train --without-camera         the baseline of all who look, in about three minutes
   roadproof train --harden                 against sensor faults and attacks as well; about a quarter of an hour
   roadproof train --harden --from runs/seven --out runs/seven-hard
+  roadproof train --print-settings > mine.ron        every setting with its meaning and what is allowed
+  roadproof train --set reward.progress=0.2 --set learn.updates=400
 
 A run that is stopped saves what was learnt, says how to go on, and exits with 130.")]
 pub(super) struct Arguments {
     /// Where all randomness starts [default: 1, or what --config or --from says].
     #[arg(long)]
     seed: Option<u64>,
+    /// Several runs, one after the other, that differ in nothing but this: 1,2,3. With --out each lies in there as seed-N, and at the
+    /// end they are compared.
+    #[arg(long, value_name = "SEEDS", value_delimiter = ',', conflicts_with_all = ["seed", "resume"])]
+    seeds: Vec<u64>,
     /// Minutes that the run may take in all, over its sessions; work that does not fit is cut, and what was cut is said at the end
     /// [default: as long as the work takes].
     #[arg(long, value_parser = minutes, allow_negative_numbers = true)]
@@ -39,11 +52,11 @@ pub(super) struct Arguments {
     /// Run folder, which must not exist yet [default: runs/<time>-<seed>].
     #[arg(long, value_name = "FOLDER", conflicts_with = "resume")]
     out: Option<PathBuf>,
-    /// Settings in RON; what the file leaves out keeps its default.
+    /// Settings in RON; what the file leaves out keeps its default, or with --from what that run has.
     #[arg(long, value_name = "FILE", conflicts_with = "resume")]
     config: Option<PathBuf>,
     /// Go on with an interrupted run, under its own settings.
-    #[arg(long, value_name = "RUN", conflicts_with = "seed")]
+    #[arg(long, value_name = "RUN", conflicts_with = "seed", value_parser = run_folder())]
     resume: Option<PathBuf>,
     /// Train a driver without a camera, the baseline of all who look: the policy learns on what its car tells of itself, and on
     /// where dead reckoning from the start puts its lane.
@@ -54,8 +67,15 @@ pub(super) struct Arguments {
     harden: bool,
     /// Begin with the weights of a finished run, or of a driver that ships with the program (shipped, hardened), under its
     /// settings.
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["resume", "config"])]
+    #[arg(long, value_name = "RUN", conflicts_with = "resume", value_parser = driver_name())]
     from: Option<String>,
+    /// Set one setting, over all that is said elsewhere, such as reward.progress=0.2; can be given several times. Names are those of
+    /// a run's settings.ron, values are RON.
+    #[arg(long = "set", value_name = "NAME=VALUE", conflicts_with = "resume")]
+    assignments: Vec<Assignment>,
+    /// Print the settings that these options make, each with its meaning and what is allowed, and train nothing.
+    #[arg(long, conflicts_with = "resume")]
+    print_settings: bool,
     /// With --harden: learn also on the scenarios in these folders or files, such as scenarios/found.
     #[arg(long, value_name = "PATH", requires = "harden", conflicts_with = "resume", value_parser = scenarios())]
     found: Vec<PathBuf>,
@@ -79,6 +99,29 @@ fn start_from(name: &str) -> anyhow::Result<LearnedDriver> {
     }
 }
 
+/// Refuses settings whose networks are no place for the weights that a run is to begin with.
+fn check_shapes(name: &str, start: &DriverSpec, wanted: &DriverSpec) -> anyhow::Result<()> {
+    let of = |spec: &DriverSpec| (spec.percepts, spec.perception, spec.policy);
+    anyhow::ensure!(
+        of(start) == of(wanted),
+        "--from {name}: its weights are of {:?} and {:?}, the settings ask for {:?} and {:?}",
+        start.perception,
+        start.policy,
+        wanted.perception,
+        wanted.policy
+    );
+    Ok(())
+}
+
+/// Settings with what a file says set over them.
+fn over(settings: Settings, file: &Path) -> anyhow::Result<Settings> {
+    // Read for itself first: mistakes are told with the line they are in.
+    let Settings { found, .. } = Settings::read(file)?;
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read the settings {file:?}"))?;
+    let settings = settings.with(&Assignment::all_of(&text)).with_context(|| format!("{}", file.display()))?;
+    Ok(if found.is_empty() { settings } else { Settings { found, ..settings } })
+}
+
 pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Result<Ended> {
     let resumed = arguments.resume.is_some();
     let start = arguments.from.as_deref().map(start_from).transpose()?;
@@ -87,9 +130,10 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
             let run = RunFolder::resume(folder)?;
             (Settings::read(&run.path(SETTINGS_FILE))?, Some(run))
         }
-        (None, Some(file), _) => (Settings::read(file)?, None),
+        (None, Some(file), None) => (Settings::read(file)?, None),
         // How long the other run was wished to take is no matter of this one.
         (None, None, Some(name)) => (Settings { minutes: None, ..trained_under(name, None)? }, None),
+        (None, Some(file), Some(name)) => (over(Settings { minutes: None, ..trained_under(name, None)? }, file)?, None),
         (None, None, None) => (Settings::default(), None),
     };
     if arguments.harden {
@@ -103,23 +147,71 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
     if arguments.without_camera {
         settings = settings.without_camera();
     }
+    settings = settings.with(&arguments.assignments)?;
+    if let (Some(name), Some(start)) = (&arguments.from, &start) {
+        check_shapes(name, start.spec(), &settings.driver())?;
+    }
     settings.seed = arguments.seed.unwrap_or(settings.seed);
     settings.minutes = arguments.minutes.or(settings.minutes);
     settings.check()?;
-    let run = match (existing, &arguments.out) {
-        (Some(run), _) => run,
-        (None, Some(out)) => RunFolder::create(out)?,
-        (None, None) => RunFolder::create_in(Path::new("runs"), &settings.seed.to_string())?,
-    };
-    let interrupt = interrupt::install()?;
-    let wish = settings.minutes.map(|minutes| format!(", {minutes} minutes in all")).unwrap_or_default();
-    note(format_args!("run folder {}, seed {}{wish}", run.root().display(), settings.seed));
+    if arguments.print_settings {
+        console.line(explained(&settings).trim_end());
+        return Ok(Ended::Held);
+    }
     let begin = match (resumed, &start) {
         (true, _) => Begin::Resumed,
         (false, Some(driver)) => Begin::From(arguments.from.as_deref().unwrap_or_default(), driver),
         (false, None) => Begin::Fresh,
     };
-    let trained = train(&settings, &run, begin, &interrupt)?;
+    let interrupt = interrupt::install()?;
+    if arguments.seeds.is_empty() {
+        let run = match (existing, &arguments.out) {
+            (Some(run), _) => run,
+            (None, Some(out)) => RunFolder::create(out)?,
+            (None, None) => RunFolder::create_in(Path::new(RUNS_FOLDER), &settings.seed.to_string())?,
+        };
+        return train_one(&settings, &run, begin, &interrupt, console);
+    }
+    let mut runs = Vec::new();
+    for (seed, run) in arguments.runs_of_seeds()? {
+        let settings = Settings { seed, ..settings.clone() };
+        if train_one(&settings, &run, begin, &interrupt, console)? == Ended::Stopped {
+            return Ok(Ended::Stopped);
+        }
+        runs.push(run.root().to_string_lossy().into_owned());
+    }
+    console.line(runs_tables(&compare(&runs)?));
+    Ok(Ended::Held)
+}
+
+impl Arguments {
+    /// A new folder for the run of each seed; all are made before the first is trained.
+    fn runs_of_seeds(&self) -> anyhow::Result<Vec<(u64, RunFolder)>> {
+        if let Some(twice) = (1..self.seeds.len()).find(|&at| self.seeds[..at].contains(&self.seeds[at])) {
+            anyhow::bail!("--seeds names {} twice", self.seeds[twice]);
+        }
+        let folder = |&seed: &u64| {
+            let run = match &self.out {
+                Some(out) => RunFolder::create(&out.join(format!("seed-{seed}")))?,
+                None => RunFolder::create_in(Path::new(RUNS_FOLDER), &seed.to_string())?,
+            };
+            Ok((seed, run))
+        };
+        self.seeds.iter().map(folder).collect()
+    }
+}
+
+/// Trains one run and says what came of it.
+fn train_one(
+    settings: &Settings,
+    run: &RunFolder,
+    begin: Begin<'_>,
+    interrupt: &interrupt::Interrupt,
+    console: &mut Console,
+) -> anyhow::Result<Ended> {
+    let wish = settings.minutes.map(|minutes| format!(", {minutes} minutes in all")).unwrap_or_default();
+    note(format_args!("run folder {}, seed {}{wish}", run.root().display(), settings.seed));
+    let trained = train(settings, run, begin, interrupt)?;
     let Some(result) = trained.result else {
         console.line(format_args!("Nothing left to do. Results: {}", run.path(RESULT_FILE).display()));
         trained.note.iter().for_each(|note| console.line(note));

@@ -6,6 +6,7 @@
 use std::fmt::{Display, Write as _};
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Standard output that takes no text; a full disk ends here.
 #[derive(Debug, thiserror::Error)]
@@ -72,8 +73,30 @@ pub fn heard(written: io::Result<()>) -> Result<(), ConsoleError> {
     }
 }
 
-/// Prints a line on standard error. Whether anybody hears it is none of the work's business.
+/// Whether nobody wants to hear how the work goes.
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+/// Leaves out everything on standard error but errors from now on.
+pub fn be_quiet() {
+    QUIET.store(true, Ordering::Relaxed);
+}
+
+/// Whether everything on standard error but errors is left out.
+#[must_use]
+pub fn is_quiet() -> bool {
+    QUIET.load(Ordering::Relaxed)
+}
+
+/// Prints a line on standard error, unless nobody wants to hear how the work goes. Whether anybody hears it is none of the work's
+/// business.
 pub fn note(line: impl Display) {
+    if !is_quiet() {
+        complain(line);
+    }
+}
+
+/// Prints a line on standard error, whoever wants to hear it.
+pub fn complain(line: impl Display) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 

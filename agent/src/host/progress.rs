@@ -4,15 +4,26 @@
 
 use crate::host::pace::Allotment;
 use std::fmt::Display;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::host::console::note;
+use crate::host::console::{is_quiet, note};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Between two lines in a log, unless [`LongWork::with_line_every`] says otherwise.
 const LINE_EVERY: Duration = Duration::from_secs(10);
+/// The same for whoever wants to hear more.
+const LINE_EVERY_OFTEN: Duration = Duration::from_secs(1);
 /// Between two drawings of the bar.
 const BAR_EVERY: Duration = Duration::from_millis(100);
+
+/// Whether somebody wants to hear more.
+static OFTEN: AtomicBool = AtomicBool::new(false);
+
+/// Shows a line every second from now on, where standard error is no terminal.
+pub fn tell_often() {
+    OFTEN.store(true, Ordering::Relaxed);
+}
 
 /// A long piece of work that is under way. Dropping it without [`LongWork::finish`] removes the bar and prints nothing.
 #[derive(Debug)]
@@ -45,7 +56,7 @@ impl LongWork {
             limit: None,
             started: Instant::now(),
             shown_at: None,
-            line_every: LINE_EVERY,
+            line_every: if OFTEN.load(Ordering::Relaxed) { LINE_EVERY_OFTEN } else { LINE_EVERY },
             bar,
         };
         if stage.bar.is_none() {
@@ -136,7 +147,7 @@ impl LongWork {
 fn bar_on_terminal(name: &str, total_units: u64) -> Option<ProgressBar> {
     let length = (total_units > 0).then_some(total_units);
     let bar = ProgressBar::with_draw_target(length, ProgressDrawTarget::stderr());
-    if bar.is_hidden() {
+    if is_quiet() || bar.is_hidden() {
         return None;
     }
     let template = match length {

@@ -4,11 +4,14 @@
 //! percepts with perception in the loop; evaluate on held-out roads beside blind, straight, random and scripted.
 //! `assets/results/nominal.md` says what comes of it over three training seeds.
 
+pub mod assignments;
 pub mod checkpoint;
 pub mod collect;
+pub mod compare;
 pub mod forecast;
 pub mod learn;
 pub mod perceive;
+pub mod reference;
 pub mod settings;
 mod sight;
 
@@ -39,7 +42,7 @@ use std::time::{Duration, Instant};
 pub const RESULT_FILE: &str = "result.json";
 
 /// Version of the shape of `result.json`, and of what `evaluate --json` writes.
-pub const RESULT_FORMAT: u32 = 2;
+pub const RESULT_FORMAT: u32 = 3;
 
 /// What `result.json` holds.
 #[derive(Debug, Serialize)]
@@ -69,6 +72,7 @@ pub struct Trained {
 }
 
 /// Where a run begins.
+#[derive(Clone, Copy)]
 pub enum Begin<'a> {
     /// With fresh weights.
     Fresh,

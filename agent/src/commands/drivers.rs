@@ -1,0 +1,112 @@
+//! Drivers by the names that people type: those that need no folder, the folder of a run or driver, or `latest`, the run that was begun
+//! last.
+
+use crate::driver::{Driver, SPEC_FILE};
+use crate::host::run_folder::SETTINGS_FILE;
+use clap::builder::{PathBufValueParser, StringValueParser, TypedValueParser};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// Where runs lie that nobody gave a folder.
+pub(super) const RUNS_FOLDER: &str = "runs";
+/// The name of the run that was begun last.
+const LATEST: &str = "latest";
+/// Names that are less alike than this are no likely meaning of each other.
+const ALIKE: f64 = 0.8;
+/// Runs that are named of a folder that has some.
+const SHOWN: usize = 5;
+
+/// Parses the name of a driver.
+pub(super) fn driver_name() -> impl TypedValueParser<Value = String> {
+    StringValueParser::new().try_map(|typed| named(&typed, Path::new(RUNS_FOLDER)))
+}
+
+/// Parses the folder of a run.
+pub(super) fn run_folder() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|typed| match typed.to_str() {
+        Some(LATEST) => latest(Path::new(RUNS_FOLDER)),
+        _ => Ok(typed),
+    })
+}
+
+/// A name that says who drives wherever it is read.
+pub(super) fn named(typed: &str, runs: &Path) -> Result<String, String> {
+    if typed == LATEST {
+        return latest(runs).map(|run| run.to_string_lossy().into_owned());
+    }
+    let path = Path::new(typed);
+    if Driver::NAMES.contains(&typed) || is_run(path) || (path.exists() && !path.is_dir()) {
+        return Ok(typed.to_owned());
+    }
+    if path.is_dir() {
+        let inside = runs_in(path);
+        if inside.is_empty() {
+            return Ok(typed.to_owned());
+        }
+        let shown: Vec<String> = inside.iter().take(SHOWN).map(|run| run.display().to_string()).collect();
+        let more = if inside.len() > SHOWN { format!(" and {} more", inside.len() - SHOWN) } else { String::new() };
+        return Err(format!("this is no run, but there are some in it: {}{more}", shown.join(", ")));
+    }
+    let likeness = |name: &&str| strsim::jaro_winkler(typed, name);
+    let nearest = Driver::NAMES.into_iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    let meant = nearest.filter(|name| likeness(name) >= ALIKE);
+    let meant = meant.map_or_else(|| ":".to_owned(), |name| format!(", did you mean {name}?"));
+    let names = Driver::NAMES.join(", ");
+    Err(format!("no driver {typed:?}{meant} allowed are {names}, {LATEST}, or the folder of a run or driver"))
+}
+
+fn is_run(folder: &Path) -> bool {
+    folder.join(SETTINGS_FILE).exists() || folder.join(SPEC_FILE).exists()
+}
+
+/// The runs in a folder, the one that was begun last at first.
+pub(super) fn runs_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    // Settings are written as a run begins, and never again.
+    let begun = |run: &PathBuf| std::fs::metadata(run.join(SETTINGS_FILE)).and_then(|file| file.modified()).ok();
+    let mut runs: Vec<(SystemTime, PathBuf)> =
+        entries.map(|entry| entry.path()).filter_map(|run| Some((begun(&run)?, run))).collect();
+    runs.sort();
+    runs.into_iter().rev().map(|(_, run)| run).collect()
+}
+
+/// The run that was begun last.
+fn latest(runs: &Path) -> Result<PathBuf, String> {
+    let none = || format!("there is no run in {}", std::path::absolute(runs).unwrap_or(runs.to_owned()).display());
+    runs_in(runs).into_iter().next().ok_or_else(none)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_latest_run_is_the_one_that_was_begun_last() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        assert!(named(LATEST, folder.path()).expect_err("there is none").contains("there is no run in"));
+        for (name, age_s) in [("b", 30), ("c", 10), ("a", 20), ("no-run", 0)] {
+            let run = folder.path().join(name);
+            std::fs::create_dir(&run).expect("a folder");
+            if name != "no-run" {
+                let file = std::fs::File::create(run.join(SETTINGS_FILE)).expect("a file");
+                let begun = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000 - age_s);
+                file.set_modified(begun).expect("a time");
+            }
+        }
+        assert_eq!(named(LATEST, folder.path()), Ok(folder.path().join("c").to_string_lossy().into_owned()));
+        // Whoever names the folder of runs is told what is in it.
+        let told = named(&folder.path().to_string_lossy(), folder.path()).expect_err("no run");
+        let places: Vec<usize> = ["/c", "/a", "/b"].map(|name| told.find(name).expect("it is told")).to_vec();
+        assert!(places.is_sorted() && !told.contains("no-run"), "{told}");
+    }
+
+    #[test]
+    fn an_unknown_name_is_told_with_the_nearest() {
+        let runs = Path::new("nowhere");
+        assert_eq!(named("hardened", runs), Ok("hardened".to_owned()));
+        let told = named("hardend", runs).expect_err("nobody is called so");
+        assert!(told.starts_with("no driver \"hardend\", did you mean hardened? allowed are shipped, "), "{told}");
+        let told = named("runs/nobody", runs).expect_err("nobody is called so");
+        assert!(told.starts_with("no driver \"runs/nobody\": allowed are shipped, "), "{told}");
+    }
+}

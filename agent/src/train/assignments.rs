@@ -1,0 +1,292 @@
+//! Single settings by name, `reward.progress=0.2`, set over whatever the rest says: from the command line, or from a file that says
+//! only some of them. They are put into the text of the settings and read back, so that they are checked as a file is.
+
+use crate::formats::ron_file::RonError;
+use crate::train::settings::{Settings, SettingsError};
+use std::str::FromStr;
+
+/// A setting and its new value, as text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assignment {
+    /// Its name, from the outermost section on.
+    path: Vec<String>,
+    /// The value in RON.
+    value: String,
+}
+
+/// Why a setting cannot be set.
+#[derive(Debug, thiserror::Error)]
+pub enum AssignmentError {
+    /// It is not there.
+    #[error("there is no setting {name}{meant}; {section} has {known}")]
+    Unknown {
+        /// Its whole name.
+        name: String,
+        /// What was likely meant, as a question.
+        meant: String,
+        /// Where it was looked for.
+        section: String,
+        /// What is there.
+        known: String,
+    },
+    /// What was taken for a section is a single value, or left out.
+    #[error("{section} is {value} here and has no settings of its own: {name}")]
+    NoSection {
+        /// What was taken for a section.
+        section: String,
+        /// What it is.
+        value: String,
+        /// The whole name.
+        name: String,
+    },
+    /// Its value cannot be.
+    #[error("{name}={value}: {why}")]
+    Value {
+        /// Its whole name.
+        name: String,
+        /// The value as it was typed.
+        value: String,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+impl FromStr for Assignment {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let shape = || format!("{text:?} is no NAME=VALUE, such as reward.progress=0.2");
+        let (name, value) = text.split_once('=').ok_or_else(shape)?;
+        let path: Vec<String> = name.trim().split('.').map(str::to_owned).collect();
+        let is_name = |part: &String| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        if !path.iter().all(is_name) || value.trim().is_empty() {
+            return Err(shape());
+        }
+        Ok(Self { path, value: value.trim().to_owned() })
+    }
+}
+
+impl Settings {
+    /// The same with some of them set.
+    ///
+    /// # Errors
+    /// The first that is not there, or cannot have that value.
+    pub fn with(self, assignments: &[Assignment]) -> Result<Self, AssignmentError> {
+        assignments.iter().try_fold(self, |settings, assignment| assignment.over(&settings))
+    }
+}
+
+impl Assignment {
+    /// What a text of settings sets, one for each value in it, which is to be a text that can be read.
+    #[must_use]
+    pub fn all_of(text: &str) -> Vec<Self> {
+        let mut all = Vec::new();
+        let text = without_comments(text);
+        if let Some(opens) = text.find('(') {
+            collect(&text[opens + 1..], &mut Vec::new(), &mut all);
+        }
+        all
+    }
+
+    /// Name and value.
+    #[must_use]
+    pub fn into_parts(self) -> (String, String) {
+        (self.name(), self.value)
+    }
+
+    fn name(&self) -> String {
+        self.path.join(".")
+    }
+
+    fn over(&self, settings: &Settings) -> Result<Settings, AssignmentError> {
+        let mut lines: Vec<String> = settings.to_ron().lines().map(str::to_owned).collect();
+        self.put_into(&mut lines)?;
+        let value = |why: String| AssignmentError::Value { name: self.name(), value: self.value.clone(), why };
+        Settings::parse(&lines.join("\n"), self.name().as_ref()).map_err(|error| match error {
+            // The place is one in a text that nobody has seen.
+            SettingsError::File(RonError::Syntax { message, .. }) => value(message),
+            error => value(error.to_string()),
+        })
+    }
+
+    /// Puts the value in the place of the old one: a line for each field, sections indented by four more.
+    fn put_into(&self, lines: &mut Vec<String>) -> Result<(), AssignmentError> {
+        let mut at = lines.iter().position(|line| line == "(").unwrap_or(0);
+        for (depth, part) in self.path.iter().enumerate() {
+            let fields = fields(lines, at, 4 * (depth + 1));
+            let section = if depth == 0 { "the whole".to_owned() } else { self.path[..depth].join(".") };
+            if depth > 0 && !lines[at].ends_with('(') {
+                let value = lines[at].split_once(": ").map_or("", |(_, value)| value).trim_end_matches(',').to_owned();
+                return Err(AssignmentError::NoSection { section, value, name: self.name() });
+            }
+            at = match fields.iter().find(|(name, _)| name == part) {
+                Some((_, line)) => *line,
+                None => return Err(self.unknown(part, section, fields.into_iter().map(|(name, _)| name).collect())),
+            };
+        }
+        let indent = 4 * self.path.len();
+        let last = self.path.last().expect("a name has a part");
+        let opens = lines[at].ends_with(['(', '[', '{']);
+        let is_end = |line: &String| indent_of(line) == indent && line.trim_start().starts_with([')', ']', '}']);
+        let end = if opens { at + 1 + lines[at + 1..].iter().position(is_end).unwrap_or(0) } else { at };
+        lines.splice(at..=end, [format!("{:indent$}{last}: {},", "", self.value)]);
+        Ok(())
+    }
+
+    fn unknown(&self, part: &str, section: String, known: Vec<String>) -> AssignmentError {
+        let likeness = |name: &String| strsim::jaro_winkler(part, name);
+        let nearest =
+            known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b))).filter(|name| likeness(name) > 0.8);
+        let meant = nearest.map_or_else(String::new, |name| format!(", did you mean {name}?"));
+        AssignmentError::Unknown { name: self.name(), meant, section, known: known.join(", ") }
+    }
+}
+
+/// The text with comments blanked out, those in strings left alone.
+fn without_comments(text: &str) -> String {
+    let (mut out, mut rest) = (String::new(), text);
+    while let Some(next) = rest.chars().next() {
+        let length = match next {
+            '"' => string_end(rest),
+            '/' if rest.starts_with("//") => {
+                rest = &rest[rest.find('\n').unwrap_or(rest.len())..];
+                continue;
+            }
+            '/' if rest.starts_with("/*") => {
+                rest = rest.find("*/").map_or("", |end| &rest[end + 2..]);
+                continue;
+            }
+            other => other.len_utf8(),
+        };
+        out.push_str(&rest[..length]);
+        rest = &rest[length..];
+    }
+    out
+}
+
+/// How long the string is that the text begins with.
+fn string_end(text: &str) -> usize {
+    let mut escaped = false;
+    for (at, c) in text.char_indices().skip(1) {
+        match c {
+            '"' if !escaped => return at + 1,
+            '\\' => escaped = !escaped,
+            _ => escaped = false,
+        }
+    }
+    text.len()
+}
+
+/// Where a value ends that the text begins with: before the comma or the bracket that is not its own.
+fn value_end(text: &str) -> usize {
+    let (mut depth, mut at) = (0_usize, 0);
+    while let Some(next) = text[at..].chars().next() {
+        match next {
+            '"' => {
+                at += string_end(&text[at..]);
+                continue;
+            }
+            '(' | '[' | '{' => depth += 1,
+            ')' | ']' | '}' if depth == 0 => return at,
+            ')' | ']' | '}' => depth -= 1,
+            ',' if depth == 0 => return at,
+            _ => {}
+        }
+        at += next.len_utf8();
+    }
+    at
+}
+
+/// The name of the field that the text begins with, and what comes after its colon.
+fn field(text: &str) -> Option<(&str, &str)> {
+    let (name, rest) = text.split_once(':')?;
+    let name = name.trim();
+    let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    is_name.then_some((name, rest.trim_start()))
+}
+
+/// Collects the fields of a section, from behind its bracket on.
+fn collect(mut text: &str, path: &mut Vec<String>, all: &mut Vec<Assignment>) {
+    while let Some((name, value)) = field(text) {
+        let end = value_end(value);
+        path.push(name.to_owned());
+        match value[..end].strip_prefix('(').filter(|inside| field(inside).is_some()) {
+            Some(inside) => collect(inside, path, all),
+            None => all.push(Assignment { path: path.clone(), value: value[..end].trim().to_owned() }),
+        }
+        path.pop();
+        text = value[end..].trim_start_matches([',', ' ', '\n', '\r', '\t']);
+    }
+}
+
+fn indent_of(line: &str) -> usize {
+    line.len() - line.trim_start().len()
+}
+
+/// Names and lines of the fields of the section that opens on a line.
+fn fields(lines: &[String], opens: usize, indent: usize) -> Vec<(String, usize)> {
+    let inside = lines.iter().enumerate().skip(opens + 1).take_while(|(_, line)| indent_of(line) >= indent);
+    let own = inside.filter(|(_, line)| indent_of(line) == indent);
+    own.filter_map(|(at, line)| Some((line.trim_start().split_once(':')?.0.to_owned(), at))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(settings: Settings, texts: &[&str]) -> Result<Settings, String> {
+        let assignments: Result<Vec<Assignment>, String> = texts.iter().map(|text| text.parse()).collect();
+        settings.with(&assignments?).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn settings_are_set_one_by_one_and_the_others_stay() {
+        let settings = Settings { seed: 9, ..Settings::default() };
+        let texts = ["reward.progress=0.2", "minutes=3", "drive.road.max_grade = 0.01", "memory.track_lane=true"];
+        let changed = set(settings.clone(), &texts[..2]).expect("settings");
+        assert_eq!((changed.reward.progress, changed.minutes, changed.seed), (0.2, Some(3.0), 9));
+        assert_eq!(Settings { reward: settings.reward, minutes: None, ..changed }, settings);
+        // A section as a whole, with what it leaves out at its default.
+        let changed = set(settings.hardened(false), &["harden=(ramp: 0.7)", "harden.perceive.loss=Trades(beta: 2.0)"]);
+        let harden = changed.expect("settings").harden.expect("hardened");
+        assert_eq!(harden.ramp, 0.7);
+        assert!(format!("{:?}", harden.perceive.loss).contains("2.0"));
+    }
+
+    #[test]
+    fn a_text_sets_what_it_says_and_nothing_else() {
+        let text = "// settings, (seed: 3)\n( reward: (progress: 0.2, /* not (failure: 9) */ failure: 4.0),\n\
+                    found: [\"a, (b).ron\"], minutes: None, // late\n learn: (gamma: 0.9),)";
+        let all = Assignment::all_of(text);
+        let names: Vec<String> = all.iter().map(|one| format!("{}={}", one.name(), one.value)).collect();
+        let wanted =
+            ["reward.progress=0.2", "reward.failure=4.0", "found=[\"a, (b).ron\"]", "minutes=None", "learn.gamma=0.9"];
+        assert_eq!(names, wanted);
+        // All settings there are, written and set over others, are themselves.
+        let all_there_is = Settings { seed: 4, ..Settings::default() }.hardened(false);
+        let assignments = Assignment::all_of(&all_there_is.to_ron());
+        let base = Settings::default().hardened(false);
+        assert_eq!(base.with(&assignments).expect("settings"), all_there_is);
+        assert!(Assignment::all_of("()").is_empty());
+    }
+
+    #[test]
+    fn what_cannot_be_set_is_said_with_what_can() {
+        let refused = |text: &str| set(Settings::default(), &[text]).expect_err("must be refused");
+        assert!(
+            refused("reward.progres=1")
+                .contains("there is no setting reward.progres, did you mean progress?; reward has progress, ")
+        );
+        assert!(refused("rewards.progress=1").contains("did you mean reward?; the whole has seed, "));
+        assert_eq!(refused("harden.ramp=0.1"), "harden is None here and has no settings of its own: harden.ramp");
+        assert!(
+            refused("learn.gamma=1.5").contains("learn.gamma=1.5: gamma = 1.5, allowed is 0 to 1"),
+            "{}",
+            refused("learn.gamma=1.5")
+        );
+        assert!(refused("reward.progress=fast").starts_with("reward.progress=fast: "));
+        for text in ["reward", "=1", "reward.progress=", "reward..progress=1", "a b=1"] {
+            assert!(refused(text).contains("is no NAME=VALUE"), "{text}");
+        }
+    }
+}

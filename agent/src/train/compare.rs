@@ -1,0 +1,203 @@
+//! Runs beside each other: what each came to, the spread over seeds of equal settings, and the settings in which they differ.
+
+use crate::host::run_folder::{RunFolder, SETTINGS_FILE};
+use crate::train::RESULT_FILE;
+use crate::train::assignments::Assignment;
+use crate::train::settings::Settings;
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// A run that has ended.
+#[derive(Clone, Debug, Serialize)]
+pub struct EndedRun {
+    /// The folder as it was given.
+    pub run: String,
+    /// Its training seed.
+    pub seed: u64,
+    /// Which of the settings it has, by place.
+    pub settings: usize,
+    /// The roads that it was evaluated on.
+    pub roads: String,
+    /// What the clock cut short.
+    pub cut: Vec<String>,
+    /// Its figures.
+    #[serde(flatten)]
+    pub figures: Figures,
+}
+
+/// What a driver came to.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Figures {
+    /// Mean driving score, 0 to 100.
+    pub driving_score: f32,
+    /// Share of the roads on which it arrived, 0 to 1.
+    pub arrived: f32,
+    /// Share on which it hit something.
+    pub collided: f32,
+    /// Share on which it left the road.
+    pub off_road: f32,
+    /// Share on which it arrived within nuPlan's bounds of comfort.
+    pub arrived_comfortably: f32,
+}
+
+impl Figures {
+    /// Each by name, as a figure for people.
+    pub const SHOWN: [(&'static str, fn(&Self) -> f32); 5] = [
+        ("score", |figures| figures.driving_score),
+        ("arrived %", |figures| 100.0 * figures.arrived),
+        ("hit %", |figures| 100.0 * figures.collided),
+        ("off %", |figures| 100.0 * figures.off_road),
+        ("comfort %", |figures| 100.0 * figures.arrived_comfortably),
+    ];
+}
+
+/// Runs beside each other.
+#[derive(Clone, Debug, Serialize)]
+pub struct Comparison {
+    /// The runs, in the order in which they were given.
+    pub runs: Vec<EndedRun>,
+    /// How many settings there are that differ in more than seed, time and threads.
+    pub settings: usize,
+    /// The settings that are not the same in all, by name, with the value in each; none where a value has no place.
+    pub differences: BTreeMap<String, Vec<Option<String>>>,
+}
+
+/// What is read of a result.
+#[derive(Deserialize)]
+struct ResultOnDisk {
+    about: AboutOnDisk,
+    #[serde(default)]
+    cut: BTreeMap<String, serde_json::Value>,
+    drivers: Vec<DriverOnDisk>,
+}
+
+#[derive(Deserialize)]
+struct AboutOnDisk {
+    roads: Option<RoadsOnDisk>,
+}
+
+#[derive(Deserialize)]
+struct RoadsOnDisk {
+    split: String,
+    seed: String,
+    roads: usize,
+}
+
+#[derive(Deserialize)]
+struct DriverOnDisk {
+    estimates: EstimatesOnDisk,
+}
+
+#[derive(Deserialize)]
+struct EstimatesOnDisk {
+    driving_score: Value,
+    arrived: Value,
+    collided: Value,
+    off_road: Value,
+    arrived_comfortably: Value,
+}
+
+#[derive(Deserialize)]
+struct Value {
+    value: f32,
+}
+
+/// Reads runs that have ended, and holds them against each other.
+///
+/// # Errors
+/// A folder that is no run, one that has not ended, and a result of another version.
+pub fn compare(folders: &[String]) -> anyhow::Result<Comparison> {
+    let mut kinds: Vec<Settings> = Vec::new();
+    let mut runs = Vec::new();
+    for folder in folders {
+        let settings = Settings::read(&RunFolder::open(Path::new(folder))?.path(SETTINGS_FILE))?;
+        let seed = settings.seed;
+        let settings = alike(settings);
+        let place = kinds.iter().position(|kind| *kind == settings).unwrap_or_else(|| {
+            kinds.push(settings);
+            kinds.len() - 1
+        });
+        runs.push(EndedRun { seed, settings: place, ..read(folder)? });
+    }
+    Ok(Comparison { runs, settings: kinds.len(), differences: differences(&kinds) })
+}
+
+/// The settings without what makes no other experiment.
+fn alike(settings: Settings) -> Settings {
+    let Settings { seed, minutes, threads, .. } = Settings::default();
+    Settings { seed, minutes, threads, ..settings }
+}
+
+fn read(folder: &str) -> anyhow::Result<EndedRun> {
+    let path = Path::new(folder).join(RESULT_FILE);
+    anyhow::ensure!(
+        path.exists(),
+        "{folder}: there is no {RESULT_FILE} in it, the run has not ended; go on with: roadproof train --resume {folder}"
+    );
+    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path:?}"))?;
+    let result: ResultOnDisk = serde_json::from_str(&text)
+        .with_context(|| format!("{}: not a result that this version reads", path.display()))?;
+    let driver = result.drivers.first().with_context(|| format!("{}: no driver in it", path.display()))?;
+    let EstimatesOnDisk { driving_score, arrived, collided, off_road, arrived_comfortably } = &driver.estimates;
+    let roads = result.about.roads.map(|RoadsOnDisk { split, seed, roads }| format!("{roads} {split} of seed {seed}"));
+    Ok(EndedRun {
+        run: folder.to_owned(),
+        seed: 0,
+        settings: 0,
+        roads: roads.unwrap_or_default(),
+        cut: result.cut.into_keys().collect(),
+        figures: Figures {
+            driving_score: driving_score.value,
+            arrived: arrived.value,
+            collided: collided.value,
+            off_road: off_road.value,
+            arrived_comfortably: arrived_comfortably.value,
+        },
+    })
+}
+
+/// The settings in which some differ, by name.
+fn differences(kinds: &[Settings]) -> BTreeMap<String, Vec<Option<String>>> {
+    let mut all: BTreeMap<String, Vec<Option<String>>> = BTreeMap::new();
+    for (place, kind) in kinds.iter().enumerate() {
+        for assignment in Assignment::all_of(&kind.to_ron()) {
+            let (name, value) = assignment.into_parts();
+            all.entry(name).or_insert_with(|| vec![None; kinds.len()])[place] = Some(value);
+        }
+    }
+    all.retain(|_, values| values.iter().any(|value| *value != values[0]));
+    all
+}
+
+impl Comparison {
+    /// The figures of all runs of one kind of settings.
+    #[must_use]
+    pub fn of_settings(&self, place: usize) -> Vec<Figures> {
+        self.runs.iter().filter(|run| run.settings == place).map(|run| run.figures).collect()
+    }
+
+    /// Whether all were evaluated on the same roads.
+    #[must_use]
+    pub fn same_roads(&self) -> bool {
+        self.runs.windows(2).all(|two| two[0].roads == two[1].roads)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_that_differ_are_named_and_seeds_are_no_difference() {
+        let seeds = [1, 2].map(|seed| alike(Settings { seed, minutes: Some(seed as f64), ..Settings::default() }));
+        assert_eq!(seeds[0], seeds[1]);
+        let hard = alike(Settings::default().hardened(false));
+        let found = differences(&[seeds[0].clone(), hard]);
+        assert_eq!(found["collect.close"], [Some("None".to_owned()), Some("0.15".to_owned())]);
+        assert_eq!(found["harden"], [Some("None".to_owned()), None]);
+        assert_eq!(found["harden.ramp"], [None, Some("0.4".to_owned())]);
+        assert!(!found.contains_key("learn.gamma") && differences(&seeds[..1]).is_empty());
+    }
+}
