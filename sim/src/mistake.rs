@@ -56,7 +56,7 @@ fn in_words(error: &Error, found: &Found) -> String {
         }
         Error::ExpectedComma => wanted("a comma or a closing bracket"),
         Error::ExpectedAttribute | Error::ExpectedAttributeEnd => "this is no RON file".to_owned(),
-        Error::ExpectedNamedStructLike(name) if name.is_empty() => wanted("what is written ( … )"),
+        Error::ExpectedNamedStructLike("") => wanted("what is written ( … )"),
         Error::ExpectedNamedStructLike(name) => format!("{name}( … ) is wanted, or ( … ) alone{seen}"),
         Error::ExpectedStructLike | Error::ExpectedStructLikeEnd => wanted("a bracket ( or )"),
         Error::MissingStructField { field, .. } => format!("the field {field} is missing"),

@@ -38,9 +38,9 @@ impl Budget {
     pub fn project(&self, clean: &[f32], frame: &mut [f32]) {
         match self.norm {
             Norm::Linf => {
-                // `clamp` checks its bounds for each value, which no vector unit does.
+                // `clamp` checks bounds that are not constant for each value, which no vector unit does.
                 for (value, clean) in frame.iter_mut().zip(clean) {
-                    *value = value.max(clean - self.eps).min(clean + self.eps).max(0.0).min(1.0);
+                    *value = value.max(clean - self.eps).min(clean + self.eps).clamp(0.0, 1.0);
                 }
             }
             Norm::L2 => {
