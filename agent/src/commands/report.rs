@@ -31,7 +31,7 @@ use std::path::{Path, PathBuf};
 Drives families of drives under every fault in every severity; forty whole drives, scenario files and held-out roads with and
 without other cars, under attacks on every decision; and single decisions under attacks. The strongest attack counts, drive by
 drive: every attack is tried on every drive with one budget, the strongest few of each drive are run with more steps, with that
-budget and with others, and the strongest two with twice the steps from two other starts, once more where that changes a drive.
+budget and with others, and the strongest two with twice the steps from two other starts, once more from one where that changes a drive.
 On eight drives every attack is run with these steps, to see whether the trial left a stronger one out.
 Then it holds the attacks against a check-list of
 signs that they are weaker than they seem. Beside the share of the score that is kept stand drives broken, collisions, roads left

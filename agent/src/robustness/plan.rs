@@ -58,7 +58,7 @@ pub struct Plan {
     pub doubled_attacks: usize,
     /// How often they are doubled at most, on those drives on which the last doubling found more.
     pub doublings: usize,
-    /// Walks over each frame that doubled attacks take, from starts of their own.
+    /// Walks over each frame that doubled attacks take the first time, from starts of their own; half as many each time after.
     pub doubling_starts: usize,
     /// Budgets of attacks on single decisions, in grey levels. Below one they are no attacks on a camera that delivers bytes,
     /// but show the whole of a curve that would otherwise begin at its end.

@@ -97,7 +97,9 @@ pub(in crate::robustness) fn deepen(
             break;
         }
         steps *= 2;
-        let walks = Walks { steps, starts: plan.doubling_starts, number };
+        // As dear each time: twice the steps from half the starts.
+        let starts = (plan.doubling_starts >> (number - 1)).max(1);
+        let walks = Walks { steps, starts, number };
         let orders = strongest_orders(runs, &drives, plan.doubled_attacks, (eps_levels, eps_levels), walks);
         let before = worst(clean, runs, eps_levels);
         let stage = Stage::Doubling(doublings.len());
