@@ -135,3 +135,18 @@ fn settings_from_the_command_line_are_checked_as_those_of_a_file() {
     (wanted.reward.progress, wanted.reward.failure, wanted.evaluate.roads) = (0.3, 2.0, 1);
     assert_eq!(new, wanted);
 }
+
+#[test]
+fn a_snapshot_is_of_the_drive_of_whoever_drives() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let snapshot = |driver: &str| {
+        let out = folder.path().join(driver);
+        let arguments = ["snapshot", "lane_keeping/s_bend", "--at", "6", "--driver", driver];
+        run_well(roadproof().args(arguments).arg("--out").arg(&out));
+        std::fs::read(out.join("rgb.png")).expect("a picture")
+    };
+    assert!(snapshot("scripted") != snapshot("shipped"));
+    let other = ["snapshot", "lane_keeping/s_bend", "--driver", "shipped", "--width", "84"];
+    let refused = refusal(roadproof().args(other).arg("--out").arg(folder.path()));
+    assert!(refused.contains("the driver \"shipped\" cannot drive there"), "{refused}");
+}

@@ -2,7 +2,8 @@
 
 use super::choices::{fault_kind, severity};
 use super::scenarios::scenarios;
-use super::{Ended, scripted_drive_at};
+use super::{Ended, drive_at};
+use crate::driver::Driver;
 use crate::formats::contact_sheet::{Tile, draw};
 use crate::formats::pictures::{read_png, write_png};
 use crate::host::console::Console;
@@ -107,7 +108,7 @@ fn contact_sheet(scenario: &Path, at_s: f32, seed: Seed) -> anyhow::Result<crate
     scenario.camera = camera;
     scenario.perturbations.clear();
     scenario.recorded = None;
-    let episode = scripted_drive_at(scenario, at_s)?;
+    let episode = drive_at(scenario, at_s, &mut Driver::Scripted)?;
     let seen = episode.seen();
     let tile = |name: &str, rgb: Vec<u8>| Tile { name: name.to_owned(), rgb };
     let mut tiles = vec![tile("clean", seen.rgb.clone())];

@@ -20,13 +20,13 @@ mod train;
 mod trained;
 mod watch;
 
+use crate::driver::{Driver, Drives};
 use crate::host::console::{Console, be_quiet, note};
 use crate::host::interrupt::Stopped;
 use crate::host::program::version_line;
 use crate::host::progress::tell_often;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
-use roadproof_env::scripted_controls;
 use roadproof_sim::{Build, Clock, Episode};
 use std::ffi::OsString;
 
@@ -171,20 +171,21 @@ fn command(cli: Cli, console: &mut Console) -> anyhow::Result<Ended> {
     }
 }
 
-/// The scripted driver's drive of a scenario at a time.
+/// A driver's drive of a scenario at a time.
 ///
 /// # Errors
 /// A time that is none or comes after the drive's end, and a world that cannot be built.
-fn scripted_drive_at(scenario: impl Build, at_s: f32) -> anyhow::Result<Episode> {
+fn drive_at(scenario: impl Build, at_s: f32, driver: &mut Driver) -> anyhow::Result<Episode> {
     anyhow::ensure!(at_s >= 0.0 && at_s.is_finite(), "--at = {at_s}, allowed are seconds from 0 on");
-    let vehicle = scenario.scenario().ego.vehicle;
     let at = Clock::new(scenario.scenario().decision_hz).decision_at(at_s);
+    driver.start(&[scenario.scenario().seed]);
     let mut episode = Episode::new(scenario)?;
     while episode.measures().step < at {
         if let Some(outcome) = episode.verdict().outcome {
             anyhow::bail!("--at = {at_s}, the drive ended at {:.1} s: {outcome:?}", episode.measures().time_s);
         }
-        episode.step(scripted_controls(&episode.seen().sensed[0], &vehicle));
+        let controls = driver.act(episode.seen())[0];
+        episode.step(controls);
     }
     Ok(episode)
 }
