@@ -32,7 +32,7 @@ fn several_drivers_are_evaluated_in_one_table_and_one_file() {
 }
 
 #[test]
-fn the_run_that_was_begun_last_needs_no_name() {
+fn the_run_that_was_trained_last_needs_no_name() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let latest = ["evaluate", "latest", "--roads", "1", "--json", "-"];
     let refused = refusal(roadproof().current_dir(folder.path()).args(latest));

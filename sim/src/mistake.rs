@@ -46,12 +46,17 @@ fn found_at(text: &str, line: usize, column: usize) -> Found {
     Found { token, before }
 }
 
+fn is_whole(text: &str) -> bool {
+    let digits = text.trim_start_matches('-');
+    !digits.is_empty() && digits.chars().all(|c| c.is_ascii_digit())
+}
+
 fn in_words(error: &Error, found: &Found) -> String {
     let Found { token, before } = found;
     let seen = if token.is_empty() { String::new() } else { format!(", found {token}") };
     let wanted = |what: &str| format!("{what} is wanted{seen}");
     match error {
-        Error::ExpectedComma if token.starts_with('.') && before.chars().all(|c| c.is_ascii_digit()) => {
+        Error::ExpectedComma if token.starts_with('.') && is_whole(before) => {
             format!("a whole number is wanted, found {before}{token}")
         }
         Error::ExpectedComma => wanted("a comma or a closing bracket"),
@@ -67,7 +72,7 @@ fn in_words(error: &Error, found: &Found) -> String {
         Error::UnclosedBlockComment => "a comment that begins with /* is not closed".to_owned(),
         Error::TrailingCharacters => format!("there is something behind the end{seen}"),
         Error::ExpectedInteger => wanted("a whole number"),
-        Error::IntegerOutOfBounds => format!("a smaller whole number is wanted{seen}"),
+        Error::IntegerOutOfBounds => format!("a whole number that fits is wanted, found {before}{token}"),
         Error::ExpectedFloat => wanted("a number"),
         Error::ExpectedBoolean => wanted("true or false"),
         Error::ExpectedString => wanted("a text in quotation marks"),
@@ -121,6 +126,8 @@ mod tests {
             ("Scenario(", "#!shebang(", "this is no RON file"),
             ("expect: (outcome: Arrived),\n)", "expect: (outcome: Arrived),", "the text ends too early"),
             ("Arrived),\n)", "Arrived),\n) and more", "there is something behind the end, found and"),
+            ("seed: 4", "seed: -4", "found -4"),
+            ("lane: 0", "lane: -1.5", "a whole number is wanted, found -1.5"),
             ("lane: 0", "lane: x", "a whole number is wanted, found x"),
         ] {
             let found = told(from, to);

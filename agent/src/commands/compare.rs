@@ -60,6 +60,8 @@ impl Arguments {
         let mut runs = Vec::new();
         for name in wanted {
             let inside = runs_in(Path::new(&name));
+            let usual = name == RUNS_FOLDER && self.runs.is_empty();
+            anyhow::ensure!(!(usual && inside.is_empty()), "there are no runs in {RUNS_FOLDER}/ here: name some");
             if inside.is_empty() {
                 runs.push(named(&name, Path::new(RUNS_FOLDER)).map_err(anyhow::Error::msg)?);
                 continue;
@@ -74,6 +76,14 @@ impl Arguments {
             }
         }
         anyhow::ensure!(!runs.is_empty(), "no run has ended");
+        // However a run is named, it is one.
+        let mut known = Vec::new();
+        runs.retain(|run| {
+            let place = Path::new(run).canonicalize().unwrap_or_else(|_| PathBuf::from(run));
+            let fresh = !known.contains(&place);
+            known.push(place);
+            fresh
+        });
         Ok(runs)
     }
 }

@@ -1,5 +1,5 @@
-//! Drivers by the names that people type: those that need no folder, the folder of a run or driver, or `latest`, the run that was begun
-//! last.
+//! Drivers by the names that people type: those that need no folder, the folder of a run or driver, or `latest`, the run that was
+//! trained last.
 
 use crate::driver::{Driver, SPEC_FILE};
 use crate::host::run_folder::SETTINGS_FILE;
@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 /// Where runs lie that nobody gave a folder.
 pub(super) const RUNS_FOLDER: &str = "runs";
-/// The name of the run that was begun last.
+/// The name of the run that was trained last.
 const LATEST: &str = "latest";
 /// Names that are less alike than this are no likely meaning of each other.
 const ALIKE: f64 = 0.8;
@@ -59,10 +59,10 @@ fn is_run(folder: &Path) -> bool {
     folder.join(SETTINGS_FILE).exists() || folder.join(SPEC_FILE).exists()
 }
 
-/// The runs in a folder, the one that was begun last at first.
+/// The runs in a folder, the one that was trained last at first.
 pub(super) fn runs_in(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    // Settings are written as a run begins, and never again.
+    // Settings are written whenever a training begins or goes on.
     let begun = |run: &PathBuf| std::fs::metadata(run.join(SETTINGS_FILE)).and_then(|file| file.modified()).ok();
     let mut runs: Vec<(SystemTime, PathBuf)> =
         entries.map(|entry| entry.path()).filter_map(|run| Some((begun(&run)?, run))).collect();
@@ -70,7 +70,7 @@ pub(super) fn runs_in(folder: &Path) -> Vec<PathBuf> {
     runs.into_iter().rev().map(|(_, run)| run).collect()
 }
 
-/// The run that was begun last.
+/// The run that was trained last.
 fn latest(runs: &Path) -> Result<PathBuf, String> {
     let none = || format!("there is no run in {}", std::path::absolute(runs).unwrap_or(runs.to_owned()).display());
     runs_in(runs).into_iter().next().ok_or_else(none)
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_latest_run_is_the_one_that_was_begun_last() {
+    fn the_latest_run_is_the_one_that_was_trained_last() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         assert!(named(LATEST, folder.path()).expect_err("there is none").contains("there is no run in"));
         for (name, age_s) in [("b", 30), ("c", 10), ("a", 20), ("no-run", 0)] {

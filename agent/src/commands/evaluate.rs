@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   roadproof evaluate                                  the driver that ships with the program
-  roadproof evaluate latest                           the one of the run that was begun last
+  roadproof evaluate latest                           the one of the run that was trained last
   roadproof evaluate runs/seven --json seven.json
   roadproof evaluate runs/seven runs/eight scripted --roads 200   on the same roads, in one table
   roadproof evaluate runs/seven --keep worst --worst 3   roads to look at: roadproof watch runs/seven worst

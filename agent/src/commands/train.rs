@@ -7,6 +7,7 @@ use super::scenarios::scenarios;
 use super::trained::trained_under;
 use crate::drive::table::tables;
 use crate::driver::{Driver, DriverSpec, LearnedDriver};
+use crate::harden::HardenSettings;
 use crate::host::console::{Console, note};
 use crate::host::interrupt;
 use crate::host::program::quoted;
@@ -116,7 +117,9 @@ fn check_shapes(name: &str, start: &DriverSpec, wanted: &DriverSpec) -> anyhow::
 /// Settings with what a file says set over them.
 fn over(settings: Settings, file: &Path) -> anyhow::Result<Settings> {
     // Read for itself first: mistakes are told with the line they are in.
-    let Settings { found, .. } = Settings::read(file)?;
+    let Settings { found, harden, .. } = Settings::read(file)?;
+    // What the file makes hard begins with the defaults where the run makes nothing hard.
+    let settings = Settings { harden: settings.harden.or(harden.map(|_| HardenSettings::default())), ..settings };
     let text = std::fs::read_to_string(file).with_context(|| format!("cannot read the settings {file:?}"))?;
     let settings = settings.with(&Assignment::all_of(&text)).with_context(|| format!("{}", file.display()))?;
     Ok(if found.is_empty() { settings } else { Settings { found, ..settings } })
@@ -147,6 +150,10 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
     if arguments.without_camera {
         settings = settings.without_camera();
     }
+    let set = |name: &str| arguments.assignments.iter().any(|assignment| assignment.name() == name);
+    let seeded = arguments.seed.is_some() || !arguments.seeds.is_empty();
+    anyhow::ensure!(!(seeded && set("seed")), "--set seed and --seed or --seeds say two things");
+    anyhow::ensure!(!(arguments.minutes.is_some() && set("minutes")), "--set minutes and --minutes say two things");
     settings = settings.with(&arguments.assignments)?;
     if let (Some(name), Some(start)) = (&arguments.from, &start) {
         check_shapes(name, start.spec(), &settings.driver())?;
@@ -163,6 +170,7 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
         (false, Some(driver)) => Begin::From(arguments.from.as_deref().unwrap_or_default(), driver),
         (false, None) => Begin::Fresh,
     };
+    arguments.check_seeds()?;
     let interrupt = interrupt::install()?;
     if arguments.seeds.is_empty() {
         let run = match (existing, &arguments.out) {
@@ -173,9 +181,17 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
         return train_one(&settings, &run, begin, &interrupt, console);
     }
     let mut runs = Vec::new();
-    for (seed, run) in arguments.runs_of_seeds()? {
+    for (place, &seed) in arguments.seeds.iter().enumerate() {
         let settings = Settings { seed, ..settings.clone() };
+        let run = match arguments.folder_of(seed) {
+            Some(out) => RunFolder::create(&out)?,
+            None => RunFolder::create_in(Path::new(RUNS_FOLDER), &seed.to_string())?,
+        };
         if train_one(&settings, &run, begin, &interrupt, console)? == Ended::Stopped {
+            let left: Vec<String> = arguments.seeds[place + 1..].iter().map(u64::to_string).collect();
+            if !left.is_empty() {
+                console.line(format_args!("Not begun: --seeds {}", left.join(",")));
+            }
             return Ok(Ended::Stopped);
         }
         runs.push(run.root().to_string_lossy().into_owned());
@@ -185,19 +201,18 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
 }
 
 impl Arguments {
-    /// A new folder for the run of each seed; all are made before the first is trained.
-    fn runs_of_seeds(&self) -> anyhow::Result<Vec<(u64, RunFolder)>> {
+    /// Where the run of a seed is to lie, if that was said.
+    fn folder_of(&self, seed: u64) -> Option<PathBuf> {
+        self.out.as_ref().map(|out| out.join(format!("seed-{seed}")))
+    }
+
+    /// Refuses seeds that are named twice, or have a run already, before the first is trained.
+    fn check_seeds(&self) -> anyhow::Result<()> {
         if let Some(twice) = (1..self.seeds.len()).find(|&at| self.seeds[..at].contains(&self.seeds[at])) {
             anyhow::bail!("--seeds names {} twice", self.seeds[twice]);
         }
-        let folder = |&seed: &u64| {
-            let run = match &self.out {
-                Some(out) => RunFolder::create(&out.join(format!("seed-{seed}")))?,
-                None => RunFolder::create_in(Path::new(RUNS_FOLDER), &seed.to_string())?,
-            };
-            Ok((seed, run))
-        };
-        self.seeds.iter().map(folder).collect()
+        let there = self.seeds.iter().filter_map(|&seed| self.folder_of(seed)).find(|folder| folder.exists());
+        there.map_or(Ok(()), |folder| Err(anyhow::anyhow!("there is a run already, choose another --out: {folder:?}")))
     }
 }
 

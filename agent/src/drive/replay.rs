@@ -163,7 +163,14 @@ pub fn drive_case(case: &Case, driver: &mut Driver) -> anyhow::Result<CaseReport
         Some(judgement) => {
             failures.extend(judgement.failures(&case.scenario.actors));
             let untested = judgement.bounds.iter().filter(|bound| bound.untested());
-            notes.extend(untested.map(|bound| format!("{bound}: nothing was ahead")));
+            notes.extend(untested.map(|bound| {
+                let why = if bound.name == "min_ttc_s" {
+                    "it never closed in on anything ahead"
+                } else {
+                    "nothing was ahead"
+                };
+                format!("{bound}: {why}")
+            }));
             let waiting = episode.fleet().waits_for(0).into_iter();
             notes.extend(waiting.map(|(who, trigger)| format!("{who}: {trigger} never came")));
             let tightest = judgement.closest().map_or_else(String::new, |bound| format!(", {bound}"));

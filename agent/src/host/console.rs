@@ -40,6 +40,9 @@ impl Console {
     /// [`ConsoleError`] if standard output takes none, but for a pipe whose reader has left.
     pub fn show(self) -> Result<(), ConsoleError> {
         if self.taken {
+            if is_quiet() {
+                return Ok(());
+            }
             let _ = io::stderr().write_all(self.text.as_bytes());
             return Ok(());
         }

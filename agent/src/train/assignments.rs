@@ -39,13 +39,11 @@ pub enum AssignmentError {
         /// The whole name.
         name: String,
     },
-    /// Its value cannot be.
-    #[error("{name}={value}: {why}")]
+    /// A value cannot be, or some of them not together.
+    #[error("{told}: {why}")]
     Value {
-        /// Its whole name.
-        name: String,
-        /// The value as it was typed.
-        value: String,
+        /// What was set, as it was typed.
+        told: String,
         /// What is wrong with it.
         why: String,
     },
@@ -67,12 +65,33 @@ impl FromStr for Assignment {
 }
 
 impl Settings {
-    /// The same with some of them set.
+    /// The same with some of them set, and checked once all are: what goes together may be set together.
     ///
     /// # Errors
-    /// The first that is not there, or cannot have that value.
+    /// The first that is not there, and values that cannot be.
     pub fn with(self, assignments: &[Assignment]) -> Result<Self, AssignmentError> {
-        assignments.iter().try_fold(self, |settings, assignment| assignment.over(&settings))
+        if assignments.is_empty() {
+            return Ok(self);
+        }
+        let told: Vec<String> = assignments.iter().map(|one| format!("{}={}", one.name(), one.value)).collect();
+        let read = |lines: &[String]| {
+            let value = |why: String| AssignmentError::Value { told: told.join(", "), why };
+            Self::parse(&lines.join("\n"), "settings".as_ref()).map_err(|error| match error {
+                // The place is one in a text that nobody has seen.
+                SettingsError::File(RonError::Syntax { message, .. }) => value(message),
+                error => value(error.to_string()),
+            })
+        };
+        let lines_of = |settings: &Self| settings.to_ron().lines().map(str::to_owned).collect::<Vec<String>>();
+        let mut lines = lines_of(&self);
+        for assignment in assignments {
+            assignment.put_into(&mut lines)?;
+            if assignment.value.starts_with('(') {
+                // A section in a line: what comes after may be in it.
+                lines = lines_of(&read(&lines)?);
+            }
+        }
+        read(&lines)
     }
 }
 
@@ -82,6 +101,10 @@ impl Assignment {
     pub fn all_of(text: &str) -> Vec<Self> {
         let mut all = Vec::new();
         let text = without_comments(text);
+        let mut text = text.trim_start();
+        while let Some(attribute) = text.strip_prefix("#!") {
+            text = attribute.find(']').map_or("", |end| attribute[end + 1..].trim_start());
+        }
         if let Some(opens) = text.find('(') {
             collect(&text[opens + 1..], &mut Vec::new(), &mut all);
         }
@@ -94,19 +117,10 @@ impl Assignment {
         (self.name(), self.value)
     }
 
-    fn name(&self) -> String {
+    /// Its whole name.
+    #[must_use]
+    pub fn name(&self) -> String {
         self.path.join(".")
-    }
-
-    fn over(&self, settings: &Settings) -> Result<Settings, AssignmentError> {
-        let mut lines: Vec<String> = settings.to_ron().lines().map(str::to_owned).collect();
-        self.put_into(&mut lines)?;
-        let value = |why: String| AssignmentError::Value { name: self.name(), value: self.value.clone(), why };
-        Settings::parse(&lines.join("\n"), self.name().as_ref()).map_err(|error| match error {
-            // The place is one in a text that nobody has seen.
-            SettingsError::File(RonError::Syntax { message, .. }) => value(message),
-            error => value(error.to_string()),
-        })
     }
 
     /// Puts the value in the place of the old one: a line for each field, sections indented by four more.
@@ -153,7 +167,7 @@ fn without_comments(text: &str) -> String {
                 continue;
             }
             '/' if rest.starts_with("/*") => {
-                rest = rest.find("*/").map_or("", |end| &rest[end + 2..]);
+                rest = rest[2..].find("*/").map_or("", |end| &rest[end + 4..]);
                 continue;
             }
             other => other.len_utf8(),
@@ -210,8 +224,11 @@ fn collect(mut text: &str, path: &mut Vec<String>, all: &mut Vec<Assignment>) {
     while let Some((name, value)) = field(text) {
         let end = value_end(value);
         path.push(name.to_owned());
-        match value[..end].strip_prefix('(').filter(|inside| field(inside).is_some()) {
+        let bare = value[..end].strip_prefix("Some(").map_or(&value[..end], str::trim_start);
+        match bare.strip_prefix('(').filter(|inside| field(inside).is_some()) {
             Some(inside) => collect(inside, path, all),
+            // A section of which nothing is said.
+            None if value[..end].trim() == "()" => {}
             None => all.push(Assignment { path: path.clone(), value: value[..end].trim().to_owned() }),
         }
         path.pop();
@@ -268,6 +285,13 @@ mod tests {
         let base = Settings::default().hardened(false);
         assert_eq!(base.with(&assignments).expect("settings"), all_there_is);
         assert!(Assignment::all_of("()").is_empty());
+        let odd = "#![enable(implicit_some)]\n(reward: (), harden: Some((ramp: 0.5)))";
+        let names: Vec<String> = Assignment::all_of(odd).iter().map(Assignment::name).collect();
+        assert_eq!(names, ["harden.ramp"]);
+        // What goes only together is set together.
+        let hard = Settings::default().hardened(false);
+        let shares = ["harden.perceive.fault_share=0.7", "harden.perceive.attack_share=0.2"];
+        assert!(set(hard.clone(), &shares).is_ok() && set(hard, &shares[..1]).is_err());
     }
 
     #[test]

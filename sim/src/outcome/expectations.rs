@@ -129,7 +129,7 @@ pub struct Closest {
 }
 
 impl Closest {
-    /// Whether there was nothing to measure, so that keeping the bound says nothing: no car was ever ahead.
+    /// Whether there was nothing to measure, so that keeping the bound says nothing: no car was ever ahead, or none came nearer.
     #[must_use]
     pub fn untested(&self) -> bool {
         self.margin == f32::INFINITY

@@ -56,7 +56,10 @@ fn words(error: &CheckError) -> Vec<Word> {
 /// Where a word stands: a field before its colon, a name as a whole.
 fn find(text: &str, word: &Word) -> Option<usize> {
     match word {
-        Name(name) => text.find(name.as_str()),
+        Name(name) => text.match_indices(name.as_str()).map(|(at, _)| at).find(|&at| {
+            let before = text[..at].trim_end();
+            before.strip_suffix(':').is_some_and(|before| before.trim_end().ends_with("name"))
+        }),
         Field(field) => text.match_indices(field).map(|(at, _)| at).find(|&at| {
             let before = text[..at].chars().next_back();
             let alone = before.is_none_or(|before| !before.is_alphanumeric() && before != '_');
@@ -73,8 +76,8 @@ fn blanked(text: &str, strings: bool) -> String {
     while let Some(next) = rest.chars().next() {
         let (length, blank) = if rest.starts_with("//") {
             (rest.find('\n').unwrap_or(rest.len()), true)
-        } else if rest.starts_with("/*") {
-            (rest.find("*/").map_or(rest.len(), |end| end + 2), true)
+        } else if let Some(inside) = rest.strip_prefix("/*") {
+            (inside.find("*/").map_or(rest.len(), |end| end + 4), true)
         } else if next == '"' {
             (string_end(rest), strings)
         } else {
