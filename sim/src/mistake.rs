@@ -29,6 +29,15 @@ impl Mistake {
     }
 }
 
+/// Names that are less alike than this are no likely meaning of each other.
+pub const ALIKE: f64 = 0.8;
+
+/// The name that is most like what was typed, if any is.
+pub fn nearest<'a>(typed: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let likeness = |name: &&str| strsim::jaro_winkler(typed, name);
+    names.max_by(|a, b| likeness(a).total_cmp(&likeness(b))).filter(|name| likeness(name) >= ALIKE)
+}
+
 /// What was found at a place, and what stands right before it.
 struct Found {
     token: String,

@@ -1,4 +1,5 @@
-//! Text files as people and their editors leave them: the one reader of scenarios, traces and settings.
+//! Text files as people and their editors leave them: the one reader of scenarios, traces and settings, and what in them is comment or
+//! quotation.
 
 use std::io::{self, ErrorKind};
 use std::path::Path;
@@ -35,6 +36,46 @@ pub fn without_mark(text: &str) -> &str {
     text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)
 }
 
+/// A text in RON with spaces in place of its comments, and of what stands in quotation marks if that is asked for; every byte that is left
+/// is where it was.
+#[must_use]
+pub fn blanked(text: &str, strings: bool) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(next) = rest.chars().next() {
+        let (length, blank) = if rest.starts_with("//") {
+            (rest.find('\n').unwrap_or(rest.len()), true)
+        } else if let Some(inside) = rest.strip_prefix("/*") {
+            (inside.find("*/").map_or(rest.len(), |end| end + 4), true)
+        } else if next == '"' {
+            (string_end(rest), strings)
+        } else {
+            (next.len_utf8(), false)
+        };
+        let part = &rest[..length];
+        match blank {
+            true => out.extend(part.bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' })),
+            false => out.push_str(part),
+        }
+        rest = &rest[length..];
+    }
+    out
+}
+
+/// How long the string in quotation marks is that the text begins with.
+#[must_use]
+pub fn string_end(text: &str) -> usize {
+    let mut escaped = false;
+    for (at, c) in text.char_indices().skip(1) {
+        match c {
+            '"' if !escaped => return at + 1,
+            '\\' => escaped = !escaped,
+            _ => escaped = false,
+        }
+    }
+    text.len()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,5 +89,22 @@ mod tests {
         assert_eq!(text(b""), Ok(String::new()));
         assert_eq!(text(b"\xff\xfe(\0"), Err("the text is in UTF-16, save it as UTF-8".to_owned()));
         assert!(text(b"(\x80").expect_err("no text").starts_with("not a text in UTF-8"));
+    }
+
+    #[test]
+    fn comments_are_blanked_and_every_byte_that_is_left_is_where_it_was() {
+        let text = "a: \"x // é \\\" y\", // née\nb: /* é\n */ 1, c: \"/*\" /*";
+        let (without, bare) = (blanked(text, false), blanked(text, true));
+        for blank in [&without, &bare] {
+            assert_eq!((blank.len(), blank.matches('\n').count()), (text.len(), 2), "{blank}");
+            assert!(
+                !blank.contains("née")
+                    && ["a:", "b:", "1,", "c:"].iter().all(|kept| blank.find(kept) == text.find(kept))
+            );
+        }
+        assert!(
+            without.contains("\"x // é \\\" y\",") && without.contains("\"/*\"") && !bare.contains('"'),
+            "{without}{bare}"
+        );
     }
 }

@@ -60,9 +60,8 @@ impl Arguments {
         let mut runs = Vec::new();
         for name in wanted {
             let inside = runs_in(Path::new(&name));
-            let usual = name == RUNS_FOLDER && self.runs.is_empty();
-            anyhow::ensure!(!(usual && inside.is_empty()), "there are no runs in {RUNS_FOLDER}/ here: name some");
             if inside.is_empty() {
+                anyhow::ensure!(!self.runs.is_empty(), "there are no runs in {RUNS_FOLDER}/ here: name some");
                 runs.push(named(&name, Path::new(RUNS_FOLDER)).map_err(anyhow::Error::msg)?);
                 continue;
             }

@@ -4,6 +4,7 @@
 use crate::driver::{Driver, SPEC_FILE};
 use crate::host::run_folder::SETTINGS_FILE;
 use clap::builder::{PathBufValueParser, StringValueParser, TypedValueParser};
+use roadproof_sim::mistake::nearest;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -11,8 +12,6 @@ use std::time::SystemTime;
 pub(super) const RUNS_FOLDER: &str = "runs";
 /// The name of the run that was trained last.
 const LATEST: &str = "latest";
-/// Names that are less alike than this are no likely meaning of each other.
-const ALIKE: f64 = 0.8;
 /// Runs that are named of a folder that has some.
 const SHOWN: usize = 5;
 
@@ -47,9 +46,7 @@ pub(super) fn named(typed: &str, runs: &Path) -> Result<String, String> {
         let more = if inside.len() > SHOWN { format!(" and {} more", inside.len() - SHOWN) } else { String::new() };
         return Err(format!("this is no run, but there are some in it: {}{more}", shown.join(", ")));
     }
-    let likeness = |name: &&str| strsim::jaro_winkler(typed, name);
-    let nearest = Driver::NAMES.into_iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
-    let meant = nearest.filter(|name| likeness(name) >= ALIKE);
+    let meant = nearest(typed, Driver::NAMES.into_iter());
     let meant = meant.map_or_else(|| ":".to_owned(), |name| format!(", did you mean {name}?"));
     let names = Driver::NAMES.join(", ");
     Err(format!("no driver {typed:?}{meant} allowed are {names}, {LATEST}, or the folder of a run or driver"))
@@ -63,9 +60,9 @@ fn is_run(folder: &Path) -> bool {
 pub(super) fn runs_in(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     // Settings are written whenever a training begins or goes on.
-    let begun = |run: &PathBuf| std::fs::metadata(run.join(SETTINGS_FILE)).and_then(|file| file.modified()).ok();
+    let trained = |run: &PathBuf| std::fs::metadata(run.join(SETTINGS_FILE)).and_then(|file| file.modified()).ok();
     let mut runs: Vec<(SystemTime, PathBuf)> =
-        entries.map(|entry| entry.path()).filter_map(|run| Some((begun(&run)?, run))).collect();
+        entries.map(|entry| entry.path()).filter_map(|run| Some((trained(&run)?, run))).collect();
     runs.sort();
     runs.into_iter().rev().map(|(_, run)| run).collect()
 }

@@ -131,7 +131,8 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
     }
     if let Some(path) = &arguments.json {
         let wall_clock_s = [("evaluate", start.elapsed().as_secs_f64())].into();
-        let report = ResultFile { about: arguments.about(&names, &roads)?, drivers: &driven, wall_clock_s };
+        let report =
+            ResultFile { about: arguments.about(&driven[0].about, &names, &roads)?, drivers: &driven, wall_clock_s };
         write_atomically(path, &serde_json::to_vec_pretty(&report)?)?;
     }
     if let Some(folder) = &arguments.keep {
@@ -222,14 +223,14 @@ impl Arguments {
     }
 
     /// Where the result comes from; of several drivers each says for itself who it is.
-    fn about(&self, names: &[String], roads: &EvaluateSettings) -> anyhow::Result<About> {
+    fn about(&self, first: &AboutDriver, names: &[String], roads: &EvaluateSettings) -> anyhow::Result<About> {
         let EvaluateSettings { roads, seed, split } = *roads;
         let about = About { roads: Some(AboutRoads { split, seed, roads }), ..About::this(RESULT_FORMAT) };
         let [name] = names else { return Ok(about) };
         let blind_run = self.blind_run(name);
         let settings =
             if settings_known(name, blind_run) { Some(as_written(&trained_under(name, blind_run)?)?) } else { None };
-        Ok(About { settings, ..about.of(name, &self.driver(name)?) })
+        Ok(About { settings, driver: Some(first.clone()), ..about })
     }
 
     fn driver(&self, name: &str) -> anyhow::Result<Driver> {

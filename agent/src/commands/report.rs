@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
-  roadproof report shipped                            every fault and attack, with a page to read: less than half an hour
+  roadproof report shipped                            every fault and attack, with a page to read: about half an hour
                                                       on two cores
   roadproof report runs/seven --quick --kinds Fog,Rain --out seven
   roadproof report hardened --only attacks            attacks on forty whole drives, and nothing else

@@ -3,11 +3,9 @@
 use crate::drive::library::LIBRARY_FOLDER;
 use crate::drive::replay::title;
 use clap::builder::{PathBufValueParser, TypedValueParser};
+use roadproof_sim::mistake::ALIKE;
 use roadproof_sim::scenario::find;
 use std::path::{Path, PathBuf};
-
-/// Names that are less alike than this are no likely meaning of each other.
-const ALIKE: f64 = 0.8;
 
 /// Parses the name of a scenario or of a folder of them.
 pub(super) fn scenarios() -> impl TypedValueParser<Value = PathBuf> {

@@ -20,6 +20,7 @@ use crate::train::settings::Settings;
 use crate::train::{Begin, RESULT_FILE, train};
 use anyhow::Context;
 use clap::Args;
+use roadproof_sim::text;
 use std::path::{Path, PathBuf};
 
 #[derive(Args, Debug)]
@@ -120,7 +121,7 @@ fn over(settings: Settings, file: &Path) -> anyhow::Result<Settings> {
     let Settings { found, harden, .. } = Settings::read(file)?;
     // What the file makes hard begins with the defaults where the run makes nothing hard.
     let settings = Settings { harden: settings.harden.or(harden.map(|_| HardenSettings::default())), ..settings };
-    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read the settings {file:?}"))?;
+    let text = text::read(file).with_context(|| format!("cannot read the settings {file:?}"))?;
     let settings = settings.with(&Assignment::all_of(&text)).with_context(|| format!("{}", file.display()))?;
     Ok(if found.is_empty() { settings } else { Settings { found, ..settings } })
 }

@@ -85,7 +85,8 @@ pub struct Plan {
 pub(super) const MIDDLE_SEVERITY: u8 = 3;
 
 impl Plan {
-    /// The whole report: 26 minutes on two cores, see `assets/results/report.md`.
+    /// The whole report: 26 minutes on two cores for the hardened driver, see `assets/results/report.md`; more for one that breaks in
+    /// many ways, because steps are doubled for as long as that finds another.
     #[must_use]
     pub fn standard() -> Self {
         Self {

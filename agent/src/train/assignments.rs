@@ -3,6 +3,8 @@
 
 use crate::formats::ron_file::RonError;
 use crate::train::settings::{Settings, SettingsError};
+use roadproof_sim::mistake::nearest;
+use roadproof_sim::text::{blanked, string_end};
 use std::str::FromStr;
 
 /// A setting and its new value, as text.
@@ -100,7 +102,7 @@ impl Assignment {
     #[must_use]
     pub fn all_of(text: &str) -> Vec<Self> {
         let mut all = Vec::new();
-        let text = without_comments(text);
+        let text = blanked(text, false);
         let mut text = text.trim_start();
         while let Some(attribute) = text.strip_prefix("#!") {
             text = attribute.find(']').map_or("", |end| attribute[end + 1..].trim_start());
@@ -148,47 +150,10 @@ impl Assignment {
     }
 
     fn unknown(&self, part: &str, section: String, known: Vec<String>) -> AssignmentError {
-        let likeness = |name: &String| strsim::jaro_winkler(part, name);
-        let nearest =
-            known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b))).filter(|name| likeness(name) > 0.8);
+        let nearest = nearest(part, known.iter().map(String::as_str));
         let meant = nearest.map_or_else(String::new, |name| format!(", did you mean {name}?"));
         AssignmentError::Unknown { name: self.name(), meant, section, known: known.join(", ") }
     }
-}
-
-/// The text with comments blanked out, those in strings left alone.
-fn without_comments(text: &str) -> String {
-    let (mut out, mut rest) = (String::new(), text);
-    while let Some(next) = rest.chars().next() {
-        let length = match next {
-            '"' => string_end(rest),
-            '/' if rest.starts_with("//") => {
-                rest = &rest[rest.find('\n').unwrap_or(rest.len())..];
-                continue;
-            }
-            '/' if rest.starts_with("/*") => {
-                rest = rest[2..].find("*/").map_or("", |end| &rest[end + 4..]);
-                continue;
-            }
-            other => other.len_utf8(),
-        };
-        out.push_str(&rest[..length]);
-        rest = &rest[length..];
-    }
-    out
-}
-
-/// How long the string is that the text begins with.
-fn string_end(text: &str) -> usize {
-    let mut escaped = false;
-    for (at, c) in text.char_indices().skip(1) {
-        match c {
-            '"' if !escaped => return at + 1,
-            '\\' => escaped = !escaped,
-            _ => escaped = false,
-        }
-    }
-    text.len()
 }
 
 /// Where a value ends that the text begins with: before the comma or the bracket that is not its own.

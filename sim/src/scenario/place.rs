@@ -1,6 +1,7 @@
 //! Where in a file a contradiction between fields stands, as nearly as it can be told: the field that would have to change.
 
 use crate::scenario::CheckError;
+use crate::text::blanked;
 
 /// What is looked for in the text, one behind the other.
 enum Word {
@@ -66,44 +67,6 @@ fn find(text: &str, word: &Word) -> Option<usize> {
             alone && text[at + field.len()..].trim_start().starts_with(':')
         }),
     }
-}
-
-/// The text with spaces in place of its comments, and of what stands in quotation marks if that is asked for; every byte that is left
-/// is where it was.
-fn blanked(text: &str, strings: bool) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(next) = rest.chars().next() {
-        let (length, blank) = if rest.starts_with("//") {
-            (rest.find('\n').unwrap_or(rest.len()), true)
-        } else if let Some(inside) = rest.strip_prefix("/*") {
-            (inside.find("*/").map_or(rest.len(), |end| end + 4), true)
-        } else if next == '"' {
-            (string_end(rest), strings)
-        } else {
-            (next.len_utf8(), false)
-        };
-        let part = &rest[..length];
-        match blank {
-            true => out.extend(part.bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' })),
-            false => out.push_str(part),
-        }
-        rest = &rest[length..];
-    }
-    out
-}
-
-/// How long the string is that the text begins with.
-fn string_end(text: &str) -> usize {
-    let mut escaped = false;
-    for (at, c) in text.char_indices().skip(1) {
-        match c {
-            '"' if !escaped => return at + 1,
-            '\\' => escaped = !escaped,
-            _ => escaped = false,
-        }
-    }
-    text.len()
 }
 
 #[cfg(test)]
