@@ -62,10 +62,19 @@ fn runs_are_compared_by_experiment() {
     }
     std::fs::create_dir(place("begun")).expect("a folder");
     std::fs::copy(format!("{from}/settings.ron"), place("begun/settings.ron")).expect("settings");
+    // One that was stopped before its evaluation has a result without drivers.
+    std::fs::create_dir(place("stopped")).expect("a folder");
+    std::fs::copy(format!("{from}/settings.ron"), place("stopped/settings.ron")).expect("settings");
+    std::fs::write(place("stopped/result.json"), "{\"about\": {}, \"drivers\": []}").expect("a result");
     let compare = ["compare".to_owned(), folder.path().to_string_lossy().into_owned()];
     let ended = crate::program::run(roadproof().args(&compare).args(["--json", "-"]));
     let json: Value = serde_json::from_str(&ended.stdout).expect("the comparison is JSON");
-    assert!(ended.stderr.contains("begun has not ended") && ended.stderr.contains("mean ± std"), "{}", ended.stderr);
+    assert!(
+        ["begun", "stopped"].iter().all(|run| ended.stderr.contains(&format!("{run} has not ended")))
+            && ended.stderr.contains("mean ± std"),
+        "{}",
+        ended.stderr
+    );
     let of = |name: &str, what: &str| {
         let runs = json["runs"].as_array().expect("runs");
         runs.iter().find(|run| run["run"] == place(name)).expect("it is compared")[what].clone()

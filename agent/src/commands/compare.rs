@@ -4,8 +4,7 @@ use super::Ended;
 use super::drivers::{RUNS_FOLDER, named, runs_in};
 use crate::host::console::{Console, note};
 use crate::host::files::{check_writable, write_atomically};
-use crate::train::RESULT_FILE;
-use crate::train::compare::{Comparison, Figures, compare};
+use crate::train::compare::{Comparison, Figures, compare, has_ended};
 use clap::Args;
 use comfy_table::{ContentArrangement, Table};
 use std::path::{Path, PathBuf};
@@ -67,7 +66,7 @@ impl Arguments {
             }
             for run in inside.into_iter().rev() {
                 let run = run.to_string_lossy().into_owned();
-                if Path::new(&run).join(RESULT_FILE).exists() {
+                if has_ended(&run)? {
                     runs.push(run);
                 } else {
                     note(format_args!("note: {run} has not ended and is left out"));

@@ -130,16 +130,30 @@ fn alike(settings: Settings) -> Settings {
     Settings { seed, minutes, threads, ..settings }
 }
 
-fn read(folder: &str) -> anyhow::Result<EndedRun> {
+/// The result of a run; none of one that has not ended, or was stopped before its evaluation.
+fn result(folder: &str) -> anyhow::Result<Option<ResultOnDisk>> {
     let path = Path::new(folder).join(RESULT_FILE);
-    anyhow::ensure!(
-        path.exists(),
-        "{folder}: there is no {RESULT_FILE} in it, the run has not ended; go on with: roadproof train --resume {folder}"
-    );
+    if !path.exists() {
+        return Ok(None);
+    }
     let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path:?}"))?;
     let result: ResultOnDisk = serde_json::from_str(&text)
         .with_context(|| format!("{}: not a result that this version reads", path.display()))?;
-    let driver = result.drivers.first().with_context(|| format!("{}: no driver in it", path.display()))?;
+    Ok(Some(result).filter(|result| !result.drivers.is_empty()))
+}
+
+/// Whether a run has ended.
+///
+/// # Errors
+/// A result that cannot be read.
+pub fn has_ended(folder: &str) -> anyhow::Result<bool> {
+    Ok(result(folder)?.is_some())
+}
+
+fn read(folder: &str) -> anyhow::Result<EndedRun> {
+    let not_ended = || format!("{folder}: the run has not ended; go on with: roadproof train --resume {folder}");
+    let result = result(folder)?.with_context(not_ended)?;
+    let driver = result.drivers.first().with_context(not_ended)?;
     let EstimatesOnDisk { driving_score, arrived, collided, off_road, arrived_comfortably } = &driver.estimates;
     let roads = result.about.roads.map(|RoadsOnDisk { split, seed, roads }| format!("{roads} {split} of seed {seed}"));
     Ok(EndedRun {
