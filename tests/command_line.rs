@@ -127,7 +127,10 @@ fn arguments_out_of_bounds_are_refused() {
     );
     check(&refusal(roadproof().args(["evaluate", "--driver", "scenarios"])), &["settings.ron", "\"scenarios\""]);
     check(&refusal(roadproof().args(["replay", "--driver", "nonsense"])), &["\"nonsense\""]);
-    check(&refusal(roadproof().args(["replay", "scenarios/lane_keeping", "--jobs", "0"])), &["--jobs = 0"]);
+    check(
+        &refusal(roadproof().args(["replay", "scenarios/lane_keeping", "--jobs", "0"])),
+        &["'0' for '--jobs <N>'", "1..=4096"],
+    );
     check(&refusal(roadproof().args(["train", "--minutes", "-1"])), &["--minutes", "allowed is 0.05 to 100000"]);
     check(&refusal(roadproof().args(["train", "--resume", "no/such/run"])), &["no/such/run"]);
     check(&refusal(roadproof().args(["frobnicate"])), &["frobnicate"]);

@@ -114,7 +114,9 @@ fn check_attacks(json: &Value) {
             let in_earnest = |run: &&Value| &run["effort"] == steps && &run["eps_levels"] == eps_levels;
             let own = |run: &&Value| list(&run["drives"]).iter().any(|number| number == drive);
             let count = runs.iter().filter(in_earnest).filter(own).count() as f64;
-            let wanted = number(&json["plan"]["strongest_attacks"]);
+            // Where next to nothing is left already, a larger budget is tried with the strongest alone.
+            let larger = number(eps_levels) > reference;
+            let wanted = if larger { 1.0 } else { number(&json["plan"]["strongest_attacks"]) };
             assert!(count >= wanted, "{count} attacks in earnest on drive {drive} at {eps_levels} grey levels");
         }
     }

@@ -45,6 +45,8 @@ pub struct AboutDriver {
     pub weights: Option<Weights>,
     /// The driver whose weights its training began with.
     pub parent: Option<Parent>,
+    /// Whether it drives by what only the simulator knows.
+    pub knows_the_truth: bool,
 }
 
 /// Weights, by the xxh3 of their files in 64 bits.
@@ -172,12 +174,17 @@ impl AboutDriver {
                 Some(Weights::of(Some(driver.perception()), driver.policy()))
             }
             Driver::Odometry(driver) => Some(Weights::of(None, driver.policy())),
-            Driver::Scripted | Driver::Straight | Driver::Random(_) => None,
+            Driver::Scripted | Driver::Straight | Driver::Random(_) | Driver::Program(_) => None,
         };
         // A driver that ships has no run folder, whatever is called like it here.
         let is_folder = !Driver::NAMES.contains(&name);
         let parent = weights.as_ref().filter(|_| is_folder).and_then(|_| Parent::read(Path::new(name)));
-        Self { name: name.to_owned(), weights, parent }
+        let knows_the_truth = match driver {
+            Driver::Scripted => true,
+            Driver::Program(driver) => driver.knows_the_truth(),
+            _ => false,
+        };
+        Self { name: name.to_owned(), weights, parent, knows_the_truth }
     }
 }
 

@@ -3,14 +3,14 @@
 //! Exit codes: 0 all held, 1 something fell short, 2 bad input or settings, 130 stopped by Ctrl-C or another signal.
 
 use clap::Parser;
-use roadproof_agent::commands::{Cli, Ended, moved, run};
+use roadproof_agent::commands::{Cli, Ended, moved, run, with_driver_first};
 use roadproof_agent::host::console::{complain, heard};
 use roadproof_agent::host::{interrupt, program};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let _ = program::started();
-    let ended = match Cli::try_parse() {
+    let ended = match Cli::try_parse_from(with_driver_first(std::env::args_os().collect())) {
         Ok(cli) => run(cli),
         Err(answer) if answer.use_stderr() => {
             match moved(&std::env::args_os().skip(1).collect::<Vec<_>>()) {

@@ -4,13 +4,15 @@ use super::Ended;
 use super::choices::{Fraction, GoalName, MethodName, NormName, fraction, named};
 use super::drivers::driver_name;
 use super::finds::{Subject, keep};
+use crate::about::About;
 use crate::attack::drive::{Drive, DriveAttack, drive};
 use crate::attack::found;
 use crate::attack::goal::Goal;
 use crate::attack::method::Method;
 use crate::drive::replay::closed_loop;
 use crate::driver::{Driver, LearnedDriver};
-use crate::host::console::Console;
+use crate::host::console::{self, Console};
+use crate::host::files::{check_writable, write_atomically};
 use crate::host::interrupt::{self, Interrupt};
 use crate::host::program::quoted;
 use crate::host::progress::LongWork;
@@ -18,8 +20,10 @@ use anyhow::Context;
 use clap::Args;
 use roadproof_perception::attack::{Budget, Norm};
 use roadproof_sim::fault::{Recorded, Recording};
-use roadproof_sim::{CameraSettings, Scenario};
+use roadproof_sim::{CameraSettings, Outcome, Scenario, Score};
+use serde::Serialize;
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 #[derive(Args, Debug)]
@@ -77,6 +81,51 @@ pub(super) struct Arguments {
     /// Seed of the attack [default: 0].
     #[arg(long)]
     seed: Option<u64>,
+    /// Write there as JSON what became of both drives; - is standard output.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// Version of the shape of what `--json` writes.
+const JSON_FORMAT: u32 = 1;
+
+/// What `--json` writes.
+#[derive(Serialize)]
+struct AttackFile {
+    about: About,
+    scenario: String,
+    clean: DriveJson,
+    attacked: DriveJson,
+    /// The share of the clean driving score that is kept.
+    kept: f32,
+    holds: bool,
+}
+
+/// What became of a drive.
+#[derive(Serialize)]
+struct DriveJson {
+    outcome: Option<Outcome>,
+    score: Score,
+    max_lane_offset_m: f32,
+    /// Null where no gap ever closed.
+    min_ttc_s: Option<f32>,
+    decisions: usize,
+    attacked_decisions: usize,
+    goal_reached: usize,
+}
+
+impl From<&Drive> for DriveJson {
+    fn from(drive: &Drive) -> Self {
+        Self {
+            outcome: drive.outcome,
+            score: drive.score,
+            max_lane_offset_m: drive.max_lane_offset_m,
+            min_ttc_s: drive.min_ttc_s.is_finite().then_some(drive.min_ttc_s),
+            decisions: drive.decisions,
+            attacked_decisions: drive.attacked,
+            goal_reached: drive.changed,
+        }
+    }
 }
 
 /// The most steps of an attack on a decision.
@@ -97,8 +146,11 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
 
 fn attack(arguments: &Arguments, console: &mut Console) -> anyhow::Result<bool> {
     let budget = arguments.budget()?;
+    console.give_way_to(arguments.json.as_deref());
+    arguments.json.as_deref().map(check_writable).transpose()?;
     let mut driver = Driver::named(&arguments.driver, None)?;
     let subject = arguments.subject.source(&driver);
+    let about = About::this(JSON_FORMAT).of(&arguments.driver, &driver);
     let Driver::Learned(learned) = &mut driver else {
         anyhow::bail!(
             "the driver {:?} has no gradients to attack: allowed are shipped, hardened and run folders; `roadproof \
@@ -127,11 +179,15 @@ fn attack(arguments: &Arguments, console: &mut Console) -> anyhow::Result<bool> 
     let (before, after) = (&clean.score, &attacked.score);
     let kept = if before.driving_score > 0.0 { after.driving_score / before.driving_score } else { 1.0 };
     console.line(format_args!("The attacked drive keeps {:.0} % of the clean driving score.", 100.0 * kept));
-    let Some(outcome) = clean.outcome else { return Ok(true) };
-    let bounds = found::bounds(outcome, before);
-    if found::holds(&bounds, attacked.outcome, after) {
-        return Ok(true);
+    let bounds = clean.outcome.map(|outcome| (outcome, found::bounds(outcome, before)));
+    let holds = bounds.as_ref().is_none_or(|(_, bounds)| found::holds(bounds, attacked.outcome, after));
+    if let Some(path) = &arguments.json {
+        let scenario = arguments.subject.scenario.display().to_string();
+        let (clean, attacked) = (DriveJson::from(&clean), DriveJson::from(&attacked));
+        let file = AttackFile { about, scenario, clean, attacked, kept, holds };
+        write_atomically(path, &serde_json::to_vec_pretty(&file)?)?;
     }
+    let Some((outcome, bounds)) = bounds.filter(|_| !holds) else { return Ok(true) };
     if !found::breakable(Some(outcome)) {
         console.line(format_args!("Nothing is kept: the clean drive ends {outcome:?} by itself."));
         return Ok(false);
@@ -159,7 +215,7 @@ fn under_attack(
     attack: &DriveAttack,
     interrupt: &Interrupt,
 ) -> anyhow::Result<Drive> {
-    let mut stage = LongWork::start("attack", 100, "% of the route");
+    let mut stage = LongWork::start("attack", 100, "");
     let attacked = drive(driver, scenario.clone(), Some(attack), &mut |completion| {
         stage.set((100.0 * completion) as u64, "");
         go_on(interrupt)
@@ -270,34 +326,25 @@ impl Arguments {
     }
 }
 
+/// Both drives side by side, a row for each figure: it fits a narrow terminal.
 fn table(clean: &Drive, attacked: &Drive) -> comfy_table::Table {
-    let mut table = comfy_table::Table::new();
-    table.load_preset(comfy_table::presets::UTF8_FULL_CONDENSED).set_header([
-        "drive",
-        "outcome",
-        "driving score",
-        "route completion",
-        "greatest lane offset",
-        "least time to collision",
-        "decisions",
-        "attacked",
-        "goal reached",
-    ]);
-    for (name, drive) in [("clean", clean), ("attacked", attacked)] {
-        let score = drive.score;
-        let outcome = drive.outcome.map_or_else(String::new, |outcome| format!("{outcome:?}"));
-        let ttc = if drive.min_ttc_s.is_finite() { format!("{:.1} s", drive.min_ttc_s) } else { "-".to_owned() };
-        table.add_row([
-            name.to_owned(),
-            outcome,
-            format!("{:.1}", score.driving_score),
-            format!("{:.1} %", 100.0 * score.route_completion),
-            format!("{:.2} m", drive.max_lane_offset_m),
-            ttc,
-            drive.decisions.to_string(),
-            drive.attacked.to_string(),
-            drive.changed.to_string(),
-        ]);
+    let ttc = |drive: &Drive| match drive.min_ttc_s.is_finite() {
+        true => format!("{:.1}", drive.min_ttc_s),
+        false => "-".to_owned(),
+    };
+    let rows: [(&str, &dyn Fn(&Drive) -> String); 8] = [
+        ("outcome", &|drive| drive.outcome.map_or_else(String::new, |outcome| format!("{outcome:?}"))),
+        ("driving score", &|drive| format!("{:.1}", drive.score.driving_score)),
+        ("route completion, %", &|drive| format!("{:.1}", 100.0 * drive.score.route_completion)),
+        ("greatest lane offset, m", &|drive| format!("{:.2}", drive.max_lane_offset_m)),
+        ("least time to collision, s", &ttc),
+        ("decisions", &|drive| drive.decisions.to_string()),
+        ("attacked", &|drive| drive.attacked.to_string()),
+        ("goal reached", &|drive| drive.changed.to_string()),
+    ];
+    let mut table = console::table(["", "clean", "attacked"]);
+    for (name, figure) in rows {
+        table.add_row([name.to_owned(), figure(clean), figure(attacked)]);
     }
     table
 }

@@ -2,7 +2,7 @@
 
 use super::Ended;
 use crate::drive::bench::{BenchPlan, Figure, measure};
-use crate::host::console::Console;
+use crate::host::console::{Console, table};
 use crate::host::files::{check_writable, write_atomically};
 use clap::Args;
 use std::path::PathBuf;
@@ -28,13 +28,7 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
     console.give_way_to(arguments.json.as_deref());
     arguments.json.as_deref().map(check_writable).transpose()?;
     let figures = measure(&BenchPlan::new(arguments.quick))?;
-    let mut table = comfy_table::Table::new();
-    table.load_preset(comfy_table::presets::UTF8_FULL_CONDENSED).set_header([
-        "what",
-        "per second",
-        "slowest to fastest round",
-        "each",
-    ]);
+    let mut table = table(["what", "per second", "slowest to fastest round", "each"]);
     for Figure { name, per_second, slowest, fastest } in &figures {
         table.add_row([
             name.clone(),

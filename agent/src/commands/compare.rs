@@ -2,15 +2,11 @@
 
 use super::Ended;
 use super::drivers::{RUNS_FOLDER, named, runs_in};
-use crate::host::console::{Console, note};
+use crate::host::console::{Console, note, table};
 use crate::host::files::{check_writable, write_atomically};
 use crate::train::compare::{Comparison, Figures, compare, has_ended};
 use clap::Args;
-use comfy_table::{ContentArrangement, Table};
 use std::path::{Path, PathBuf};
-
-/// Columns of a terminal that a table fits into.
-const COLUMNS: u16 = 80;
 
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
@@ -94,14 +90,6 @@ fn letter(place: usize) -> String {
         .map_or_else(|| (place + 1).to_string(), |place| char::from(b'A' + place).to_string())
 }
 
-fn table(header: impl IntoIterator<Item = String>) -> Table {
-    let mut table = Table::new();
-    table.load_preset(comfy_table::presets::UTF8_FULL_CONDENSED);
-    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(COLUMNS);
-    table.set_header(header);
-    table
-}
-
 /// Each run, and the spread over those that differ in nothing but the seed.
 pub(super) fn runs_tables(comparison: &Comparison) -> String {
     let header = ["run", "set", "seed"].into_iter().chain(Figures::SHOWN.iter().map(|(name, _)| *name));
@@ -134,7 +122,7 @@ fn mean_and_spread(values: impl Iterator<Item = f32> + Clone) -> String {
     format!("{mean:.1} ± {:.1}", variance.sqrt())
 }
 
-fn differences_table(comparison: &Comparison) -> Table {
+fn differences_table(comparison: &Comparison) -> comfy_table::Table {
     let mut table = table(std::iter::once("setting".to_owned()).chain((0..comparison.settings).map(letter)));
     for (name, values) in &comparison.differences {
         let values = values.iter().map(|value| value.clone().unwrap_or_else(|| "-".to_owned()));

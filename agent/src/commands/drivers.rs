@@ -1,6 +1,7 @@
-//! Drivers by the names that people type: those that need no folder, the folder of a run or driver, or `latest`, the run that was
-//! trained last.
+//! Drivers by the names that people type: those that need no folder, the folder of a run or driver, `latest`, the run that was
+//! trained last, or a program behind `cmd:`.
 
+use crate::driver::program::PREFIX;
 use crate::driver::{Driver, SPEC_FILE};
 use crate::host::run_folder::SETTINGS_FILE;
 use clap::builder::{PathBufValueParser, StringValueParser, TypedValueParser};
@@ -34,6 +35,9 @@ pub(super) fn named(typed: &str, runs: &Path) -> Result<String, String> {
         return latest(runs).map(|run| run.to_string_lossy().into_owned());
     }
     let path = Path::new(typed);
+    if typed.starts_with(PREFIX) {
+        return Ok(typed.to_owned());
+    }
     if Driver::NAMES.contains(&typed) || is_run(path) || (path.exists() && !path.is_dir()) {
         return Ok(typed.to_owned());
     }
@@ -49,7 +53,9 @@ pub(super) fn named(typed: &str, runs: &Path) -> Result<String, String> {
     let meant = nearest(typed, Driver::NAMES.into_iter());
     let meant = meant.map_or_else(|| ":".to_owned(), |name| format!(", did you mean {name}?"));
     let names = Driver::NAMES.join(", ");
-    Err(format!("no driver {typed:?}{meant} allowed are {names}, {LATEST}, or the folder of a run or driver"))
+    Err(format!(
+        "no driver {typed:?}{meant} allowed are {names}, {LATEST}, the folder of a run or driver, or {PREFIX}PROGRAM"
+    ))
 }
 
 fn is_run(folder: &Path) -> bool {

@@ -5,7 +5,7 @@ use super::choices::{Camera, SplitName};
 use super::drivers::driver_name;
 use super::keep::{Keeping, worst};
 use super::trained::{settings_known, trained_under};
-use crate::about::{About, AboutDriver, AboutRoads, as_written};
+use crate::about::{About, AboutDriver, AboutRoads, Parent, as_written};
 use crate::drive::evaluate::{EvaluateSettings, FIGURES_ROADS, FIGURES_SEED, evaluate};
 use crate::drive::library::{LIBRARY_FOLDER, LibraryCount, ScenarioLibrary};
 use crate::drive::result::DriverResult;
@@ -33,13 +33,14 @@ use std::path::{Path, PathBuf};
   roadproof evaluate odometry                         one that was trained without a camera
   roadproof evaluate straight                         straight on at the speed limit
   roadproof evaluate hardened                         the one that was trained to hold under faults and attacks
+  roadproof evaluate 'cmd:python3 my.py' scripted     a program of one's own beside the one that knows the truth
 
 Beside the roads it drives the scenario files that say something of the driver, and counts those whose bounds it keeps, as
 `roadproof replay --driver DRIVER` does. What faults and attacks leave of a driver is measured by `roadproof report`.
 
 Exit codes: 0 all roads were driven, whatever the score, 2 bad input, 130 stopped by Ctrl-C or another signal.")]
 pub(super) struct Arguments {
-    /// Run folders, or shipped, hardened, scripted, straight, random, blind, odometry, latest [default: shipped].
+    /// Run folders, or shipped, hardened, scripted, straight, random, blind, odometry, latest, cmd:PROGRAM [default: shipped].
     #[arg(value_name = "DRIVER", value_parser = driver_name())]
     drivers: Vec<String>,
     /// The same; it can be given several times.
@@ -104,16 +105,26 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
     console.give_way_to(arguments.json.as_deref());
     let names = arguments.names();
     arguments.check(&names)?;
+    let made = arguments.keep.as_deref().map(Keeping::prepare).transpose()?;
+    let ended = drive_all(arguments, &names, console);
+    if let (Some(true), Some(folder)) = (made, &arguments.keep) {
+        // An empty folder is no use to anybody; one with something in it stays.
+        let _ = std::fs::remove_dir(folder);
+    }
+    ended
+}
+
+fn drive_all(arguments: &Arguments, names: &[String], console: &mut Console) -> anyhow::Result<Ended> {
     let start = std::time::Instant::now();
     // Whatever cannot drive is refused before the first road is driven.
-    for name in &names {
+    for name in names {
         arguments.driver(name)?;
         trained_under(name, arguments.blind_run(name))?;
     }
     let roads = EvaluateSettings { roads: arguments.roads, seed: arguments.seed, split: arguments.split.into() };
     let course = Course { roads, interrupt: interrupt::install()? };
     let (mut driven, mut words) = (Vec::new(), None);
-    for name in &names {
+    for name in names {
         let Some((rows, cost)) = arguments.drive(name, &course, console)? else { return Ok(Ended::Stopped) };
         driven.extend(rows);
         words = words.or(cost);
@@ -132,7 +143,7 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
     if let Some(path) = &arguments.json {
         let wall_clock_s = [("evaluate", start.elapsed().as_secs_f64())].into();
         let report =
-            ResultFile { about: arguments.about(&driven[0].about, &names, &roads)?, drivers: &driven, wall_clock_s };
+            ResultFile { about: arguments.about(&driven[0].about, names, &roads)?, drivers: &driven, wall_clock_s };
         write_atomically(path, &serde_json::to_vec_pretty(&report)?)?;
     }
     if let Some(folder) = &arguments.keep {
@@ -169,7 +180,6 @@ impl Arguments {
             anyhow::bail!("{option} takes one driver, not {}: {}", names.len(), names.join(", "));
         }
         self.json.as_deref().map(check_writable).transpose()?;
-        self.keep.as_deref().map(Keeping::check).transpose()?;
         Ok(())
     }
 
@@ -192,7 +202,10 @@ impl Arguments {
         }
         let library = self.library(&driver)?;
         let (Course { roads, interrupt }, style, threads) = (course, settings.drive, settings.threads());
-        let about = AboutDriver::of(name, &driver);
+        let mut about = AboutDriver::of(name, &driver);
+        if let Some(run) = self.blind_run(name) {
+            about.parent = Parent::read(run);
+        }
         // By the name that was given: many drivers have learnt.
         let named = |driver: String, result| Driven {
             result: DriverResult { driver, ..result },

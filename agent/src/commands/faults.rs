@@ -6,7 +6,7 @@ use super::{Ended, drive_at};
 use crate::driver::Driver;
 use crate::formats::contact_sheet::{Tile, draw};
 use crate::formats::pictures::{read_png, write_png};
-use crate::host::console::Console;
+use crate::host::console::{Console, table};
 use crate::host::files::check_writable;
 use anyhow::Context;
 use clap::{ArgGroup, Args};
@@ -125,13 +125,7 @@ const FRAMES: usize = 40;
 
 /// Every fault with its cost.
 fn list() -> comfy_table::Table {
-    let mut table = comfy_table::Table::new();
-    table.load_preset(comfy_table::presets::UTF8_FULL_CONDENSED).set_header([
-        "fault",
-        "group",
-        "what it is",
-        "µs a frame of 84×84",
-    ]);
+    let mut table = table(["fault", "group", "what it is", "µs a frame of 84×84"]);
     for &kind in FaultKind::ALL {
         let cost = match kind.group() {
             Group::Vehicle => "-".to_owned(),

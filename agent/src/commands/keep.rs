@@ -40,11 +40,12 @@ pub(super) fn worst(result: &DriverResult, count: usize) -> Vec<&RoadResult> {
 }
 
 impl Keeping<'_> {
-    /// Finds out whether anything can be written there, before the work.
+    /// Makes the folder and finds out whether anything can be written there, before the work; tells whether it was not there.
     ///
     /// # Errors
     /// A folder that cannot be made or written to.
-    pub fn check(folder: &Path) -> anyhow::Result<()> {
+    pub fn prepare(folder: &Path) -> anyhow::Result<bool> {
+        let made = !folder.exists();
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {folder:?}"))?;
         // Whoever replays or watches the folder means these roads, not those of another evaluation as well.
         let mut there = std::fs::read_dir(folder).with_context(|| format!("cannot look into the folder {folder:?}"))?;
@@ -52,7 +53,8 @@ impl Keeping<'_> {
             there.next().is_none(),
             "--keep {folder:?}: there is something in it already, name another folder"
         );
-        Ok(check_writable(&folder.join(file_name(0, "ron")))?)
+        check_writable(&folder.join(file_name(0, "ron")))?;
+        Ok(made)
     }
 
     /// Drives a road once more and writes what happened; returns the scenario file.

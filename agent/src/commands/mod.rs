@@ -20,18 +20,45 @@ mod train;
 mod trained;
 mod watch;
 
-use crate::driver::{Driver, Drives};
+use crate::driver::{Driver, Drives, program};
 use crate::host::console::{Console, be_quiet, note};
-use crate::host::interrupt::Stopped;
+use crate::host::interrupt::{Stopped, given_up};
 use crate::host::program::version_line;
 use crate::host::progress::tell_often;
+use crate::host::threads;
+use clap::builder::RangedU64ValueParser;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use roadproof_sim::{Build, Clock, Episode};
 use std::ffi::OsString;
 
-const EXIT_CODES: &str =
-    "Exit codes: 0 all held, 1 something fell short, 2 bad input, 130 stopped by Ctrl-C or another signal.";
+const EXIT_CODES: &str = "\
+Every command that has a driver takes it as --driver NAME, too: shipped, hardened, scripted, straight, random, blind, odometry, the
+folder of a run, latest, or cmd:PROGRAM. Scenarios are files, folders, or names of the library such as cut_in/from_left.
+
+Exit codes: 0 all held, 1 something fell short, 2 bad input, 130 stopped by Ctrl-C or another signal.";
+
+/// Commands whose first word is the driver.
+const DRIVER_FIRST: [&str; 4] = ["attack", "search", "report", "watch"];
+
+/// Arguments with the driver in its place where it was named by `--driver`, as in the commands that take several or have one by default.
+#[must_use]
+pub fn with_driver_first(arguments: Vec<OsString>) -> Vec<OsString> {
+    let command = arguments.iter().position(|word| DRIVER_FIRST.iter().any(|command| word == command));
+    let Some(command) = command else { return arguments };
+    let end = arguments.iter().position(|word| word == "--").unwrap_or(arguments.len());
+    let given = |word: &OsString| word == "--driver" || word.to_string_lossy().starts_with("--driver=");
+    let Some(at) = (command + 1..end).find(|&at| given(&arguments[at])) else { return arguments };
+    let mut arguments = arguments;
+    let option = arguments.remove(at);
+    let driver = match option.to_string_lossy().split_once('=') {
+        Some((_, name)) => OsString::from(name),
+        None if at < arguments.len() => arguments.remove(at),
+        None => return arguments.into_iter().chain([option]).collect(),
+    };
+    arguments.insert(command + 1, driver);
+    arguments
+}
 
 /// An autonomous-driving simulator, a perception stack and a reinforcement-learning trainer in one program.
 #[derive(Parser, Debug)]
@@ -45,6 +72,9 @@ pub struct Cli {
     /// Say every second how far the work has come where standard error is no terminal, instead of every ten.
     #[arg(short, long, global = true)]
     verbose: bool,
+    /// Threads to work with; results do not depend on it [default: one per core].
+    #[arg(short, long, global = true, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=threads::MOST as u64))]
+    jobs: Option<usize>,
 }
 
 #[derive(Subcommand, Debug)]
@@ -131,10 +161,17 @@ pub fn run(cli: Cli) -> anyhow::Result<Ended> {
     if cli.verbose {
         tell_often();
     }
+    if let Some(jobs) = cli.jobs {
+        threads::work_with(jobs)?;
+    }
     let mut console = Console::default();
     let ended = command(cli, &mut console);
+    program::dismiss();
     // Whatever went wrong: what was done before is told.
     let shown = console.show();
+    if let Some(reason) = given_up() {
+        anyhow::bail!("{reason}");
+    }
     match ended {
         Err(error) if error.is::<Stopped>() => {
             note(format_args!("{error}; nothing was kept"));
@@ -201,6 +238,24 @@ fn without_renderer(command: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_driver_can_be_named_by_its_option_everywhere() {
+        let words = |line: &str| line.split(' ').map(OsString::from).collect::<Vec<_>>();
+        for (typed, meant) in [
+            ("roadproof attack --driver shipped a.ron --eps 1/255", "roadproof attack shipped a.ron --eps 1/255"),
+            ("roadproof attack a.ron --driver=shipped", "roadproof attack shipped a.ron"),
+            ("roadproof -q search a.ron --driver cmd:x", "roadproof -q search cmd:x a.ron"),
+            ("roadproof report --driver latest --quick", "roadproof report latest --quick"),
+            ("roadproof report --driver", "roadproof report --driver"),
+            ("roadproof replay --driver shipped a.ron", "roadproof replay --driver shipped a.ron"),
+            ("roadproof attack shipped a.ron", "roadproof attack shipped a.ron"),
+        ] {
+            assert_eq!(with_driver_first(words(typed)), words(meant));
+        }
+        assert!(Cli::try_parse_from(with_driver_first(words("roadproof report --driver shipped --quick"))).is_ok());
+        assert!(Cli::try_parse_from(with_driver_first(words("roadproof report shipped --driver hardened"))).is_err());
+    }
 
     #[test]
     fn every_old_spelling_names_the_command_of_today() {

@@ -4,6 +4,7 @@ use super::Ended;
 use super::drivers::driver_name;
 use super::scenarios::scenarios;
 use super::trained::trained_under;
+use crate::about::About;
 use crate::drive::replay::{Case, CaseReport, bless, drive_case, family, name, title};
 use crate::driver::Driver;
 use crate::formats::junit::{CaseOutcome, CaseResult, write_junit};
@@ -11,11 +12,13 @@ use crate::host::console::Console;
 use crate::host::files::{check_writable, write_atomically};
 use crate::host::interrupt::{self, Interrupt};
 use crate::host::progress::LongWork;
+use crate::host::threads::all_cores;
 use crate::watch::drive::mcap;
 use anyhow::Context;
 use clap::Args;
 use rayon::prelude::*;
 use roadproof_sim::outcome::expectations::Closest;
+use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -25,6 +28,7 @@ use std::path::{Path, PathBuf};
   roadproof replay scenarios/cut_in --driver shipped
   roadproof replay --junit junit.xml --traces traces   for a CI server
   roadproof replay --driver runs/seven --film failures see what went wrong
+  roadproof replay --driver 'cmd:python3 my.py'        a program of one's own, see agent/src/driver/program/README.md
   roadproof replay --driver shipped --mcap drives      drives to open in Foxglove or Lichtblick
   roadproof replay scenarios/regression --bless        record actions and golden traces anew
 
@@ -39,15 +43,15 @@ pub(super) struct Arguments {
     /// Scenario files or folders, or names of the library: `cut_in/from_left`.
     #[arg(default_value = "scenarios", value_parser = scenarios())]
     paths: Vec<PathBuf>,
-    /// scripted, straight, random, shipped, hardened, blind, odometry, the folder of a run, or latest.
+    /// scripted, straight, random, shipped, hardened, blind, odometry, the folder of a run, latest, or cmd:PROGRAM.
     #[arg(long, default_value = "scripted", value_parser = driver_name())]
     driver: String,
     /// Write a JUnit report there; - is standard output.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
-    /// Drives at the same time [default: one per core].
-    #[arg(long)]
-    jobs: Option<usize>,
+    /// Write there as JSON what became of each file, with every bound and what was measured; - is standard output.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
     /// Film each case that fails into this folder, as mp4; needs a program built with its window.
     #[arg(long, value_name = "FOLDER")]
     film: Option<PathBuf>,
@@ -66,10 +70,13 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Result<Ended> {
-    if let Some(jobs) = arguments.jobs.filter(|jobs| !(1..=MOST_JOBS).contains(jobs)) {
-        anyhow::bail!("--jobs = {jobs}, allowed is 1 to {MOST_JOBS}");
-    }
+    let piped = |path: &Option<PathBuf>| path.as_deref().is_some_and(|path| path.as_os_str() == "-");
+    anyhow::ensure!(
+        !(piped(&arguments.junit) && piped(&arguments.json)),
+        "--junit - and --json - would both write to standard output"
+    );
     console.give_way_to(arguments.junit.as_deref());
+    console.give_way_to(arguments.json.as_deref());
     let files = roadproof_sim::scenario::find(&arguments.paths)?;
     let driver = Driver::named(&arguments.driver, None)?;
     let with_golden = arguments.driver == "scripted" && !arguments.bless;
@@ -100,6 +107,12 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
         let all: Vec<CaseResult> = driven.chain(left_out.iter().map(LeftOut::junit_case)).collect();
         write_junit(path, "roadproof replay", &all)?;
     }
+    if let Some(path) = &arguments.json {
+        let about = About::this(JSON_FORMAT).of(&arguments.driver, &driver);
+        let all: Vec<CaseJson<'_>> =
+            reports.iter().map(CaseJson::driven).chain(left_out.iter().map(LeftOut::json)).collect();
+        write_atomically(path, &serde_json::to_vec_pretty(&ReplayFile { about, cases: all })?)?;
+    }
     if let Some(folder) = &arguments.mcap {
         write_mcap(folder, &arguments.driver, &cases, &reports, &interrupt)?;
     }
@@ -112,8 +125,34 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
     Ok(Ended::held(reports.iter().all(|report| report.failures.is_empty())))
 }
 
-/// More threads than any machine has cores for.
-const MOST_JOBS: usize = 4096;
+/// Version of the shape of what `--json` writes.
+const JSON_FORMAT: u32 = 1;
+
+/// What `--json` writes.
+#[derive(Serialize)]
+struct ReplayFile<'a> {
+    about: About,
+    cases: Vec<CaseJson<'a>>,
+}
+
+/// What became of one file.
+#[derive(Serialize)]
+struct CaseJson<'a> {
+    file: String,
+    /// `passed`, `failed`, `error` or `skipped`.
+    verdict: &'static str,
+    failures: &'a [String],
+    notes: Vec<String>,
+    bounds: &'a [Closest],
+}
+
+impl<'a> CaseJson<'a> {
+    fn driven(report: &'a CaseReport) -> Self {
+        let CaseReport { file, failures, notes, bounds, .. } = report;
+        let verdict = if failures.is_empty() { "passed" } else { "failed" };
+        Self { file: file.display().to_string(), verdict, failures, notes: notes.clone(), bounds }
+    }
+}
 
 /// A file that is not driven. The others are.
 struct LeftOut {
@@ -143,7 +182,14 @@ impl LeftOut {
         let reason = format!("{:#}", self.reason);
         let broken = self.kind == Kind::Broken;
         let outcome = if broken { CaseOutcome::Error(reason) } else { CaseOutcome::Skipped(reason) };
-        CaseResult { family: family(&self.path), name: name(&self.path), seconds: 0.0, outcome }
+        let file = self.path.display().to_string();
+        CaseResult { family: family(&self.path), name: name(&self.path), file, seconds: 0.0, outcome }
+    }
+
+    fn json(&self) -> CaseJson<'_> {
+        let verdict = if self.kind == Kind::Broken { "error" } else { "skipped" };
+        let (file, notes) = (self.path.display().to_string(), vec![format!("{:#}", self.reason)]);
+        CaseJson { file, verdict, failures: &[], notes, bounds: &[] }
     }
 
     /// What the exit code is to tell: files that cannot be used, or that none of them fits the driver.
@@ -183,6 +229,7 @@ fn read(files: Vec<PathBuf>, driver: &Driver, with_golden: bool, bless: bool) ->
 /// Finds out whether everything that was asked for can be written, before anything is driven.
 fn check_outputs(arguments: &Arguments, cases: &[Case]) -> anyhow::Result<()> {
     arguments.junit.as_deref().map(check_writable).transpose()?;
+    arguments.json.as_deref().map(check_writable).transpose()?;
     if arguments.film.is_some() {
         check_film()?;
     }
@@ -201,7 +248,7 @@ fn drive(
     interrupt: &Interrupt,
     left_out: &mut Vec<LeftOut>,
 ) -> anyhow::Result<(Vec<Case>, Vec<CaseReport>)> {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(arguments.jobs.unwrap_or(0)).build()?;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(all_cores()).build()?;
     let drive_one = |case: Case| {
         if interrupt.requested() {
             return None;
@@ -302,6 +349,7 @@ fn junit_case(report: &CaseReport) -> CaseResult {
     CaseResult {
         family: report.family.clone(),
         name: report.name.clone(),
+        file: report.file.display().to_string(),
         seconds: report.seconds,
         outcome: match &report.failures[..] {
             [] => CaseOutcome::Passed,

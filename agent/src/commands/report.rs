@@ -30,8 +30,9 @@ use std::path::{Path, PathBuf};
 
 Drives families of drives under every fault in every severity; forty whole drives, scenario files and held-out roads with and
 without other cars, under attacks on every decision; and single decisions under attacks. The strongest attack counts, drive by
-drive: every attack is tried on every drive with one budget, the strongest few of each drive are run with more steps, with that
-budget and with others, and the strongest two with twice the steps from two other starts, once more from one where that changes a drive.
+drive: every attack is tried on every drive with one budget, the strongest three of each drive are run with more steps, the
+strongest two with twice these from two other starts, and the strongest with twice those again where that changes a drive; the
+strongest three with the other budgets as well.
 On eight drives every attack is run with these steps, to see whether the trial left a stronger one out.
 Then it holds the attacks against a check-list of
 signs that they are weaker than they seem. Beside the share of the score that is kept stand drives broken, collisions, roads left
@@ -41,7 +42,7 @@ and attacks it counts the scenario files whose bounds the driver keeps. Writes r
 Exit codes: 0 the attacks can be believed as far as the checks go, 1 a check found a sign that they are weaker than they seem,
 2 bad input, 130 stopped by Ctrl-C or another signal.")]
 pub(super) struct Arguments {
-    /// shipped, hardened, the folder of a run, or latest.
+    /// shipped, hardened, the folder of a run, latest, or, for faults alone, any other driver.
     #[arg(value_parser = driver_name())]
     driver: String,
     /// Folder of the report [default: robustness/<time>-<driver>].
@@ -75,11 +76,16 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Result<Ended> {
     let name = &arguments.driver;
     let mut plan = arguments.plan()?;
-    let driver = Driver::named(name, None)?;
+    let mut driver = Driver::named(name, None)?;
     let about = About::this(FORMAT).of(name, &driver);
-    let Driver::Learned(driver) = driver else {
-        anyhow::bail!("the driver {name:?} has no gradients to attack: allowed are shipped, hardened and run folders");
-    };
+    if driver.learned().is_none() && plan.only != Some(Part::Faults) {
+        anyhow::ensure!(
+            plan.only.is_none(),
+            "the driver {name:?} has no gradients to attack: allowed are shipped, hardened and run folders"
+        );
+        note(format_args!("note: {name:?} has no gradients to attack, so the report is of faults alone"));
+        plan.only = Some(Part::Faults);
+    }
     let settings = trained_under(name, None)?;
     plan.drive = DriveStyle { length_m: plan.road_share * settings.drive.length_m, ..settings.drive };
     let (out, made, lock) = match &arguments.out {
@@ -92,7 +98,7 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
     let interrupt = interrupt::install()?;
     note(format_args!("report folder {}, seed {}", out.display(), plan.seed));
     let about = About { settings: settings_known(name, None).then(|| as_written(&settings)).transpose()?, ..about };
-    let measured = robustness::measure(&driver, about, &plan, &interrupt);
+    let measured = robustness::measure(&mut driver, about, &plan, &interrupt);
     if made && !matches!(measured, Ok(Some(_))) {
         // Nothing has been written: an empty folder is no use to anybody.
         drop(lock);

@@ -1,6 +1,7 @@
 //! Under which settings a driver was trained, by the name that people type for it.
 
 use crate::driver::DriverSpec;
+use crate::driver::program::PREFIX;
 use crate::host::run_folder::SETTINGS_FILE;
 use crate::train::settings::Settings;
 use anyhow::Context;
@@ -27,6 +28,7 @@ enum Source<'a> {
 fn source<'a>(name: &'a str, blind_run: Option<&'a Path>) -> Source<'a> {
     match (name, blind_run) {
         ("scripted" | "straight" | "random", _) => Source::Nowhere,
+        (program, _) if program.starts_with(PREFIX) => Source::Nowhere,
         ("shipped", _) | ("blind", None) => Source::BuiltIn(NOMINAL, "assets/weights/settings.ron"),
         ("hardened", _) => Source::BuiltIn(HARDENED, "assets/weights/hardened/settings.ron"),
         ("odometry", _) => Source::BuiltIn(ODOMETRY, "assets/weights/odometry/settings.ron"),

@@ -3,7 +3,7 @@
 use crate::drive::result::{DriverResult, RoadResult};
 use crate::drive::rollout::Rollout;
 use crate::driver::Driver;
-use crate::host::interrupt::Interrupt;
+use crate::host::interrupt::{Interrupt, given_up};
 use crate::host::progress::LongWork;
 use roadproof_sim::outcome::comfort::ComfortLog;
 use roadproof_sim::{Comfort, DriveStyle, FleetError, Observations, Score, Seed, Split, Verdict, generate_drive};
@@ -85,6 +85,9 @@ pub fn evaluate(
         }
         rollout.step();
         logs.note(rollout.seen(), &running);
+    }
+    if given_up().is_some() {
+        return Ok(None);
     }
     let result = DriverResult::new(name, ended_roads(&seeds, rollout.seen(), &logs));
     stage.finish(format_args!(

@@ -22,6 +22,8 @@ pub struct Case {
 
 /// What became of one case.
 pub struct CaseReport {
+    /// The file.
+    pub file: PathBuf,
     /// Folder of the file.
     pub family: String,
     /// Name of the file without its end.
@@ -180,6 +182,7 @@ pub fn drive_case(case: &Case, driver: &mut Driver) -> anyhow::Result<CaseReport
         None => failures.push("the recorded actions end before the drive does".to_owned()),
     }
     Ok(CaseReport {
+        file: case.path.clone(),
         family: case.family(),
         name: case.name(),
         failures,

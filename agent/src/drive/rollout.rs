@@ -3,7 +3,7 @@
 //! Evaluation, replay, attacks, the report, searches, benchmarks and the second renderer are users of it. Whoever changes what
 //! a driver sees changes `seen.rgb` before the driver acts; whoever has more drives than worlds begins the next where one has ended.
 
-use crate::driver::{Drives, LearnedDriver};
+use crate::driver::Drives;
 use crate::host::interrupt::Interrupt;
 use roadproof_sim::{Build, Controls, Episode, Fleet, FleetError, Observations, Outcome, Scenario, Score, Seed};
 
@@ -122,7 +122,7 @@ fn worlds(drives: usize) -> usize {
 /// # Errors
 /// [`FleetError`] for a scenario that cannot be built.
 pub(crate) fn drive_many(
-    driver: &LearnedDriver,
+    driver: &mut impl Drives,
     drives: usize,
     scenario: impl Fn(usize) -> Scenario,
     threads: usize,
@@ -133,8 +133,7 @@ pub(crate) fn drive_many(
     let mut ended: Vec<Option<DriveEnd>> = vec![None; drives];
     let mut driven: Vec<Option<usize>> = (0..worlds).map(Some).collect();
     let (mut next, mut done) = (worlds, 0);
-    let mut driver = driver.twin();
-    let mut rollout = Rollout::start((0..worlds).map(&scenario).collect(), &mut driver, threads)?;
+    let mut rollout = Rollout::start((0..worlds).map(&scenario).collect(), driver, threads)?;
     while done < drives {
         if interrupt.requested() {
             return Ok(None);
@@ -162,7 +161,7 @@ pub(crate) fn drive_many(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::driver::{Driver, RandomDriver};
+    use crate::driver::{Driver, LearnedDriver, RandomDriver};
 
     fn drive(driver: &mut Driver, vehicle: &str) -> Episode {
         let text = format!(

@@ -3,12 +3,10 @@
 use crate::drive::evaluate::{EvaluateSettings, FAMILIAR_SEED, FIGURES_SEED};
 use crate::drive::interval::Estimate;
 use crate::drive::result::DriverResult;
-use comfy_table::{ContentArrangement, Table};
+use crate::host::console::table;
 use roadproof_sim::Split;
 use roadproof_sim::outcome::comfort::{EMERGENCY_BRAKING_MPS2, HARD_BRAKING_MPS2, NOTHING_WITHIN_M};
 
-/// Columns of a terminal that a table fits into.
-const COLUMNS: usize = 80;
 /// Drivers side by side in a table that narrow; more stand below each other.
 const SIDE_BY_SIDE: usize = 3;
 
@@ -46,10 +44,7 @@ const ROWS: [Row; 13] = [
 #[must_use]
 pub fn tables(results: &[DriverResult], roads: &EvaluateSettings) -> String {
     let side_by_side = |results: &[DriverResult]| {
-        let mut table = Table::new();
-        table.load_preset(comfy_table::presets::UTF8_FULL_CONDENSED);
-        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(COLUMNS as u16);
-        table.set_header([""].into_iter().chain(results.iter().map(|result| result.driver.as_str())));
+        let mut table = table([""].into_iter().chain(results.iter().map(|result| result.driver.as_str())));
         for (name, figure) in ROWS {
             table.add_row(std::iter::once(name.to_owned()).chain(results.iter().map(figure)));
         }
@@ -106,6 +101,7 @@ mod tests {
     use super::*;
     use crate::drive::evaluate::evaluate;
     use crate::driver::Driver;
+    use crate::host::console::COLUMNS;
     use crate::host::interrupt::Interrupt;
     use roadproof_sim::DriveStyle;
 

@@ -3,6 +3,7 @@
 mod learned;
 mod named;
 mod odometry;
+pub mod program;
 mod random;
 mod shipped;
 mod spec;
@@ -10,6 +11,7 @@ mod straight;
 
 pub use learned::{Eyes, LearnedDriver, LoadError, PERCEPTION_FILE, POLICY_FILE, Thought};
 pub use odometry::{Odometer, OdometryDriver};
+pub use program::{ProgramDriver, ProgramError};
 pub use random::RandomDriver;
 pub use spec::{DriverSpec, Misfit, SPEC_FILE, SpecError, Unmatched};
 
@@ -46,6 +48,8 @@ pub enum Driver {
     Straight,
     /// Actions at random.
     Random(RandomDriver),
+    /// A program of somebody else's.
+    Program(Box<ProgramDriver>),
 }
 
 impl Driver {
@@ -59,7 +63,24 @@ impl Driver {
             Self::Scripted => "scripted",
             Self::Straight => "straight",
             Self::Random(_) => "random",
+            Self::Program(_) => "program",
         }
+    }
+
+    /// The same driver once more, with a memory of its own.
+    ///
+    /// # Errors
+    /// A program that cannot be started.
+    pub fn again(&self) -> Result<Self, ProgramError> {
+        Ok(match self {
+            Self::Learned(driver) => Self::Learned(Box::new(driver.twin())),
+            Self::Blind(driver) => Self::Blind(Box::new(driver.twin())),
+            Self::Odometry(driver) => Self::Odometry(Box::new(driver.twin())),
+            Self::Scripted => Self::Scripted,
+            Self::Straight => Self::Straight,
+            Self::Random(_) => Self::Random(RandomDriver::default()),
+            Self::Program(driver) => Self::Program(Box::new(driver.again()?)),
+        })
     }
 
     /// The learned driver, if it is one who looks.
@@ -89,7 +110,11 @@ pub trait Drives {
 
 impl Drives for Driver {
     fn needs_camera(&self) -> bool {
-        self.learned().is_some()
+        match self {
+            Self::Learned(driver) => driver.needs_camera(),
+            Self::Program(driver) => driver.needs_camera(),
+            _ => false,
+        }
     }
 
     fn start(&mut self, seeds: &[Seed]) {
@@ -98,6 +123,7 @@ impl Drives for Driver {
             Self::Scripted | Self::Straight => {}
             Self::Odometry(driver) => driver.start(seeds),
             Self::Random(driver) => driver.start(seeds),
+            Self::Program(driver) => driver.start(seeds),
         }
     }
 
@@ -107,6 +133,7 @@ impl Drives for Driver {
             Self::Scripted | Self::Straight => {}
             Self::Odometry(driver) => driver.restart(world, seed),
             Self::Random(driver) => driver.restart(world, seed),
+            Self::Program(driver) => driver.restart(world, seed),
         }
     }
 
@@ -124,6 +151,7 @@ impl Drives for Driver {
             }
             Self::Odometry(driver) => driver.act(seen),
             Self::Random(driver) => driver.act(seen),
+            Self::Program(driver) => driver.act(seen),
         }
     }
 }

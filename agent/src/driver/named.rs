@@ -1,6 +1,7 @@
 //! Drivers by the names that people type.
 
-use crate::driver::{Driver, DriverSpec, LearnedDriver, Misfit, OdometryDriver, RandomDriver};
+use crate::driver::program::PREFIX;
+use crate::driver::{Driver, DriverSpec, Drives, LearnedDriver, Misfit, OdometryDriver, ProgramDriver, RandomDriver};
 use roadproof_sim::{DriverClass, Scenario};
 use std::path::Path;
 
@@ -8,11 +9,14 @@ impl Driver {
     /// Names of drivers that need no run folder.
     pub const NAMES: [&str; 7] = ["shipped", "hardened", "scripted", "straight", "random", "blind", "odometry"];
 
-    /// The driver of this name or folder. `blind` covers the eyes of the driver of `blind_run`, or of the shipped one.
+    /// The driver of this name or folder, or the program behind `cmd:`. `blind` covers the eyes of the driver of `blind_run`, or of the shipped one.
     ///
     /// # Errors
     /// An unknown name, or a folder whose files cannot be used.
     pub fn named(name: &str, blind_run: Option<&Path>) -> anyhow::Result<Self> {
+        if let Some(command) = name.strip_prefix(PREFIX) {
+            return Ok(Self::Program(Box::new(ProgramDriver::start(command)?)));
+        }
         let driver = match name {
             "scripted" => return Ok(Self::Scripted),
             "straight" => return Ok(Self::Straight),
@@ -29,7 +33,7 @@ impl Driver {
                 let names = Self::NAMES.join(", ");
                 anyhow::ensure!(
                     path.exists(),
-                    "no driver {folder:?}: allowed are {names}, or the folder of a run or driver"
+                    "no driver {folder:?}: allowed are {names}, the folder of a run or driver, or cmd:PROGRAM"
                 );
                 if !DriverSpec::read(path)?.percepts {
                     return Ok(Self::Odometry(Box::new(OdometryDriver::load(path)?)));
@@ -48,13 +52,17 @@ impl Driver {
         match self {
             Self::Learned(driver) | Self::Blind(driver) => driver.spec().fits(scenario),
             Self::Odometry(driver) => driver.spec().fits(scenario),
-            Self::Scripted | Self::Straight | Self::Random(_) => Ok(()),
+            Self::Scripted | Self::Straight | Self::Random(_) | Self::Program(_) => Ok(()),
         }
     }
 
     /// Which bounds of a scenario are for it; `None` for whoever looks through no camera.
     #[must_use]
     pub fn class(&self) -> Option<DriverClass> {
-        Some(self.learned()?.spec().class())
+        match self {
+            Self::Learned(driver) => Some(driver.spec().class()),
+            Self::Program(driver) => driver.needs_camera().then_some(DriverClass::Camera),
+            _ => None,
+        }
     }
 }

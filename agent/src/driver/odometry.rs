@@ -69,6 +69,12 @@ impl OdometryDriver {
         Self { odometer: Odometer::new(spec.memory, 0), policy, spec }
     }
 
+    /// The same driver with a memory of its own.
+    #[must_use]
+    pub fn twin(&self) -> Self {
+        Self::new(self.policy.clone(), self.spec)
+    }
+
     /// What it has learnt.
     #[must_use]
     pub fn policy(&self) -> &QNetwork {

@@ -41,6 +41,8 @@ pub struct CaseResult {
     pub family: String,
     /// Tells the cases of a family apart.
     pub name: String,
+    /// The file that it stands in, so that who reads the report finds it.
+    pub file: String,
     /// How long it took on the wall clock.
     pub seconds: f64,
     /// What became of it.
@@ -78,6 +80,7 @@ pub fn write_junit(path: &Path, suite_name: &str, cases: &[CaseResult]) -> Resul
         total = total.saturating_add(time);
         let mut test_case = TestCase::new(case.name.as_str(), status(&case.outcome));
         test_case.set_classname(case.family.as_str()).set_time(time);
+        test_case.extra.insert("file".into(), case.file.as_str().into());
         suite.add_test_case(test_case);
     }
     suite.set_time(total);
@@ -103,7 +106,7 @@ mod tests {
     use super::*;
 
     fn case(name: &str, seconds: f64, outcome: CaseOutcome) -> CaseResult {
-        CaseResult { family: "cut_in".into(), name: name.into(), seconds, outcome }
+        CaseResult { family: "cut_in".into(), name: name.into(), file: format!("cut_in/{name}.ron"), seconds, outcome }
     }
 
     #[test]
@@ -121,16 +124,16 @@ mod tests {
         let expected = r#"<?xml version="1.0" encoding="UTF-8"?>
 <testsuites name="roadproof" tests="4" failures="1" errors="1" time="1.750">
     <testsuite name="roadproof" tests="4" disabled="1" errors="1" failures="1" time="1.750">
-        <testcase name="smeared_lens" classname="cut_in" time="1.500">
+        <testcase name="smeared_lens" classname="cut_in" time="1.500" file="cut_in/smeared_lens.ron">
         </testcase>
-        <testcase name="night" classname="cut_in" time="0.250">
+        <testcase name="night" classname="cut_in" time="0.250" file="cut_in/night.ron">
             <failure message="min_ttc_s 0.9 &lt; 1.5">min_ttc_s 0.9 &lt; 1.5
 at step &lt;204&gt;</failure>
         </testcase>
-        <testcase name="bend" classname="cut_in" time="0.000">
+        <testcase name="bend" classname="cut_in" time="0.000" file="cut_in/bend.ron">
             <error message="bend.ron:3:1: no lane">bend.ron:3:1: no lane</error>
         </testcase>
-        <testcase name="wide" classname="cut_in" time="0.000">
+        <testcase name="wide" classname="cut_in" time="0.000" file="cut_in/wide.ron">
             <skipped message="another camera">another camera</skipped>
         </testcase>
     </testsuite>

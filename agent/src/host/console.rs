@@ -3,10 +3,24 @@
 //! A reader may leave at any moment (`roadproof replay | head -1`), so text is a courtesy beside files and exit code: a pipe that
 //! is closed ends it quietly. Nothing else in the program prints.
 
+use comfy_table::{ContentArrangement, Table};
 use std::fmt::{Display, Write as _};
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Columns of a narrow terminal, which every table fits into.
+pub const COLUMNS: usize = 80;
+
+/// A table that breaks its cells where it would be wider than [`COLUMNS`].
+#[must_use]
+pub fn table<T: ToString>(header: impl IntoIterator<Item = T>) -> Table {
+    let mut table = Table::new();
+    table.load_preset(comfy_table::presets::UTF8_FULL_CONDENSED);
+    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(COLUMNS as u16);
+    table.set_header(header.into_iter().map(|name| name.to_string()));
+    table
+}
 
 /// Standard output that takes no text; a full disk ends here.
 #[derive(Debug, thiserror::Error)]

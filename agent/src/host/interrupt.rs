@@ -1,14 +1,15 @@
 //! Signals that ask the program to end: the first asks the running stage to end at a clean point, the second ends the process.
 //!
-//! Ctrl-C, and what a cluster, a container or a terminal that closes sends. Stages poll [`Interrupt::requested`] between units of
+//! Ctrl-C, and what a cluster, a container or a terminal that closes sends; or a failure that has to end the work. Stages poll [`Interrupt::requested`] between units of
 //! work; what they save then is theirs.
 
 use crate::host::console;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
+use std::fmt::Display;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use thiserror::Error;
 
@@ -30,6 +31,21 @@ pub enum InterruptError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("stopped before it was done")]
 pub struct Stopped;
+
+/// Why the work of this process is given up, once it is.
+static GIVEN_UP: OnceLock<String> = OnceLock::new();
+
+/// Asks all work of this process to end at its next clean point, as a signal does, because of a failure in a place that cannot end
+/// it. The first reason stands.
+pub fn give_up(reason: &impl Display) {
+    let _ = GIVEN_UP.set(reason.to_string());
+}
+
+/// Why the work is given up, if it is.
+#[must_use]
+pub fn given_up() -> Option<&'static str> {
+    GIVEN_UP.get().map(String::as_str)
+}
 
 /// Tells whether the user wants the work to end; clones share the answer.
 #[derive(Clone, Debug)]
@@ -101,6 +117,7 @@ impl Interrupt {
     pub fn requested(&self) -> bool {
         match &self.source {
             Source::Never => false,
+            Source::Signals { .. } if given_up().is_some() => true,
             Source::Signals { requested, noted } => {
                 let requested = requested.load(Ordering::Relaxed);
                 if requested && !noted.swap(true, Ordering::Relaxed) {

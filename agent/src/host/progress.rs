@@ -40,7 +40,7 @@ pub struct LongWork {
 impl LongWork {
     /// Starts a stage of `total_units`; 0 where the amount is not known beforehand.
     ///
-    /// `unit_name` is a plural: `frames`, `steps`.
+    /// `unit_name` is a plural: `frames`, `steps`; empty where the units are of no interest but as a share of the whole.
     pub fn start(name: &str, total_units: u64, unit_name: &str) -> Self {
         let bar = bar_on_terminal(name, total_units);
         let mut stage = Self {
@@ -107,7 +107,7 @@ impl LongWork {
                 bar.set_position(done);
                 bar.set_message(figures);
             }
-            None => note(format_args!("{}: {figures}", self.amount.stage)),
+            None => note(format_args!("{}: {}{figures}", self.amount.stage, self.amount.percent())),
         }
     }
 
@@ -151,7 +151,7 @@ fn bar_on_terminal(name: &str, total_units: u64) -> Option<ProgressBar> {
         return None;
     }
     let template = match length {
-        Some(_) => "{prefix} [{bar:20}] {elapsed_precise} {wide_msg}",
+        Some(_) => "{prefix} [{bar:16}] {percent} % {wide_msg}",
         None => "{prefix} {spinner} {elapsed_precise} {wide_msg}",
     };
     let style = ProgressStyle::with_template(template).expect("the template is a constant");
@@ -181,31 +181,40 @@ impl Amount {
         let (stage, unit_name) = (&self.stage, &self.unit_name);
         match self.total {
             0 => format!("{stage}: started"),
+            _ if unit_name.is_empty() => format!("{stage}: started"),
             total => format!("{stage}: started, {total} {unit_name}"),
         }
     }
 
-    fn figures(&self, elapsed: Duration, limit: Option<Duration>, message: impl Display) -> String {
-        let percent = match self.total {
+    /// The share that is done, as what a line begins with; nothing where the amount is not known.
+    fn percent(&self) -> String {
+        match self.total {
             0 => String::new(),
-            total => format!(" ({} %)", self.done as u128 * 100 / u128::from(total)),
-        };
-        let mut parts = vec![format!("{}{percent}", self.counted())];
-        parts.extend(self.rate(elapsed).map(|rate| self.rate_in_words(rate)));
-        let left = self.time_left(elapsed, limit);
-        parts.extend(left.map(|left| {
+            total => format!("{} %, ", self.done as u128 * 100 / u128::from(total)),
+        }
+    }
+
+    /// What people wait for first: what a narrow terminal cuts off is the count.
+    fn figures(&self, elapsed: Duration, limit: Option<Duration>, message: impl Display) -> String {
+        let left = self.time_left(elapsed, limit).map(|left| {
             let whole = elapsed.saturating_add(left).as_secs_f64();
             let later = Duration::try_from_secs_f64(self.later_times * whole).unwrap_or(Duration::MAX);
             match self.later.saturating_add(later) {
                 Duration::ZERO => format!("{} left", in_words(left)),
                 later => format!("{} left, {} of the run", in_words(left), in_words(left.saturating_add(later))),
             }
-        }));
-        joined(parts, message)
+        });
+        let mut parts = vec![left.unwrap_or_default(), message.to_string()];
+        if !self.unit_name.is_empty() {
+            parts.push(self.counted());
+            parts.extend(self.rate(elapsed).map(|rate| self.rate_in_words(rate)));
+        }
+        joined(parts, "")
     }
 
     fn last_line(&self, elapsed: Duration, summary: impl Display) -> String {
-        let rate = self.rate(elapsed).map(|rate| format!(" ({})", self.rate_in_words(rate))).unwrap_or_default();
+        let rate = self.rate(elapsed).filter(|_| !self.unit_name.is_empty());
+        let rate = rate.map(|rate| format!(" ({})", self.rate_in_words(rate))).unwrap_or_default();
         let (stage, counted) = (&self.stage, self.counted());
         let ended = format!("{stage}: {counted} in {}{rate}", in_words(elapsed));
         joined(vec![ended], summary)
@@ -214,6 +223,7 @@ impl Amount {
     fn counted(&self) -> String {
         let (done, unit_name) = (self.done, &self.unit_name);
         match self.total {
+            total if unit_name.is_empty() => format!("{} %", done as u128 * 100 / u128::from(total.max(1))),
             total if total == 0 || total == done => format!("{done} {unit_name}"),
             total => format!("{done} of {total} {unit_name}"),
         }
@@ -296,28 +306,36 @@ mod tests {
     #[test]
     fn a_line_tells_rate_and_time_left() {
         let line = amount(1000, 0, 250).figures(s(100), None, format_args!("loss {:.2}", 0.5));
-        let expected = "250 of 1000 frames (25 %), 2.5 frames/s, 5 min 00 s left, loss 0.50";
+        let expected = "5 min 00 s left, loss 0.50, 250 of 1000 frames, 2.5 frames/s";
         assert_eq!(line, expected);
+    }
+
+    #[test]
+    fn units_of_no_interest_are_a_share() {
+        let drive = |done| Amount { unit_name: String::new(), ..amount(100, 0, done) };
+        assert_eq!(drive(0).first_line(), "collect: started");
+        assert_eq!(drive(25).percent() + &drive(25).figures(s(10), None, ""), "25 %, 30 s left");
+        assert_eq!(drive(40).last_line(s(4), "off the road"), "collect: 40 % in 4.0 s, off the road");
     }
 
     #[test]
     fn what_was_done_before_does_not_count_as_speed() {
         let line = amount(1000, 900, 950).figures(s(10), None, "");
-        assert_eq!(line, "950 of 1000 frames (95 %), 5.0 frames/s, 10 s left");
+        assert_eq!(line, "10 s left, 950 of 1000 frames, 5.0 frames/s");
     }
 
     #[test]
     fn what_comes_after_the_stage_is_added() {
         let line = Amount { later: s(50), ..amount(1000, 0, 250) }.figures(s(100), None, "");
-        assert_eq!(line, "250 of 1000 frames (25 %), 2.5 frames/s, 5 min 00 s left, 5 min 50 s of the run");
+        assert_eq!(line, "5 min 00 s left, 5 min 50 s of the run, 250 of 1000 frames, 2.5 frames/s");
         let line = Amount { later: s(50), ..amount(1000, 0, 250) }.figures(s(100), Some(s(108)), "");
-        assert_eq!(line, "250 of 1000 frames (25 %), 2.5 frames/s, 8.0 s left, 58 s of the run");
+        assert_eq!(line, "8.0 s left, 58 s of the run, 250 of 1000 frames, 2.5 frames/s");
     }
 
     #[test]
     fn stages_of_which_only_the_relation_is_known_are_added() {
         let line = Amount { later_times: 0.5, ..amount(1000, 0, 250) }.figures(s(100), None, "");
-        assert_eq!(line, "250 of 1000 frames (25 %), 2.5 frames/s, 5 min 00 s left, 8 min 20 s of the run");
+        assert_eq!(line, "5 min 00 s left, 8 min 20 s of the run, 250 of 1000 frames, 2.5 frames/s");
     }
 
     #[test]
@@ -335,7 +353,7 @@ mod tests {
     #[test]
     fn an_unknown_total_is_left_out() {
         assert_eq!(amount(0, 0, 0).first_line(), "collect: started");
-        assert_eq!(amount(0, 0, 7).figures(s(0), Some(s(7200)), ""), "7 frames, 2 h 00 min left");
+        assert_eq!(amount(0, 0, 7).figures(s(0), Some(s(7200)), ""), "2 h 00 min left, 7 frames");
     }
 
     #[test]

@@ -61,7 +61,8 @@ impl Agenda {
             let left_out = DRIVE_ATTACKS.len().saturating_sub(OF_EACH_KIND.len() + plan.strongest_attacks);
             costs.push((Stage::Recheck, (plan.rechecked_drives.min(attacked_drives) * left_out) as f64 * steps));
             costs.extend((0..plan.doublings).map(|number| {
-                let walks = attacked * (plan.doubled_attacks * (plan.doubling_starts >> number).max(1)) as f64;
+                let halved = |first: usize| (first >> number).max(1);
+                let walks = attacked * (halved(plan.doubled_attacks) * halved(plan.doubling_starts)) as f64;
                 let steps = with_steps(plan.drive_steps << (number + 1));
                 (Stage::Doubling(number), walks * steps * CHANGED.powi(number as i32))
             }));

@@ -3,7 +3,7 @@
 use crate::drive::evaluate::ComfortLogs;
 use crate::drive::result::{bounds_broken, broken_most};
 use crate::drive::rollout::Rollout;
-use crate::driver::LearnedDriver;
+use crate::driver::Driver;
 use crate::host::threads::all_cores;
 use crate::robustness::drives::FamilyDrive;
 use crate::robustness::kept::Failure;
@@ -53,13 +53,9 @@ pub struct CleanDrivingTotals {
 ///
 /// # Errors
 /// [`FleetError`] for a drive that cannot be built.
-pub(super) fn drive(
-    driver: &LearnedDriver,
-    drives: Vec<(String, FamilyDrive)>,
-) -> Result<Vec<CleanDriving>, FleetError> {
-    let mut driver = driver.twin();
+pub(super) fn drive(driver: &mut Driver, drives: Vec<(String, FamilyDrive)>) -> Result<Vec<CleanDriving>, FleetError> {
     let scenarios = drives.iter().map(|(_, drive)| drive.scenario.clone()).collect();
-    let mut rollout = Rollout::start(scenarios, &mut driver, all_cores())?;
+    let mut rollout = Rollout::start(scenarios, driver, all_cores())?;
     let mut logs = ComfortLogs::start(rollout.seen());
     loop {
         let running = rollout.running();

@@ -7,7 +7,7 @@
 use super::plan::{Part, Plan};
 use crate::drive::library::says_nothing;
 use crate::drive::replay::Case;
-use crate::driver::DriverSpec;
+use crate::driver::Driver;
 use crate::host::console::note;
 use roadproof_sim::clock::Span;
 use roadproof_sim::fault::{Fault, FaultKind, Perturbation, Severity};
@@ -51,7 +51,7 @@ impl Library {
     ///
     /// # Errors
     /// The first scenario file that cannot be read, with line and column.
-    pub fn read(driver: &DriverSpec, plan: &Plan) -> anyhow::Result<Self> {
+    pub fn read(driver: &Driver, plan: &Plan) -> anyhow::Result<Self> {
         let (mut families, mut skipped): (Vec<Family>, _) = (Vec::new(), Vec::new());
         // Single decisions are taken from held-out roads alone.
         let wanted = plan.scenarios.as_deref().filter(|_| plan.makes(Part::Faults) || plan.makes(Part::Attacks));
@@ -156,10 +156,10 @@ pub(super) fn emptied(road: FamilyDrive) -> FamilyDrive {
 }
 
 /// Why a driver cannot drive a file, or why nothing would come of it.
-fn unfit(case: &Case, driver: &DriverSpec) -> Option<String> {
+fn unfit(case: &Case, driver: &Driver) -> Option<String> {
     let scenario = &case.scenario;
     let own_faults = !scenario.perturbations.is_empty() || scenario.recorded.is_some();
-    says_nothing(case, driver.fits(scenario), Some(driver.class()))
+    says_nothing(case, driver.fits(scenario), driver.class())
         .or_else(|| own_faults.then(|| "it has faults of its own".to_owned()))
 }
 
@@ -173,15 +173,14 @@ pub(super) fn with_fault(scenario: &Scenario, kind: FaultKind, severity: Severit
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::driver::LearnedDriver;
     use std::path::Path;
 
     #[test]
     fn files_that_say_nothing_of_a_driver_are_left_out_with_the_reason() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
         let plan = Plan { scenarios: Some(folder), ..Plan::standard() };
-        let hardened = LearnedDriver::hardened().expect("it is built in");
-        let library = Library::read(hardened.spec(), &plan).expect("files that can be read");
+        let hardened = Driver::named("hardened", None).expect("it is built in");
+        let library = Library::read(&hardened, &plan).expect("files that can be read");
         let reason = |file: &str| {
             let skipped = library.skipped.iter().find(|skipped| skipped.file.ends_with(file));
             skipped.unwrap_or_else(|| panic!("{file} is not left out")).reason.as_str()
@@ -194,8 +193,8 @@ mod tests {
     #[test]
     fn a_folder_that_is_not_there_is_said_to_be_left_out() {
         let plan = Plan { scenarios: Some("no/such/folder".into()), ..Plan::standard() };
-        let hardened = LearnedDriver::hardened().expect("it is built in");
-        let skipped = |plan: &Plan| Library::read(hardened.spec(), plan).expect("nothing to read").skipped;
+        let hardened = Driver::named("hardened", None).expect("it is built in");
+        let skipped = |plan: &Plan| Library::read(&hardened, plan).expect("nothing to read").skipped;
         let told = skipped(&plan);
         assert!(
             told.len() == 1 && told[0].file == "no/such/folder" && told[0].reason.contains("--scenarios FOLDER"),

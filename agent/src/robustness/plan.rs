@@ -48,13 +48,14 @@ pub struct Plan {
     /// # Source
     /// Most of the effort for the most promising: successive halving, Jamieson and Talwalkar 2016, arXiv:1502.07943.
     pub trial_steps: usize,
-    /// The strongest attacks of each drive in that trial, which are run with every budget.
+    /// The strongest attacks of each drive in that trial, which are run with every budget; with larger ones than that of reference the
+    /// strongest alone where it leaves next to nothing already.
     pub strongest_attacks: usize,
     /// Steps of these, and of one of each kind of method on every drive.
     pub drive_steps: usize,
     /// Drives on which every attack is run with these steps, to see whether the trial left out what would have been stronger.
     pub rechecked_drives: usize,
-    /// The strongest attacks of each drive whose steps are doubled.
+    /// The strongest attacks of each drive whose steps are doubled the first time; half as many each time after.
     pub doubled_attacks: usize,
     /// How often they are doubled at most, on those drives on which the last doubling found more.
     pub doublings: usize,

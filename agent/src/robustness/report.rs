@@ -112,15 +112,20 @@ pub struct Headline {
 /// # Errors
 /// What cannot be read or built, in one message.
 pub fn measure(
-    driver: &LearnedDriver,
+    driver: &mut Driver,
     about: About,
     plan: &Plan,
     interrupt: &Interrupt,
 ) -> anyhow::Result<Option<Report>> {
     plan.check().map_err(anyhow::Error::msg)?;
+    anyhow::ensure!(
+        driver.learned().is_some() || plan.only == Some(Part::Faults),
+        "a {} driver has no gradients to attack: of it faults alone can be measured",
+        driver.name()
+    );
     let mut clock = Clock { since: Instant::now(), parts: BTreeMap::new() };
-    let library = Library::read(driver.spec(), plan)?;
-    let camera = driver.spec().camera;
+    let library = Library::read(driver, plan)?;
+    let camera = driver.learned().map_or(plan.drive.camera, |driver| driver.spec().camera);
     let mut report = Report::empty(about, plan, (camera.width_px, camera.height_px));
     let (families, drives) = (library.under_faults(plan), library.under_attack(plan));
     let agenda = Agenda::of(plan, families.iter().map(|family| family.drives.len()).sum(), drives.len());
@@ -143,14 +148,14 @@ pub fn measure(
         report.matrix = Some(matrix);
         clock.note("moments");
     }
-    if plan.makes(Part::Attacks) {
+    if let Some(driver) = driver.learned().filter(|_| plan.makes(Part::Attacks)) {
         let Some(attacked) = closed_loop::measure(driver, &drives, plan, &agenda, interrupt)? else { return Ok(None) };
         report.checks.push(nothing_stronger_is_left_out(DRIVE_ATTACKS.len(), attacked.recheck.as_ref()));
         report.checks.push(doubling_changes_no_drive(drives.len(), &attacked.doublings));
         report.attacked_drives = Some(attacked);
         clock.note("attack_drives");
     }
-    if plan.makes(Part::Decisions) {
+    if let Some(driver) = driver.learned().filter(|_| plan.makes(Part::Decisions)) {
         if report.attack_decisions(driver, interrupt)?.is_none() {
             return Ok(None);
         }
@@ -163,9 +168,8 @@ pub fn measure(
 }
 
 /// Of how many scenario files a driver keeps the bounds; `None` if somebody interrupted.
-fn count_library(driver: &LearnedDriver, folder: &Path, interrupt: &Interrupt) -> anyhow::Result<Option<LibraryCount>> {
-    let twin = || Driver::Learned(Box::new(driver.twin()));
-    ScenarioLibrary::read(folder, &twin())?.count(|| Ok(twin()), all_cores(), interrupt)
+fn count_library(driver: &Driver, folder: &Path, interrupt: &Interrupt) -> anyhow::Result<Option<LibraryCount>> {
+    ScenarioLibrary::read(folder, driver)?.count(|| Ok(driver.again()?), all_cores(), interrupt)
 }
 
 /// Measures the parts of the report, for display only.

@@ -62,7 +62,11 @@ impl FromStr for Assignment {
         if !path.iter().all(is_name) || value.trim().is_empty() {
             return Err(shape());
         }
-        Ok(Self { path, value: value.trim().to_owned() })
+        let value = value.trim();
+        if let Err(error) = ron::value::RawValue::from_ron(value) {
+            return Err(format!("{value:?} is no value in RON: {}", error.code));
+        }
+        Ok(Self { path, value: value.to_owned() })
     }
 }
 

@@ -171,7 +171,7 @@ impl Run<'_> {
         let name = self.folder.root().display().to_string();
         let EvaluateSettings { roads, seed, split } = settings.evaluate;
         Ok(About {
-            driver: Some(AboutDriver { name, weights, parent }),
+            driver: Some(AboutDriver { name, weights, parent, knows_the_truth: false }),
             roads: Some(AboutRoads { split, seed, roads }),
             settings: Some(as_written(settings)?),
             ..About::this(RESULT_FORMAT)

@@ -1,5 +1,6 @@
 //! What a fleet shows after a decision, in buffers that the caller owns, and how they are cut for those who fill them.
 
+use crate::camera::CameraSettings;
 use crate::outcome::measures::Measures;
 use crate::outcome::score::Score;
 use crate::outcome::verdict::Verdict;
@@ -33,6 +34,8 @@ pub struct Observations {
     pub decision_s: Vec<f32>,
     /// The ego's car: whoever turns an angle or an acceleration into controls asks it what they do.
     pub vehicles: Vec<VehicleSettings>,
+    /// The camera that the frames are of; all have the same size.
+    pub cameras: Vec<CameraSettings>,
     pixels: usize,
 }
 
@@ -50,6 +53,7 @@ impl Observations {
             scores: vec![Score::default(); worlds],
             decision_s: vec![0.0; worlds],
             vehicles: vec![VehicleSettings::default(); worlds],
+            cameras: vec![CameraSettings::default(); worlds],
             pixels,
         }
     }
@@ -91,6 +95,7 @@ pub(super) struct ShardView<'a> {
     pub scores: &'a mut [Score],
     pub decision_s: &'a mut [f32],
     pub vehicles: &'a mut [VehicleSettings],
+    pub cameras: &'a mut [CameraSettings],
 }
 
 impl ShardView<'_> {
@@ -106,6 +111,7 @@ impl ShardView<'_> {
             scores: self.scores,
             decision_s: self.decision_s,
             vehicles: self.vehicles,
+            cameras: self.cameras,
         }
     }
 }
@@ -124,6 +130,7 @@ pub(super) fn split<'a>(seen: &'a mut Observations, sizes: &[usize]) -> Vec<Shar
         scores: &mut seen.scores,
         decision_s: &mut seen.decision_s,
         vehicles: &mut seen.vehicles,
+        cameras: &mut seen.cameras,
     };
     sizes
         .iter()
@@ -138,6 +145,7 @@ pub(super) fn split<'a>(seen: &'a mut Observations, sizes: &[usize]) -> Vec<Shar
             scores: cut(&mut rest.scores, size),
             decision_s: cut(&mut rest.decision_s, size),
             vehicles: cut(&mut rest.vehicles, size),
+            cameras: cut(&mut rest.cameras, size),
         })
         .collect()
 }

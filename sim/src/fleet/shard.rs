@@ -91,8 +91,9 @@ impl Shard {
         view.scores[into] = scoring.0.score(measures, verdict);
         view.decision_s[into] = fixed.clock().decision_s();
         view.vehicles[into] = fixed.scenario.ego.vehicle;
-        let Some(canvas) = canvas else { return };
         let camera = &fixed.scenario.camera;
+        view.cameras[into] = *camera;
+        let Some(canvas) = canvas else { return };
         let pixels = camera.pixels();
         let at = pixels * into;
         let mut frame = Frame {

@@ -103,7 +103,7 @@ impl ExpectBy {
 }
 
 /// When and where something was measured in a drive.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Moment {
     /// Time of the drive.
     pub time_s: f32,
@@ -114,7 +114,7 @@ pub struct Moment {
 }
 
 /// The measure of a drive that came closest to its bound.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Closest {
     /// Name of the bound.
     pub name: &'static str,

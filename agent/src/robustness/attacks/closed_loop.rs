@@ -88,6 +88,9 @@ pub(in crate::robustness) const ALL_DRIVES: &str = "all drives";
 /// Name of the group of drives without other cars.
 pub(in crate::robustness) const EMPTY_ROADS: &str = "empty roads";
 const WITH_CARS: &str = "roads with other cars";
+/// Where an attack leaves no more of a drive than this share of its clean score, a larger budget is not worth several attacks: what
+/// the smaller one left counts in it.
+const NEXT_TO_NOTHING: f32 = 0.1;
 
 /// Attacks the drives; `None` if somebody interrupted.
 ///
@@ -143,7 +146,10 @@ fn attack(targets: &Targets<'_>, clean: &[Driven], plan: &Plan) -> Result<Option
     let of_each_kind = |attack: &DrivePlan| OF_EACH_KIND.contains(&attack.name);
     let in_earnest = |runs: &[Run], eps_levels| {
         let walks = Walks { steps: plan.drive_steps, starts: 1, number: 0 };
-        let strongest = strongest_orders(runs, &all, plan.strongest_attacks, (reference, eps_levels), walks);
+        let left = worst(clean, runs, reference);
+        let is_gone = |drive: usize| left[drive].driving_score <= NEXT_TO_NOTHING * clean[drive].driving_score;
+        let count = |drive| if eps_levels > reference && is_gone(drive) { 1 } else { plan.strongest_attacks };
+        let strongest = strongest_orders(runs, &all, count, (reference, eps_levels), walks);
         let kinds = DRIVE_ATTACKS.into_iter().filter(of_each_kind);
         let kinds = kinds.map(|attack| with(eps_levels, plan.drive_steps, attack));
         kinds.chain(strongest.into_iter().filter(|order| !of_each_kind(&order.attack))).collect::<Vec<Order>>()

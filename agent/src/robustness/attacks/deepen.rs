@@ -29,19 +29,20 @@ pub struct MoreEffort {
     pub most_lost: f32,
 }
 
-/// The strongest attacks of many steps of each drive with a budget, as orders: one for each attack, of all drives it is for. One step
-/// cannot be doubled, and tries that follow no gradient are weak however many there are.
+/// The strongest attacks of many steps of each drive with a budget, so many of them as `count` says of the drive, as orders: one for
+/// each attack, of all drives it is for. One step cannot be doubled, and tries that follow no gradient are weak however many there are.
 pub(in crate::robustness) fn strongest_orders(
     runs: &[Run],
     drives: &[usize],
-    count: usize,
+    count: impl Fn(usize) -> usize,
     (ranked_at, eps_levels): (u8, u8),
     walks: Walks,
 ) -> Vec<Order> {
     let of_many_steps = || DRIVE_ATTACKS.into_iter().filter(|attack| attack.method.is_iterative());
     let strongest = drives.iter().map(|&drive| {
         let ranked = ranked(runs, drive, ranked_at).into_iter();
-        let names = ranked.filter(|name| of_many_steps().any(|attack| attack.name == *name)).take(count).collect();
+        let names =
+            ranked.filter(|name| of_many_steps().any(|attack| attack.name == *name)).take(count(drive)).collect();
         (drive, names)
     });
     let strongest: Vec<(usize, Vec<&str>)> = strongest.collect();
@@ -97,10 +98,11 @@ pub(in crate::robustness) fn deepen(
             break;
         }
         steps *= 2;
-        // As dear each time: twice the steps from half the starts.
-        let starts = (plan.doubling_starts >> (number - 1)).max(1);
-        let walks = Walks { steps, starts, number };
-        let orders = strongest_orders(runs, &drives, plan.doubled_attacks, (eps_levels, eps_levels), walks);
+        // No dearer each time: twice the steps of half the attacks from half the starts.
+        let halved = |first: usize| (first >> (number - 1)).max(1);
+        let walks = Walks { steps, starts: halved(plan.doubling_starts), number };
+        let count = |_| halved(plan.doubled_attacks);
+        let orders = strongest_orders(runs, &drives, count, (eps_levels, eps_levels), walks);
         let before = worst(clean, runs, eps_levels);
         let stage = Stage::Doubling(doublings.len());
         let Some(found) = targets.run(stage, &format!("attack with {steps} steps"), &orders)? else { return Ok(None) };
@@ -159,7 +161,7 @@ mod tests {
             run("noise", 2, &[(0, Arrived, 95.0), (1, Arrived, 10.0)]),
         ];
         let walks = Walks { steps: 6, starts: 2, number: 1 };
-        let orders = strongest_orders(&runs, &[0, 1], 1, (2, 4), walks);
+        let orders = strongest_orders(&runs, &[0, 1], |_| 1, (2, 4), walks);
         let of = |name: &str| orders.iter().find(|order| order.attack.name == name).map(|order| &order.drives[..]);
         assert_eq!([of("apgd"), of("pgd"), of("noise")], [Some(&[1][..]), Some(&[0][..]), None]);
         assert!(orders.iter().all(|order| (order.eps_levels, order.walks) == (4, walks)));

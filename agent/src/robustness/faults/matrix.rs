@@ -8,7 +8,7 @@ use crate::about::as_text;
 use crate::attack::found::KEPT;
 use crate::drive::interval::Estimate;
 use crate::drive::rollout::{DriveEnd, drive_many};
-use crate::driver::LearnedDriver;
+use crate::driver::Driver;
 use crate::host::interrupt::Interrupt;
 use crate::host::progress::LongWork;
 use crate::host::threads::all_cores;
@@ -132,7 +132,7 @@ pub struct SeverityResult {
 /// # Errors
 /// [`FleetError`] for a drive that cannot be built.
 pub(in crate::robustness) fn measure(
-    driver: &LearnedDriver,
+    driver: &mut Driver,
     families: &[Family],
     plan: &Plan,
     later: f64,

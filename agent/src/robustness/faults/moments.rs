@@ -1,7 +1,7 @@
 //! The worst moments: drives that a weak fault ended, with what the driver saw just before.
 
 use crate::drive::rollout::drive_recorded;
-use crate::driver::LearnedDriver;
+use crate::driver::Driver;
 use crate::robustness::drives::{Family, with_fault};
 use crate::robustness::faults::matrix::{ALL, Matrix};
 use crate::robustness::plan::Plan;
@@ -90,7 +90,7 @@ fn candidates(matrix: &Matrix) -> Vec<Candidate> {
 /// # Errors
 /// [`FleetError`] for a drive that cannot be built.
 pub(in crate::robustness) fn collect(
-    driver: &LearnedDriver,
+    driver: &mut Driver,
     families: &[Family],
     matrix: &Matrix,
     plan: &Plan,
@@ -100,7 +100,7 @@ pub(in crate::robustness) fn collect(
 }
 
 fn moment(
-    driver: &LearnedDriver,
+    driver: &mut Driver,
     families: &[Family],
     matrix: &Matrix,
     candidate: &Candidate,
@@ -109,7 +109,7 @@ fn moment(
     let clean = &families[family].drives[drive];
     let scenario = with_fault(&clean.scenario, kind, severity);
     let mut frames: Vec<Vec<u8>> = Vec::new();
-    let faulty = drive_recorded(scenario, &mut driver.twin(), |episode| frames.push(episode.rgb().to_vec()))?;
+    let faulty = drive_recorded(scenario, driver, |episode| frames.push(episode.rgb().to_vec()))?;
     let mut twin = Episode::new(clean.scenario.clone())?;
     let mut views = Vec::new();
     for (step, (frame, controls)) in frames.iter().zip(faulty.trace().controls()).enumerate() {

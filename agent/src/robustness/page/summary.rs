@@ -1,5 +1,6 @@
 //! The report in a few lines, for a terminal: beside each figure that flatters the one that does not.
 
+use crate::host::console;
 use crate::robustness::attacks::checklist::CheckVerdict;
 use crate::robustness::attacks::closed_loop::{ClosedLoop, Group};
 use crate::robustness::attacks::examine::OpenLoop;
@@ -107,10 +108,9 @@ fn attacked(drives: &ClosedLoop) -> Vec<String> {
 
 /// What attacks leave of some drives, budget by budget.
 fn table(group: &Group) -> comfy_table::Table {
-    let mut table = comfy_table::Table::new();
     let header =
         ["grey levels", "score", "kept", "broken", "collisions", "off the road", "blocked or late", "slowest arrival"];
-    table.load_preset(comfy_table::presets::UTF8_FULL_CONDENSED).set_header(header);
+    let mut table = console::table(header);
     for point in &group.points {
         let shares = [point.kept, point.broken, point.collisions, point.off_road, point.blocked_or_late].map(share);
         let first = [point.eps_levels.to_string(), score(point.driving_score)];
