@@ -8,6 +8,8 @@
 //! # Source
 //! MCAP, <https://mcap.dev/spec>; pictures are `foxglove.CompressedImage`, everything is JSON under a JSON schema.
 
+mod schema;
+
 use crate::about::About;
 use crate::driver::Driver;
 use crate::formats::pictures::{base64, png_bytes};
@@ -19,6 +21,7 @@ use mcap::{Attachment, Summary, WriteOptions, Writer};
 use roadproof_env::reward::RewardSettings;
 use roadproof_sim::fault::Recorded;
 use roadproof_sim::{Controls, Scenario, Trace};
+use schema::{Topic, schema};
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -36,13 +39,6 @@ const RECORDED: &str = "recorded.perturbation";
 const FORMAT: u32 = 1;
 /// Name of the metadata record.
 const ABOUT: &str = "roadproof";
-
-/// A topic: its name, its schema, and its fields with their kind and what they are.
-struct Topic {
-    name: &'static str,
-    schema: &'static str,
-    fields: &'static [(&'static str, &'static str, &'static str)],
-}
 
 const IMAGE_FIELDS: &[(&str, &str, &str)] = &[
     ("timestamp", "time", "time of the drive"),
@@ -188,28 +184,6 @@ fn attach(
 ) -> Result<(), mcap::McapError> {
     let (name, media_type) = (name.to_owned(), media_type.to_owned());
     writer.attach(&Attachment { log_time: 0, create_time: 0, name, media_type, data: Cow::Borrowed(data) })
-}
-
-/// The schema of a topic; readers ask for what is inside of objects and arrays.
-fn schema(topic: &Topic, reward_terms: &[&str]) -> String {
-    let field = |&(name, kind, words): &(&str, &str, &str)| {
-        let mut field = match kind {
-            "time" => json!({ "type": "object", "properties": {
-                "sec": { "type": "integer" }, "nsec": { "type": "integer" },
-            }}),
-            "base64" => json!({ "type": "string", "contentEncoding": "base64" }),
-            "array" => json!({ "type": "array", "items": { "type": "number" } }),
-            "terms" => {
-                let terms = reward_terms.iter().map(|term| ((*term).to_owned(), json!({ "type": "number" })));
-                json!({ "type": "object", "properties": terms.collect::<Map<_, _>>() })
-            }
-            plain => json!({ "type": plain }),
-        };
-        field["description"] = json!(words);
-        (name.to_owned(), field)
-    };
-    let properties: Map<String, Value> = topic.fields.iter().map(field).collect();
-    json!({ "title": topic.schema, "type": "object", "properties": properties }).to_string()
 }
 
 /// What a moment says on each of [`TOPICS`].
