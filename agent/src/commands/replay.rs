@@ -55,7 +55,7 @@ pub(super) struct Arguments {
     /// Film each case that fails into this folder, as mp4; needs a program built with its window.
     #[arg(long, value_name = "FOLDER")]
     film: Option<PathBuf>,
-    /// Write one MCAP file per case into this folder: frames, truth, what was perceived, Q-values, controls and rewards.
+    /// Write one MCAP file per case into this folder: frames, truth, percepts, Q-values, controls, rewards and the scene.
     #[arg(long, value_name = "FOLDER")]
     mcap: Option<PathBuf>,
     /// Write one trace file per case into this folder.

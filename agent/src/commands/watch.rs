@@ -35,7 +35,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "RUN")]
     train: Option<PathBuf>,
     /// Make a film instead of opening a window: a file ending in .mp4 or .gif, or a folder for PNG pictures. A file ending in .png
-    /// gets the last picture alone, one in .mcap the drive itself: frames, truth, what was perceived, Q-values, controls, rewards.
+    /// gets the last picture alone, one in .mcap the drive itself: frames, truth, percepts, Q-values, controls, rewards, the scene.
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
     /// Length of the film, which ends a second after the drive does at the latest; a single picture is taken at its end

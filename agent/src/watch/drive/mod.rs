@@ -8,7 +8,7 @@
 pub mod mcap;
 mod moment;
 
-pub use moment::{BoxInFrame, Moment, Pose};
+pub use moment::{BoxInFrame, Moment, Pose, lane_centre_m};
 
 use crate::attack::end_to_end::EndToEnd;
 use crate::driver::{Driver, Drives, LearnedDriver, Thought};

@@ -60,6 +60,13 @@ impl Pose {
     }
 }
 
+/// Where the centre of a lane runs, to the left of the car's axis, this far ahead of the car's middle; the lane is given by the
+/// car's offset in it, its heading against it, and its curvature.
+#[must_use]
+pub fn lane_centre_m([offset_m, heading_rad, curvature_per_m]: [f32; 3], ahead_m: f32) -> f32 {
+    -offset_m - heading_rad * ahead_m + 0.5 * curvature_per_m * ahead_m * ahead_m
+}
+
 /// The pixels of one car.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BoxInFrame {

@@ -2,7 +2,7 @@
 //! what its decision hangs on.
 
 use crate::formats::pictures::{Picture, class_colour};
-use crate::watch::drive::Moment;
+use crate::watch::drive::{Moment, lane_centre_m};
 use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::prelude::{Drawable, Point, Primitive, RgbColor, Size};
 use embedded_graphics::primitives::{Line, PrimitiveStyle, Rectangle};
@@ -110,7 +110,7 @@ impl Overlay<'_> {
     /// Both borders of a lane with this offset, heading and curvature.
     fn draw_lane(&self, picture: &mut Picture, lane: [f32; 3], colour: Rgb888) {
         for side in [-0.5, 0.5] {
-            let at = |ahead_m: f32| [ahead_m, centre(lane, ahead_m) + side * LANE_WIDTH_M, 0.0];
+            let at = |ahead_m: f32| [ahead_m, lane_centre_m(lane, ahead_m) + side * LANE_WIDTH_M, 0.0];
             let stretch = LANE_M.1 - LANE_M.0;
             let points = (0..=40).map(|step| at(LANE_M.0 + stretch * (step as f32 / 40.0)));
             self.draw_line(picture, points, colour);
@@ -120,7 +120,7 @@ impl Overlay<'_> {
     /// The rear of a car this far ahead in the lane.
     fn draw_lead(&self, picture: &mut Picture, lane: [f32; 3], gap_m: f32) {
         let ahead_m = gap_m + 0.5 * self.ego_length_m;
-        let middle_m = centre(lane, ahead_m);
+        let middle_m = lane_centre_m(lane, ahead_m);
         let corner = |side: f32, up_m: f32| [ahead_m, middle_m + side * 0.5 * CAR_M.0, up_m];
         let corners = [corner(-1.0, 0.0), corner(1.0, 0.0), corner(1.0, CAR_M.1), corner(-1.0, CAR_M.1)];
         self.draw_line(picture, corners.into_iter().chain([corners[0]]), BELIEF);
@@ -154,11 +154,6 @@ impl Overlay<'_> {
         let within = column.abs().max(row.abs()) < 10_000.0;
         within.then(|| Point::new((column * scale) as i32, (row * scale) as i32))
     }
-}
-
-/// Offset of a lane's centre from the car's axis, this far ahead.
-fn centre([offset_m, heading_rad, curvature_per_m]: [f32; 3], ahead_m: f32) -> f32 {
-    -offset_m - heading_rad * ahead_m + 0.5 * curvature_per_m * ahead_m * ahead_m
 }
 
 /// The colour of one of perception's classes; the sky stays as it is.
@@ -225,7 +220,7 @@ mod tests {
         let ahead_m = moment.measures.gap_m.expect("a gap") + 0.5 * 4.3;
         let measures = &moment.measures;
         let lane = [measures.lane_offset_m, measures.heading_rad, measures.curvature_per_m];
-        let foot = overlay.project([ahead_m, centre(lane, ahead_m) + 0.9, 0.0]).expect("in view");
+        let foot = overlay.project([ahead_m, lane_centre_m(lane, ahead_m) + 0.9, 0.0]).expect("in view");
         assert!((foot.x - 4 * i32::from(found.from[0])).abs() <= 6, "{foot} {found:?}");
         assert!((foot.y - 4 * (i32::from(found.to[1]) + 1)).abs() <= 8, "{foot} {found:?}");
     }

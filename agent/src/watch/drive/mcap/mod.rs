@@ -5,8 +5,15 @@
 //! played is the simulation itself, not its pictures. Messages are JSON and frames PNG rather than protobuf: no code
 //! generator, and readable with any tool.
 //!
+//! What the driver got, made of it and did is here; what tools show in space is in `scene`, made of `primitive`s; what messages
+//! look like is in `schema`.
+//!
 //! # Source
-//! MCAP, <https://mcap.dev/spec>; pictures are `foxglove.CompressedImage`, everything is JSON under a JSON schema.
+//! MCAP, <https://mcap.dev/spec>; pictures, frames and scenes are Foxglove's, everything is JSON under a JSON schema.
+
+mod primitive;
+mod scene;
+mod schema;
 
 use crate::about::About;
 use crate::driver::Driver;
@@ -19,6 +26,8 @@ use mcap::{Attachment, Summary, WriteOptions, Writer};
 use roadproof_env::reward::RewardSettings;
 use roadproof_sim::fault::Recorded;
 use roadproof_sim::{Controls, Scenario, Trace};
+use scene::Space;
+use schema::{Field, Topic, schema};
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -37,21 +46,14 @@ const FORMAT: u32 = 1;
 /// Name of the metadata record.
 const ABOUT: &str = "roadproof";
 
-/// A topic: its name, its schema, and its fields with their kind and what they are.
-struct Topic {
-    name: &'static str,
-    schema: &'static str,
-    fields: &'static [(&'static str, &'static str, &'static str)],
-}
-
-const IMAGE_FIELDS: &[(&str, &str, &str)] = &[
+const IMAGE_FIELDS: &[Field] = &[
     ("timestamp", "time", "time of the drive"),
     ("frame_id", "string", "the camera"),
     ("data", "base64", "the picture"),
     ("format", "string", "png"),
 ];
 
-/// All topics, in the order of [`messages`].
+/// Topics of what the driver got, made of it and did, in the order of [`messages`].
 const TOPICS: [Topic; 7] = [
     Topic { name: "/camera", schema: "foxglove.CompressedImage", fields: IMAGE_FIELDS },
     Topic { name: "/camera_clean", schema: "foxglove.CompressedImage", fields: IMAGE_FIELDS },
@@ -147,15 +149,18 @@ pub fn log(drive: &WatchedDrive, driver: &str, title: &str) -> anyhow::Result<Ve
     let start = &drive.moments()[0];
     let terms = drive.reward.terms(&start.measures, &start.measures, &start.verdict).map(|(name, _)| name);
     let mut channels = Vec::new();
-    for topic in &TOPICS {
+    for topic in TOPICS.iter().chain(&scene::TOPICS) {
         let schema = writer.add_schema(topic.schema, "jsonschema", schema(topic, &terms).as_bytes())?;
         channels.push(writer.add_channel(schema, topic.name, "json", &BTreeMap::new())?);
     }
     let camera = drive.episode().fleet().camera();
     let size = (u32::from(camera.width_px), u32::from(camera.height_px));
+    let space = Space::of(drive);
     for (sequence, moment) in drive.moments().iter().enumerate() {
         let log_time = (f64::from(moment.measures.time_s) * 1e9).round() as u64;
-        for (channel_id, message) in channels.iter().zip(messages(moment, size, log_time)) {
+        let time = json!({ "sec": log_time / 1_000_000_000, "nsec": log_time % 1_000_000_000 });
+        let messages = messages(moment, size, &time).into_iter().chain(space.messages(moment, &time));
+        for (channel_id, message) in channels.iter().zip(messages) {
             let Some(message) = message else { continue };
             let header =
                 MessageHeader { channel_id: *channel_id, sequence: sequence as u32, log_time, publish_time: log_time };
@@ -190,35 +195,12 @@ fn attach(
     writer.attach(&Attachment { log_time: 0, create_time: 0, name, media_type, data: Cow::Borrowed(data) })
 }
 
-/// The schema of a topic; readers ask for what is inside of objects and arrays.
-fn schema(topic: &Topic, reward_terms: &[&str]) -> String {
-    let field = |&(name, kind, words): &(&str, &str, &str)| {
-        let mut field = match kind {
-            "time" => json!({ "type": "object", "properties": {
-                "sec": { "type": "integer" }, "nsec": { "type": "integer" },
-            }}),
-            "base64" => json!({ "type": "string", "contentEncoding": "base64" }),
-            "array" => json!({ "type": "array", "items": { "type": "number" } }),
-            "terms" => {
-                let terms = reward_terms.iter().map(|term| ((*term).to_owned(), json!({ "type": "number" })));
-                json!({ "type": "object", "properties": terms.collect::<Map<_, _>>() })
-            }
-            plain => json!({ "type": plain }),
-        };
-        field["description"] = json!(words);
-        (name.to_owned(), field)
-    };
-    let properties: Map<String, Value> = topic.fields.iter().map(field).collect();
-    json!({ "title": topic.schema, "type": "object", "properties": properties }).to_string()
-}
-
 /// What a moment says on each of [`TOPICS`].
-fn messages(moment: &Moment, (width, height): (u32, u32), log_time: u64) -> [Option<Value>; TOPICS.len()] {
+fn messages(moment: &Moment, (width, height): (u32, u32), time: &Value) -> [Option<Value>; TOPICS.len()] {
     let image = |rgb: &[u8]| {
         (!rgb.is_empty()).then(|| {
-            let timestamp = json!({ "sec": log_time / 1_000_000_000, "nsec": log_time % 1_000_000_000 });
             let data = base64(&png_bytes(width, height, rgb));
-            json!({ "timestamp": timestamp, "frame_id": "camera", "data": data, "format": "png" })
+            json!({ "timestamp": time, "frame_id": scene::CAMERA, "data": data, "format": "png" })
         })
     };
     let (truth, score) = (&moment.measures, &moment.score);
@@ -353,6 +335,8 @@ mod tests {
         assert_eq!((topics("/camera"), topics("/camera_clean")), (41, 0));
         assert_eq!((topics("/truth"), topics("/controls"), topics("/reward")), (41, 40, 40));
         assert_eq!((topics("/perceived"), topics("/q_values")), (41, 41));
+        assert_eq!((topics("/tf"), topics("/scene"), topics("/scene/perceived")), (41, 41, 41));
+        assert_eq!((topics("/camera/calibration"), topics("/scene/road")), (1, 1));
     }
 
     #[test]
@@ -378,18 +362,43 @@ mod tests {
 
     #[test]
     fn schemas_say_what_is_inside_of_objects_and_arrays() {
-        for topic in &TOPICS {
-            let schema: Value = serde_json::from_str(&schema(topic, &["progress"])).expect("a schema");
-            let fields = schema["properties"].as_object().expect("fields");
-            assert_eq!(fields.len(), topic.fields.len());
-            for (name, field) in fields {
-                match field["type"].as_str().expect("a type") {
-                    "object" => assert!(field["properties"].is_object(), "{name}"),
-                    "array" => assert!(field["items"]["type"].is_string(), "{name}"),
-                    kind => assert!(["number", "string"].contains(&kind), "{name} is {kind}"),
+        fn check(name: &str, field: &Value) {
+            match field["type"].as_str().expect("a type") {
+                "object" => {
+                    let fields = field["properties"].as_object().expect("fields");
+                    fields.iter().for_each(|(name, field)| check(name, field));
                 }
+                "array" => check(name, &field["items"]),
+                kind => assert!(["number", "integer", "string", "boolean"].contains(&kind), "{name} is {kind}"),
             }
         }
+        for topic in TOPICS.iter().chain(&scene::TOPICS) {
+            let schema: Value = serde_json::from_str(&schema(topic, &["progress"])).expect("a schema");
+            assert_eq!(schema["properties"].as_object().map(Map::len), Some(topic.fields.len()));
+            check(topic.name, &schema);
+        }
+    }
+
+    #[test]
+    fn the_layout_for_panels_asks_for_topics_that_there_are() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets/foxglove-layout.json");
+        let layout: Value = serde_json::from_slice(&std::fs::read(path).expect("the layout")).expect("JSON");
+        let known = |asked: &str| {
+            let (name, field) = asked.split_once('.').map_or((asked, None), |(name, field)| (name, Some(field)));
+            let topic = TOPICS.iter().chain(&scene::TOPICS).find(|topic| topic.name == name);
+            topic.is_some_and(|topic| field.is_none_or(|field| topic.fields.iter().any(|(name, ..)| *name == field)))
+        };
+        let mut asked = Vec::new();
+        for (id, panel) in layout["configById"].as_object().expect("panels") {
+            assert!(layout["layout"].to_string().contains(id), "{id} is nowhere");
+            let topics = panel["topics"].as_object().into_iter().flat_map(Map::keys).map(String::as_str);
+            let mode = &panel["imageMode"];
+            let pictures = [&mode["imageTopic"], &mode["calibrationTopic"]].into_iter().filter_map(Value::as_str);
+            let curves = panel["paths"].as_array().into_iter().flatten().filter_map(|path| path["value"].as_str());
+            asked.extend(topics.chain(pictures).chain(curves));
+        }
+        let unknown: Vec<&str> = asked.iter().copied().filter(|&asked| !known(asked)).collect();
+        assert!(unknown.is_empty() && asked.len() > 8, "{unknown:?}");
     }
 
     #[test]
