@@ -2,21 +2,20 @@
 //!
 //! Exit codes: 0 all held, 1 something fell short, 2 bad input or settings, 130 stopped by Ctrl-C or another signal.
 
-use clap::Parser;
-use roadproof_agent::commands::{Cli, Ended, moved, run, with_driver_first};
+use roadproof_agent::commands::{Ended, moved, read, refusal, run};
 use roadproof_agent::host::console::{complain, heard};
 use roadproof_agent::host::{interrupt, program};
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let _ = program::started();
-    let ended = match Cli::try_parse_from(with_driver_first(std::env::args_os().collect())) {
+    let ended = match read(std::env::args_os().collect()) {
         Ok(cli) => run(cli),
         Err(answer) if answer.use_stderr() => {
             match moved(&std::env::args_os().skip(1).collect::<Vec<_>>()) {
                 Some(told) => complain(format_args!("error: {told}")),
-                // Nobody can be told that nobody listens.
-                None => drop(answer.print()),
+                None => complain(refusal(&answer, std::io::stderr().is_terminal())),
             }
             return ExitCode::from(2);
         }

@@ -38,8 +38,11 @@ pub(super) fn named(typed: &str, runs: &Path) -> Result<String, String> {
     if typed.starts_with(PREFIX) {
         return Ok(typed.to_owned());
     }
-    if Driver::NAMES.contains(&typed) || is_run(path) || (path.exists() && !path.is_dir()) {
+    if Driver::NAMES.contains(&typed) || is_run(path) {
         return Ok(typed.to_owned());
+    }
+    if path.exists() && !path.is_dir() {
+        return Err("this is a file, and a driver is a name or a folder; where a command takes both, the driver comes first".to_owned());
     }
     if path.is_dir() {
         let inside = runs_in(path);

@@ -27,7 +27,7 @@ use crate::host::program::version_line;
 use crate::host::progress::tell_often;
 use crate::host::threads;
 use clap::builder::RangedU64ValueParser;
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 use roadproof_sim::{Build, Clock, Episode};
 use std::ffi::OsString;
@@ -38,12 +38,37 @@ folder of a run, latest, or cmd:PROGRAM. Scenarios are files, folders, or names 
 
 Exit codes: 0 all held, 1 something fell short, 2 bad input, 130 stopped by Ctrl-C or another signal.";
 
+/// Reads a command line. A number below zero is a value, and refused as one, where an option wants more than that.
+///
+/// # Errors
+/// What clap says of it; help and version are answers of this kind, too.
+pub fn read(arguments: Vec<OsString>) -> Result<Cli, clap::Error> {
+    let command = Cli::command().mut_subcommands(|command| command.allow_negative_numbers(true));
+    let mut matches = command.try_get_matches_from(with_driver_first(arguments))?;
+    Cli::from_arg_matches_mut(&mut matches)
+}
+
+/// What the standard library says of a text that is no number, and what people would.
+const NUMBERS: [(&str, &str); 4] = [
+    ("invalid digit found in string", "a whole number from 0 on is wanted"),
+    ("number too large to fit in target type", "this number is too large"),
+    ("invalid float literal", "a number is wanted"),
+    ("cannot parse integer from empty string", "a whole number is wanted"),
+];
+
+/// A refusal of a command line in plain words, coloured if it is for a terminal.
+#[must_use]
+pub fn refusal(error: &clap::Error, coloured: bool) -> String {
+    let told = error.render();
+    let told = if coloured { told.ansi().to_string() } else { told.to_string() };
+    NUMBERS.iter().fold(told, |told, (parser, people)| told.replace(parser, people)).trim_end().to_owned()
+}
+
 /// Commands whose first word is the driver.
 const DRIVER_FIRST: [&str; 4] = ["attack", "search", "report", "watch"];
 
 /// Arguments with the driver in its place where it was named by `--driver`, as in the commands that take several or have one by default.
-#[must_use]
-pub fn with_driver_first(arguments: Vec<OsString>) -> Vec<OsString> {
+fn with_driver_first(arguments: Vec<OsString>) -> Vec<OsString> {
     let command = arguments.iter().position(|word| DRIVER_FIRST.iter().any(|command| word == command));
     let Some(command) = command else { return arguments };
     let end = arguments.iter().position(|word| word == "--").unwrap_or(arguments.len());
@@ -62,7 +87,7 @@ pub fn with_driver_first(arguments: Vec<OsString>) -> Vec<OsString> {
 
 /// An autonomous-driving simulator, a perception stack and a reinforcement-learning trainer in one program.
 #[derive(Parser, Debug)]
-#[command(name = "roadproof", version = version_line(), after_help = EXIT_CODES)]
+#[command(name = "roadproof", version = version_line(), after_help = EXIT_CODES, max_term_width = 100)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -253,8 +278,23 @@ mod tests {
         ] {
             assert_eq!(with_driver_first(words(typed)), words(meant));
         }
-        assert!(Cli::try_parse_from(with_driver_first(words("roadproof report --driver shipped --quick"))).is_ok());
-        assert!(Cli::try_parse_from(with_driver_first(words("roadproof report shipped --driver hardened"))).is_err());
+        assert!(read(words("roadproof report --driver shipped --quick")).is_ok());
+        assert!(read(words("roadproof report shipped --driver hardened")).is_err());
+    }
+
+    #[test]
+    fn what_is_no_number_is_told_in_plain_words() {
+        for (typed, told) in [
+            ("train --seed -1", "invalid value '-1' for '--seed <SEED>': a whole number from 0 on is wanted"),
+            ("train --seed 1.5", "invalid value '1.5' for '--seed <SEED>': a whole number from 0 on is wanted"),
+            ("evaluate --roads -5", "invalid value '-5' for '--roads <N>': "),
+            ("report shipped --drives many", "a whole number from 0 on is wanted"),
+            ("snapshot a.ron --at x", "a number is wanted"),
+        ] {
+            let words = ["roadproof"].into_iter().chain(typed.split(' ')).map(OsString::from).collect();
+            let refused = refusal(&read(words).expect_err("it must be refused"), false);
+            assert!(refused.contains(told), "{typed}: {refused}");
+        }
     }
 
     #[test]
