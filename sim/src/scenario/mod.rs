@@ -9,12 +9,14 @@ mod check;
 mod error;
 mod generate;
 mod read;
+mod reference;
 
 pub use build::{Build, BuiltScenario};
 pub use check::check_camera;
 pub use error::CheckError;
 pub use generate::{DriveStyle, generate_drive};
 pub use read::{ReadError, find, parse, parse_all, read, read_all, to_ron};
+pub use reference::REFERENCE;
 
 use crate::camera::CameraSettings;
 use crate::fault::{Perturbation, Recorded};
