@@ -3,6 +3,7 @@
 use crate::program::repository;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed};
+use roadproof_sim::scenario::{ReadError, parse_all};
 use roadproof_sim::{Controls, Episode, parse, scenario};
 use std::path::{Path, PathBuf};
 
@@ -118,14 +119,37 @@ fn library() -> Vec<(PathBuf, Vec<u8>)> {
     files.into_iter().map(read).collect()
 }
 
-/// Reads a text; what can be read is built and driven for three decisions.
+/// Reads a text; what can be read is built and driven for three decisions, what cannot has mistakes whose places are in it.
 fn drive(text: &str, path: &Path) -> bool {
-    let Ok(scenario) = parse(text, path) else { return false };
+    let scenario = match parse(text, path) {
+        Ok(scenario) => scenario,
+        Err(first) => {
+            check_mistakes(text, path, &first);
+            return false;
+        }
+    };
     let mut episode = Episode::new(scenario).expect("what was checked can be built");
     for _ in 0..3 {
         episode.step(Controls { steer: 0.3, throttle: 1.0, ..Controls::default() });
     }
     true
+}
+
+/// Reading on behind the first mistake ends with every mistake told once, in order.
+fn check_mistakes(text: &str, path: &Path, first: &ReadError) {
+    let all = parse_all(text, path).expect_err("it has mistakes");
+    assert_eq!(all.first().map(ToString::to_string), Some(first.to_string()));
+    let lines: Vec<&str> = text.split('\n').collect();
+    let mut last = (0, 0);
+    for mistake in &all {
+        let (line, column) = mistake.place().unwrap_or((usize::MAX, 0));
+        assert!((line, column) >= last, "{mistake} comes after {last:?}");
+        last = (line, column);
+        let inside = lines.get(line - 1).is_none_or(|line| (1..=line.chars().count() + 1).contains(&column));
+        assert!(inside && (line <= lines.len() || line == usize::MAX), "{mistake} is nowhere");
+    }
+    let told: std::collections::BTreeSet<String> = all.iter().map(ToString::to_string).collect();
+    assert_eq!(told.len(), all.len(), "{all:?}");
 }
 
 proptest! {
