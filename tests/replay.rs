@@ -146,7 +146,7 @@ fn all_mistakes_of_a_scenario_are_told_with_their_places() {
     };
     let expected = [
         place("6000.0") + "duration_s = 6000, allowed is 0.1 to 3600",
-        place("speed_limit: ") + "Unexpected field named `speed_limit`",
+        place("speed_limit: ") + "unknown field \"speed_limit\", did you mean \"speed_limit_mps\"?",
         place("Bus") + "unknown name \"Bus\"",
         place("lane: 3") + "\"lead\" is in lane 3",
         place("\"slow\"") + "a number is wanted",

@@ -107,7 +107,12 @@ fn in_words(error: &Error, found: &Found, asked: Asked) -> String {
         Error::ExpectedIdentifier | Error::InvalidIdentifier(_) | Error::SuggestRawIdentifier(_) => {
             name_wanted(found, asked)
         }
+        Error::ExpectedDifferentStructName { expected, .. } => wanted(&format!("{expected}( … )")),
         Error::NoSuchEnumVariant { expected, found, .. } => no_such_name(found, expected),
+        Error::NoSuchStructField { expected, found, outer } => {
+            let of = outer.as_ref().map_or_else(String::new, |outer| format!(" of {outer}"));
+            format!("unknown field {found:?}{} Fields{of} are {}", meant(found, expected), expected.join(", "))
+        }
         other => other.to_string(),
     }
 }
@@ -145,7 +150,12 @@ fn no_such_name(found: &str, expected: &[&str]) -> String {
     if expected.len() > FEW {
         return format!("unknown name {found:?}, {}", did_you_mean(found, expected));
     }
-    format!("unknown name {found:?}, {} Allowed are {}", did_you_mean(found, expected), expected.join(", "))
+    format!("unknown name {found:?}{} Allowed are {}", meant(found, expected), expected.join(", "))
+}
+
+/// The end of a sentence about a name that there is not: the question for one that is like it, if there is one.
+fn meant(found: &str, names: &[&str]) -> String {
+    nearest(found, names.iter().copied()).map_or_else(|| ".".to_owned(), |name| format!(", did you mean {name:?}?"))
 }
 
 #[cfg(test)]

@@ -13,6 +13,9 @@ use std::marker::PhantomData;
 /// A text is read so often at most.
 const MOST_PASSES: usize = 500;
 
+/// The text as a whole is read in this turn.
+const FIRST: Turn = 0;
+
 /// A text and what is wrong with it.
 pub(crate) struct Reading<'t, T> {
     text: &'t str,
@@ -136,7 +139,9 @@ impl<'t, T: DeserializeOwned> Reading<'t, T> {
             }
             self.note(mistake, at);
         }
-        self.repairs.mend(&error.code, &failure)
+        // Who finds something else than was wanted has nothing to go on with.
+        let is_other = failure.turn == FIRST && is_of_a_whole_value(&error.code) && !is_missing;
+        !is_other && self.repairs.mend(&error.code, &failure)
     }
 
     fn note(&mut self, mistake: Mistake, path: String) {
@@ -185,6 +190,7 @@ fn is_of_a_whole_value(code: &Error) -> bool {
             | Error::MissingStructField { .. }
             | Error::NoSuchEnumVariant { .. }
             | Error::ExpectedArray
+            | Error::ExpectedDifferentStructName { .. }
             | Error::ExpectedBoolean
             | Error::ExpectedFloat
             | Error::ExpectedIdentifier
@@ -192,6 +198,7 @@ fn is_of_a_whole_value(code: &Error) -> bool {
             | Error::ExpectedNamedStructLike(_)
             | Error::ExpectedString
             | Error::ExpectedStructLike
+            | Error::IntegerOutOfBounds
             | Error::InvalidIdentifier(_)
             | Error::SuggestRawIdentifier(_)
     )

@@ -205,12 +205,14 @@ impl Checked<'_> {
     /// The ego, if there is no doubt about where it stands.
     fn ego(&mut self, road: &Road, scene: &Scene) -> Option<Standing> {
         let (ego, vehicle) = (&self.scenario.ego, &self.scenario.ego.vehicle);
-        let d_m = self.place("the ego".to_owned(), "ego", (ego.lane, ego.s_m), road)? + ego.offset_m;
         let end_m = road.length_m() - ROUTE_MARGIN_M;
-        if ego.s_m > end_m - LEAST_ROUTE_M {
+        // One that starts beyond the road is told of that alone.
+        let too_far = ego.s_m > end_m - LEAST_ROUTE_M && ego.s_m <= road.length_m();
+        if too_far && self.doubts.spare("ego.s_m") {
             let (margin_m, least_m) = (ROUTE_MARGIN_M, LEAST_ROUTE_M);
             self.note(CheckError::NoRoute { s_m: ego.s_m, end_m, margin_m, least_m }, "ego.s_m");
         }
+        let d_m = self.place("the ego".to_owned(), "ego", (ego.lane, ego.s_m), road)? + ego.offset_m;
         if !self.doubts.spare("ego") || vehicle.check().is_err() {
             return None;
         }
@@ -233,8 +235,7 @@ impl Checked<'_> {
 
     /// Another car, if there is no doubt about where it stands.
     fn actor(&mut self, road: &Road, index: usize, actor: &ActorSpec) -> Option<Standing> {
-        let who = format!("{:?}", actor.name);
-        let at = format!("actors.{index}.start");
+        let (who, at) = (self.called(index, actor), format!("actors.{index}.start"));
         let (lane, s_m) = (actor.start.lane, actor.start.s_m);
         let d_m = self.place(who.clone(), &at, (lane, s_m), road)?;
         if !self.doubts.spare(&at) || !self.doubts.spare(&format!("actors.{index}.kind")) {
@@ -242,6 +243,12 @@ impl Checked<'_> {
         }
         let (length_m, width_m, _) = actor.kind.size_m();
         Some(Standing { who, lane, s_m, body: Rectangle::on_road(road, (s_m, d_m), 0.0, (length_m, width_m)) })
+    }
+
+    /// What another car is called.
+    fn called(&self, index: usize, actor: &ActorSpec) -> String {
+        let is_named = self.doubts.spare(&format!("actors.{index}.name"));
+        if is_named { format!("{:?}", actor.name) } else { format!("car {} of the list", index + 1) }
     }
 
     /// Offset of the lane that a car starts in, if it has a lane and a place on the road.
@@ -265,7 +272,8 @@ impl Checked<'_> {
                 let at = format!("actors.{index}.script.{part}.to_lane");
                 let Manoeuvre::ChangeLane { to_lane, .. } = manoeuvre else { continue };
                 if road.lane(*to_lane).is_none() && self.doubts.spare(&at) {
-                    self.note(no_such_lane(road, format!("a lane change of {:?}", actor.name), *to_lane), at);
+                    let who = format!("a lane change of {}", self.called(index, actor));
+                    self.note(no_such_lane(road, who, *to_lane), at);
                 }
             }
         }

@@ -289,9 +289,13 @@ Scenario(
             (
                 "min_ttc_s: 1.0),",
                 "min_ttc_s: 1.0), expect_by: (kamera: ()),",
-                "cases/lead.ron:9:61: Unexpected field named `kamera`",
+                "cases/lead.ron:9:61: unknown field \"kamera\", did you mean \"camera\"?",
             ),
-            ("min_ttc_s: 1.0),", "min_ttc_s: 1.0), expect_by: (kamera: ()),", "expected either `camera` or `hardened`"),
+            (
+                "min_ttc_s: 1.0),",
+                "min_ttc_s: 1.0), expect_by: (kamera: ()),",
+                "Fields of ExpectBy are camera, hardened",
+            ),
             (
                 "min_ttc_s: 1.0),",
                 "min_ttc_s: 1.0), expect_by: (camera: (min_driving_score: 101.0)),",
@@ -381,7 +385,7 @@ Scenario(
         let expected = [
             "3:53: duration_s = -9, allowed is 0.1 to 3600",
             "3:69: a whole number is wanted, found 4.5",
-            "3:74: Unexpected field named `colour` in `Scenario`",
+            "3:74: unknown field \"colour\". Fields of Scenario are format, title, ",
             "5:22: the field s_m is there twice",
             "7:30: the field speed_mps is missing",
             "8:31: \"car\" is in lane 7",
@@ -396,6 +400,50 @@ Scenario(
         assert_eq!(found.len(), expected.len(), "{found:#?}");
         for (found, expected) in found.iter().zip(expected) {
             assert!(found.starts_with(expected), "{found:?} is to begin with {expected:?}");
+        }
+    }
+
+    #[test]
+    fn what_only_follows_from_another_mistake_is_not_told() {
+        for (replaced, expected) in [
+            // A name that is none, and the field that is missing for it.
+            (
+                &[("length_m: 200.0", "lenght_m: 200.0")][..],
+                &["4:33: unknown field \"lenght_m\", did you mean \"length_m\"? Fields of Straight are length_m, "][..],
+            ),
+            // Lanes of a road that is wrong itself, and where nobody knows where the other stands.
+            (&[("lanes: 2", "lanes: 9")], &["4:57: lanes = 9, allowed is 1 to 3"]),
+            (&[("s_m: 20.0", "s_m: -20.0"), ("s_m: 60.0", "s_m: 1.0")], &["5:25: s_m = -20, allowed is 0 to 5000"]),
+            (&[("s_m: 20.0", "s: 60.0")], &["5:20: unknown field \"s\""]),
+            // How fast one may drive is no matter of where the lanes are.
+            (
+                &[("lanes: 2", "lanes: 2, speed_limit: 9.0"), ("(lane: 1, s", "(lane: 3, s")],
+                &[
+                    "4:60: unknown field \"speed_limit\", did you mean \"speed_limit_mps\"?",
+                    "8:31: \"car\" is in lane 3",
+                ],
+            ),
+            // Who has no name is told by the place in the list.
+            (
+                &[("name: \"car\"", "name: 7"), ("(lane: 1, s", "(lane: 3, s")],
+                &["8:16: a text in quotation marks is wanted, found 7", "8:27: car 2 of the list is in lane 3"],
+            ),
+            // Another text altogether, another format, and what cannot be read to its end.
+            (&[("Scenario(", "Settings(")], &["2:1: Scenario( … ) is wanted, found Settings"]),
+            (
+                &[("format: 1", "format: 2"), ("lanes: 2", "lanes: 9")],
+                &["3:13: format = 2, this version reads format 1"],
+            ),
+            (
+                &[("200.0, lanes", "200.0 lanes"), ("s_m: 20.0", "s_m: -20.0")],
+                &["4:49: a comma or a closing bracket is wanted"],
+            ),
+        ] {
+            let found = told(replaced);
+            assert_eq!(found.len(), expected.len(), "{replaced:?}: {found:#?}");
+            for (found, expected) in found.iter().zip(expected) {
+                assert!(found.starts_with(expected), "{found:?} is to begin with {expected:?}");
+            }
         }
     }
 }
