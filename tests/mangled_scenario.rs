@@ -38,6 +38,7 @@ enum Mangling {
     SwapLines { one: usize, other: usize },
     Truncate { at: usize },
     Number { which: usize, value: usize },
+    Word { which: usize, by: usize },
     Nest { at: usize, deep: usize, bracket: usize },
     Repeat { at: usize, length: usize, times: usize },
 }
@@ -50,6 +51,7 @@ fn mangling() -> impl Strategy<Value = Mangling> {
         2 => (at(), at()).prop_map(|(one, other)| Mangling::SwapLines { one, other }),
         1 => at().prop_map(|at| Mangling::Truncate { at }),
         8 => (at(), 0..NUMBERS.len()).prop_map(|(which, value)| Mangling::Number { which, value }),
+        4 => (at(), at()).prop_map(|(which, by)| Mangling::Word { which, by }),
         1 => (at(), 1_usize..20_000, 0_usize..4).prop_map(|(at, deep, bracket)| Mangling::Nest { at, deep, bracket }),
         1 => (at(), 1_usize..80, 1_usize..50).prop_map(|(at, length, times)| Mangling::Repeat { at, length, times }),
     ]
@@ -77,6 +79,16 @@ impl Mangling {
                     text.splice(from..to, NUMBERS[value].bytes());
                 }
             }
+            Self::Word { which, by } => {
+                let places = words(text);
+                let count = places.len().max(1);
+                if let (Some(&(from, to)), Some(&(other_from, other_to))) =
+                    (places.get(which % count), places.get(by % count))
+                {
+                    let other = text[other_from..other_to].to_vec();
+                    text.splice(from..to, other);
+                }
+            }
             Self::Nest { at, deep, bracket } => {
                 let opening = ["(", "[", "Some(", "/*"][bracket];
                 let from = at % length;
@@ -92,6 +104,20 @@ impl Mangling {
             text.push(b' ');
         }
     }
+}
+
+/// Where names of fields and of variants stand, outside comments and mostly outside texts.
+fn words(text: &[u8]) -> Vec<(usize, usize)> {
+    let mut places = Vec::new();
+    let mut at = text.windows(9).position(|window| window == b"Scenario(").unwrap_or(0);
+    while at < text.len() {
+        let letters = text[at..].iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_').count();
+        if letters > 0 && text[at].is_ascii_alphabetic() {
+            places.push((at, at + letters));
+        }
+        at += letters.max(1);
+    }
+    places
 }
 
 /// Where numbers stand that are values, outside comments.

@@ -122,7 +122,11 @@ impl<'t, T: DeserializeOwned> Reading<'t, T> {
         };
         let is_missing = matches!(error.code, Error::MissingStructField { .. });
         let follows = failure.stood_in || is_missing && self.repairs.explains(&failure);
-        if !follows {
+        // What cannot even be read past is met a second time, in other words perhaps.
+        let is_skipped = self.repairs.stand_in(failure.turn).is_some();
+        let (Position { line, col }, again) = (error.span.start, self.mistakes.last());
+        let is_known = is_skipped && again.is_some_and(|(last, _)| (last.line, last.column) == (line, col));
+        if !follows && !is_known {
             let mistake = self.mistake(error, &failure);
             let at = match error.code {
                 Error::MissingStructField { field, .. } | Error::DuplicateStructField { field, .. } => {
@@ -145,8 +149,7 @@ impl<'t, T: DeserializeOwned> Reading<'t, T> {
     }
 
     fn note(&mut self, mistake: Mistake, path: String) {
-        // What cannot be repaired is met a second time.
-        if self.mistakes.last().is_none_or(|(last, _)| *last != mistake) {
+        if self.mistakes.iter().all(|(known, _)| *known != mistake) {
             self.mistakes.push((mistake, path));
         }
     }

@@ -25,6 +25,8 @@ pub(super) struct Repairs {
 pub(super) struct Failure {
     /// The innermost value that could not be read.
     pub turn: Turn,
+    /// Whether there is no other in it.
+    pub is_plain: bool,
     /// The name of a field, if that could not be.
     pub name: Option<Turn>,
     /// The name of a field that was read last.
@@ -58,6 +60,14 @@ impl Repairs {
         })
     }
 
+    /// Forgets what is in a value that something else is to stand in for: turns behind it are counted without those in it.
+    fn forget_after(&mut self, turn: Turn) {
+        self.stand_ins.split_off(&(turn + 1));
+        self.left_out.split_off(&(turn + 1));
+        self.supplied.split_off(&(turn + 1));
+        self.unknown.split_off(&(turn + 1));
+    }
+
     /// Repairs what ended a parse; `false` if nothing is left to be tried.
     pub fn mend(&mut self, code: &Error, failure: &Failure) -> bool {
         match (code, failure.name) {
@@ -74,7 +84,10 @@ impl Repairs {
                 }
                 new
             }
+            // A number may have been read too short, up to its point; behind anything else there is a comma missing.
+            (Error::ExpectedComma, _) if !failure.is_plain => false,
             (code, _) => {
+                self.forget_after(failure.turn);
                 let number = roadproof_range::least_allowed(&code.to_string()).unwrap_or(1.0);
                 self.stand_ins.insert(failure.turn, number) != Some(number)
             }

@@ -131,6 +131,7 @@ impl<'r> Trail<'r> {
         if result.is_err() && failure.is_none() && self.stopped() == Stopped::NotYet {
             *failure = Some(Failure {
                 turn,
+                is_plain: self.begun.get() == turn,
                 name,
                 last_name: self.last_name.get(),
                 path: self.path.borrow().join("."),

@@ -246,7 +246,7 @@ struct Fields<'t, 'r, A> {
     trail: &'t Trail<'r>,
     turn: Turn,
     asked: Asked,
-    /// The value before, or the struct as long as there was none.
+    /// The value before, or the struct if there was none or one that was left out.
     last: Turn,
     name: String,
     /// What is still to be supplied at the end.
@@ -261,6 +261,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Fields<'_, '_, A> {
         let trail = self.trail;
         let mut turn = trail.turn();
         while trail.repairs.leaves_out(turn) {
+            self.last = self.turn;
             if self.inner.next_key_seed(AnyName)?.is_some() {
                 self.inner.next_value::<IgnoredAny>()?;
             }
