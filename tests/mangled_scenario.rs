@@ -215,6 +215,27 @@ fn every_number_may_be_anything() {
     assert!(driven > 20, "only {driven} texts could be read");
 }
 
+/// What is held against a number that cannot be, or stands behind it, is no mistake of its own.
+#[test]
+fn one_impossible_number_is_one_mistake_on_its_line() {
+    let (mut told, mut silent) = (0, 0);
+    for (path, text) in library() {
+        for (from, to) in numbers(&text) {
+            let mut changed = text.clone();
+            changed.splice(from..to, "-1e9".bytes());
+            let Err(all) = parse_all(&String::from_utf8_lossy(&changed), &path) else {
+                silent += 1;
+                continue;
+            };
+            let line = 1 + changed[..from].iter().filter(|byte| **byte == b'\n').count();
+            assert!(all.len() == 1 && all[0].place().is_some_and(|(at, _)| at == line), "line {line}: {all:?}");
+            told += 1;
+        }
+    }
+    // Some stand in titles and in comments.
+    assert!(told > 500 && silent < told / 10, "{told} told, {silent} not");
+}
+
 #[test]
 fn deep_nesting_is_refused() {
     for (opening, closing) in [("(", ")"), ("[", "]"), ("{", "}"), ("Some(", ")"), ("/*", "*/")] {
