@@ -143,7 +143,7 @@ mod tests {
         assert!(refused("(share: -inf)").ends_with("share = -inf, allowed is 0 to 1"));
         assert!(refused("(minutes: Some(-1.0))").ends_with("minutes = -1, allowed is 0.05 to 100000"));
         let least = |text| super::least_allowed(&refused(text));
-        assert_eq!((least("(worlds: 0)"), least("(minutes: 0.0)")), (Some(1.0), Some(0.05)));
+        assert_eq!((least("(worlds: 0)"), least("(minutes: Some(0.0))")), (Some(1.0), Some(0.05)));
         assert_eq!(least("(worlds: x)"), None);
     }
 }
