@@ -125,7 +125,7 @@ fn a_changed_perturbation_is_found_or_refused() {
     bytes[whole.len() / 2] ^= 4;
     std::fs::write(&recorded, &bytes).expect("a file in a temporary folder");
     let message = refusal(roadproof().arg("replay").arg(&path));
-    assert!(message.contains("case_pgd_linf_4.ron: ") && message.contains("is damaged"), "{message}");
+    assert!(message.contains("case_pgd_linf_4.ron:") && message.contains("is damaged"), "{message}");
     assert!(message.trim_end().ends_with("case_pgd_linf_4.perturbation\""), "{message}");
     std::fs::write(&recorded, "something else").expect("a file in a temporary folder");
     let message = refusal(roadproof().arg("replay").arg(folder.path()));

@@ -3,6 +3,7 @@
 use crate::program::repository;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed};
+use roadproof_sim::scenario::{ReadError, parse_all};
 use roadproof_sim::{Controls, Episode, parse, scenario};
 use std::path::{Path, PathBuf};
 
@@ -37,6 +38,7 @@ enum Mangling {
     SwapLines { one: usize, other: usize },
     Truncate { at: usize },
     Number { which: usize, value: usize },
+    Word { which: usize, by: usize },
     Nest { at: usize, deep: usize, bracket: usize },
     Repeat { at: usize, length: usize, times: usize },
 }
@@ -49,6 +51,7 @@ fn mangling() -> impl Strategy<Value = Mangling> {
         2 => (at(), at()).prop_map(|(one, other)| Mangling::SwapLines { one, other }),
         1 => at().prop_map(|at| Mangling::Truncate { at }),
         8 => (at(), 0..NUMBERS.len()).prop_map(|(which, value)| Mangling::Number { which, value }),
+        4 => (at(), at()).prop_map(|(which, by)| Mangling::Word { which, by }),
         1 => (at(), 1_usize..20_000, 0_usize..4).prop_map(|(at, deep, bracket)| Mangling::Nest { at, deep, bracket }),
         1 => (at(), 1_usize..80, 1_usize..50).prop_map(|(at, length, times)| Mangling::Repeat { at, length, times }),
     ]
@@ -76,6 +79,16 @@ impl Mangling {
                     text.splice(from..to, NUMBERS[value].bytes());
                 }
             }
+            Self::Word { which, by } => {
+                let places = words(text);
+                let count = places.len().max(1);
+                if let (Some(&(from, to)), Some(&(other_from, other_to))) =
+                    (places.get(which % count), places.get(by % count))
+                {
+                    let other = text[other_from..other_to].to_vec();
+                    text.splice(from..to, other);
+                }
+            }
             Self::Nest { at, deep, bracket } => {
                 let opening = ["(", "[", "Some(", "/*"][bracket];
                 let from = at % length;
@@ -91,6 +104,20 @@ impl Mangling {
             text.push(b' ');
         }
     }
+}
+
+/// Where names of fields and of variants stand, outside comments and mostly outside texts.
+fn words(text: &[u8]) -> Vec<(usize, usize)> {
+    let mut places = Vec::new();
+    let mut at = text.windows(9).position(|window| window == b"Scenario(").unwrap_or(0);
+    while at < text.len() {
+        let letters = text[at..].iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_').count();
+        if letters > 0 && text[at].is_ascii_alphabetic() {
+            places.push((at, at + letters));
+        }
+        at += letters.max(1);
+    }
+    places
 }
 
 /// Where numbers stand that are values, outside comments.
@@ -118,14 +145,37 @@ fn library() -> Vec<(PathBuf, Vec<u8>)> {
     files.into_iter().map(read).collect()
 }
 
-/// Reads a text; what can be read is built and driven for three decisions.
+/// Reads a text; what can be read is built and driven for three decisions, what cannot has mistakes whose places are in it.
 fn drive(text: &str, path: &Path) -> bool {
-    let Ok(scenario) = parse(text, path) else { return false };
+    let scenario = match parse(text, path) {
+        Ok(scenario) => scenario,
+        Err(first) => {
+            check_mistakes(text, path, &first);
+            return false;
+        }
+    };
     let mut episode = Episode::new(scenario).expect("what was checked can be built");
     for _ in 0..3 {
         episode.step(Controls { steer: 0.3, throttle: 1.0, ..Controls::default() });
     }
     true
+}
+
+/// Reading on behind the first mistake ends with every mistake told once, in order.
+fn check_mistakes(text: &str, path: &Path, first: &ReadError) {
+    let all = parse_all(text, path).expect_err("it has mistakes");
+    assert_eq!(all.first().map(ToString::to_string), Some(first.to_string()));
+    let lines: Vec<&str> = text.split('\n').collect();
+    let mut last = (0, 0);
+    for mistake in &all {
+        let (line, column) = mistake.place().unwrap_or((usize::MAX, 0));
+        assert!((line, column) >= last, "{mistake} comes after {last:?}");
+        last = (line, column);
+        let inside = lines.get(line - 1).is_none_or(|line| (1..=line.chars().count() + 1).contains(&column));
+        assert!(inside && (line <= lines.len() || line == usize::MAX), "{mistake} is nowhere");
+    }
+    let told: std::collections::BTreeSet<String> = all.iter().map(ToString::to_string).collect();
+    assert_eq!(told.len(), all.len(), "{all:?}");
 }
 
 proptest! {
@@ -163,6 +213,27 @@ fn every_number_may_be_anything() {
         }
     }
     assert!(driven > 20, "only {driven} texts could be read");
+}
+
+/// What is held against a number that cannot be, or stands behind it, is no mistake of its own.
+#[test]
+fn one_impossible_number_is_one_mistake_on_its_line() {
+    let (mut told, mut silent) = (0, 0);
+    for (path, text) in library() {
+        for (from, to) in numbers(&text) {
+            let mut changed = text.clone();
+            changed.splice(from..to, "-1e9".bytes());
+            let Err(all) = parse_all(&String::from_utf8_lossy(&changed), &path) else {
+                silent += 1;
+                continue;
+            };
+            let line = 1 + changed[..from].iter().filter(|byte| **byte == b'\n').count();
+            assert!(all.len() == 1 && all[0].place().is_some_and(|(at, _)| at == line), "line {line}: {all:?}");
+            told += 1;
+        }
+    }
+    // Some stand in titles and in comments.
+    assert!(told > 500 && silent < told / 10, "{told} told, {silent} not");
 }
 
 #[test]

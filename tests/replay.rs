@@ -1,13 +1,15 @@
 //! The scenario library passes with the scripted driver, and golden traces hold to the bit.
 
-use crate::program::{refusal, repository, roadproof, run, run_well};
+use crate::program::{ended, refusal, repository, roadproof, run, run_well};
 use roadproof_agent::drive::replay::{Case, CaseReport, drive_case};
 use roadproof_agent::driver::Driver;
 use roadproof_agent::watch::drive::mcap;
 use roadproof_sim::scenario::RoadSpec;
 use roadproof_sim::{Episode, Trace, scenario};
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::Arc;
 use tempfile::TempDir;
 
@@ -114,7 +116,66 @@ fn all_files_are_checked_whatever_is_wrong_with_some() {
     let lines: Vec<&str> = ended.stdout.lines().collect();
     assert!(lines[0].starts_with("error ") && lines[0].contains("a.ron:7:13: format = 7"), "{}", ended.stdout);
     assert!(lines[1].contains("\"lead\" is in lane 4") && lines[2].starts_with("ok "), "{}", ended.stdout);
-    assert!(ended.stderr.contains("2 of 3 files cannot be used"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("2 mistakes in 2 of 3 files"), "{}", ended.stderr);
+}
+
+/// Every mistake of a file has a line of its own, wherever the text comes from.
+#[test]
+fn all_mistakes_of_a_scenario_are_told_with_their_places() {
+    let mut text = run_well(roadproof().args(["scenario", "new", "-"]));
+    for (from, to) in [
+        ("duration_s: 60.0", "duration_s: 6000.0"),
+        ("speed_limit_mps: 12.0", "speed_limit: 12.0"),
+        ("kind: Car", "kind: Bus"),
+        ("lane: 0, s_m: 45.0, speed_mps: 10.0", "lane: 3, s_m: 45.0, speed_mps: \"slow\""),
+        ("when: At(at_s: 14.0)", "when: 14.0"),
+        ("fault: Graded(kind: Fog, severity: 2)", "fault: Fog(severity: 2)"),
+        ("kind: SpeedNoise, severity: 1", "kind: SpeedNoise, severity: 9"),
+    ] {
+        assert!(text.contains(from), "{from}");
+        text = text.replacen(from, to, 1);
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("many.ron");
+    std::fs::write(&file, &text).expect("a file");
+    let place = |of: &str| {
+        let before = &text[..text.find(of).expect("it is there")];
+        let (line, column) =
+            (before.matches('\n').count() + 1, before.chars().rev().take_while(|c| *c != '\n').count() + 1);
+        format!("{line}:{column}: ")
+    };
+    let expected = [
+        place("6000.0") + "duration_s = 6000, allowed is 0.1 to 3600",
+        place("speed_limit: ") + "unknown field \"speed_limit\", did you mean \"speed_limit_mps\"?",
+        place("Bus") + "unknown name \"Bus\"",
+        place("lane: 3") + "\"lead\" is in lane 3",
+        place("\"slow\"") + "a number is wanted",
+        place("14.0, decel") + "14.0 is written At(at_s: 14.0)",
+        place("Fog(") + "Fog is written Graded(kind: Fog, severity: 3)",
+        place("9)),\n") + "severity = 9, allowed is 1 to 5",
+    ];
+    let check = |path: &Path, input: &str| {
+        let mut command = roadproof();
+        command
+            .args(["scenario", "check"])
+            .arg(path)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut program = command.spawn().expect("the program starts");
+        program.stdin.take().expect("a pipe").write_all(input.as_bytes()).expect("the program takes all");
+        let ended = ended(program.wait_with_output().expect("the program ends"));
+        assert_eq!(ended.code, Some(2), "{}", ended.stdout);
+        assert_eq!(ended.stdout.lines().count(), expected.len(), "{}", ended.stdout);
+        for (line, expected) in ended.stdout.lines().zip(&expected) {
+            assert!(line.starts_with(&format!("error  {}:{expected}", path.display())), "{line}\nis to say {expected}");
+        }
+        assert!(ended.stderr.contains(&format!("{} mistakes in 1 of 1 file", expected.len())), "{}", ended.stderr);
+    };
+    check(&file, "");
+    check(Path::new("-"), &text);
+    #[cfg(unix)]
+    check(Path::new("/dev/stdin"), &text);
 }
 
 /// A file that tests nothing passes, and says so; one that fails says when, where and behind whom.

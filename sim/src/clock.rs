@@ -78,7 +78,7 @@ impl Clock {
     }
 }
 
-/// A time span `(from, to)` in seconds, both ends inside the drive or beyond it.
+/// A time span `(from, to)` in seconds: the decisions from its beginning up to but without its end, which may lie beyond the drive.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Span(pub f32, pub f32);
 

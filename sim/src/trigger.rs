@@ -12,20 +12,21 @@ use std::fmt::{Display, Formatter};
 pub enum Trigger {
     /// At a time of the drive.
     At {
-        /// Seconds from the start; [`crate::clock`] says which decision that is.
+        /// Seconds from the start of the drive; the decision nearest to it is meant.
         #[serde(deserialize_with = "range::at_s")]
         at_s: f32,
     },
     /// Once the ego has come this far.
     EgoAt {
-        /// The ego's place along the road.
+        /// The place of the ego's middle along the road, from the road's start.
         #[serde(deserialize_with = "range::s_m")]
         s_m: f32,
     },
-    /// Once the ego is this near, or has passed since the last decision.
+    /// Once the ego is this near, or has passed since the last decision. It means two things: in the script of another car the distance
+    /// between the middles of that car and the ego, for a fault the gap between bumpers.
     EgoWithin {
-        /// For a script, the distance between the two cars' centres along the road, whoever is ahead; for a fault, the gap from
-        /// bumper to bumper to the car ahead of the ego.
+        /// In a script, the distance between the two cars' middles along the road, whoever is ahead; for a fault, the gap from bumper to
+        /// bumper to the next car in the ego's path.
         #[serde(deserialize_with = "range::within_m")]
         within_m: f32,
     },

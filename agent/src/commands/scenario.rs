@@ -7,7 +7,7 @@ use crate::host::console::Console;
 use crate::host::files::{check_writable, write_atomically};
 use crate::host::program::quoted;
 use clap::{Args, Subcommand};
-use roadproof_sim::scenario::find;
+use roadproof_sim::scenario::{REFERENCE, find, read_all};
 use std::path::PathBuf;
 
 /// A scenario that says what everything in it is.
@@ -17,9 +17,10 @@ const TEMPLATE: &str = include_str!("template.ron");
 #[command(after_help = "Examples:
   roadproof scenario new scenarios/mine/bend_in_fog.ron
   roadproof scenario check scenarios/mine
+  roadproof scenario reference | less
   roadproof replay scenarios/mine
 
-Every field of a scenario, its default and what it may be stands in scenarios/README.md.
+Every field of a scenario, its default, what it may be and what it means: roadproof scenario reference.
 
 Exit codes: 0 all can be used, 2 some cannot.")]
 pub(super) struct Arguments {
@@ -34,9 +35,11 @@ enum What {
         /// The file, which must not be there yet; - is standard output.
         file: PathBuf,
     },
-    /// Say of each file whether it can be used, without driving.
+    /// Print every field of a scenario: its default, what it may be, what it means.
+    Reference,
+    /// Tell every mistake in each file, or that it can be used, without driving.
     Check {
-        /// Scenario files or folders, or names of the library.
+        /// Scenario files or folders, or names of the library; - is standard input.
         #[arg(default_value = "scenarios", value_parser = scenarios())]
         paths: Vec<PathBuf>,
     },
@@ -45,6 +48,10 @@ enum What {
 pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Result<Ended> {
     match &arguments.what {
         What::New { file } => new(file, console),
+        What::Reference => {
+            console.line(REFERENCE.trim_end());
+            Ok(Ended::Held)
+        }
         What::Check { paths } => check(paths, console),
     }
 }
@@ -68,16 +75,20 @@ fn new(file: &PathBuf, console: &mut Console) -> anyhow::Result<Ended> {
 
 fn check(paths: &[PathBuf], console: &mut Console) -> anyhow::Result<Ended> {
     let files = find(paths)?;
-    let mut mistakes = 0;
+    let (mut mistakes, mut unusable) = (0, 0);
     for file in &files {
-        match roadproof_sim::read(file) {
+        match read_all(file) {
             Ok(scenario) => console.line(format_args!("ok     {:<36} {}", title(file), scenario.title)),
-            Err(error) => {
-                mistakes += 1;
-                console.line(format_args!("error  {error}"));
+            Err(all) => {
+                unusable += 1;
+                mistakes += all.len();
+                for error in all {
+                    console.line(format_args!("error  {error}"));
+                }
             }
         }
     }
-    anyhow::ensure!(mistakes == 0, "{mistakes} of {} files cannot be used", files.len());
+    let some = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    anyhow::ensure!(mistakes == 0, "{} in {unusable} of {}", some(mistakes, "mistake"), some(files.len(), "file"));
     Ok(Ended::Held)
 }

@@ -18,13 +18,16 @@ pub(super) fn named(typed: &str) -> Option<PathBuf> {
     found(Path::new(typed), Path::new(LIBRARY_FOLDER)).ok()
 }
 
-/// The path itself, or what has this name in the library.
+/// The path itself, standard input as `-`, or what has this name in the library.
 fn found(typed: &Path, library: &Path) -> Result<PathBuf, String> {
     let with_end = |path: PathBuf| {
         let mut name = path.clone().into_os_string();
         name.push(".ron");
         [path, PathBuf::from(name)]
     };
+    if typed.as_os_str() == "-" {
+        return Ok(typed.to_owned());
+    }
     let places = with_end(typed.to_owned()).into_iter().chain(with_end(library.join(typed)));
     places.into_iter().find(|path| path.exists()).ok_or_else(|| {
         let nearest = nearest(typed, library);

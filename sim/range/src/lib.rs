@@ -76,11 +76,21 @@ where
     Option::<T>::deserialize(deserializer)?.map(|value| checked(field, bounds, value)).transpose()
 }
 
+/// What stands before the bounds in a message.
+const ALLOWED: &str = ", allowed is ";
+
 fn checked<T: PartialOrd + Display, E: Error>(field: &str, bounds: &RangeInclusive<T>, value: T) -> Result<T, E> {
     if bounds.contains(&value) {
         return Ok(value);
     }
-    Err(E::custom(format_args!("{field} = {value}, allowed is {} to {}", bounds.start(), bounds.end())))
+    Err(E::custom(format_args!("{field} = {value}{ALLOWED}{} to {}", bounds.start(), bounds.end())))
+}
+
+/// The least number that is allowed, by the message that refuses one.
+#[must_use]
+pub fn least_allowed(message: &str) -> Option<f64> {
+    let (_, bounds) = message.split_once(ALLOWED)?;
+    bounds.split(" to ").next()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -132,5 +142,8 @@ mod tests {
         assert!(refused("(share: NaN)").ends_with("share = NaN, allowed is 0 to 1"));
         assert!(refused("(share: -inf)").ends_with("share = -inf, allowed is 0 to 1"));
         assert!(refused("(minutes: Some(-1.0))").ends_with("minutes = -1, allowed is 0.05 to 100000"));
+        let least = |text| super::least_allowed(&refused(text));
+        assert_eq!((least("(worlds: 0)"), least("(minutes: Some(0.0))")), (Some(1.0), Some(0.05)));
+        assert_eq!(least("(worlds: x)"), None);
     }
 }

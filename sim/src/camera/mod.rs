@@ -37,7 +37,7 @@ pub fn car_instance(car: usize) -> u16 {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CameraSettings {
-    /// Width of the frame.
+    /// Width of the frame; it may have 1048576 pixels in all.
     #[serde(deserialize_with = "range::width_px")]
     pub width_px: u16,
     /// Height of the frame.
@@ -46,10 +46,10 @@ pub struct CameraSettings {
     /// Horizontal angle of view.
     #[serde(deserialize_with = "range::fov_deg")]
     pub fov_deg: f32,
-    /// Angle below the car's horizon.
+    /// Angle that it looks down from the car's horizon.
     #[serde(deserialize_with = "range::pitch_deg")]
     pub pitch_deg: f32,
-    /// Position in front of the centre of mass, to its left, and above the ground at rest.
+    /// Position in front of the centre of mass, to its left, and above the ground at rest, each at most 10 m.
     pub mount_m: (f32, f32, f32),
 }
 

@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Perturbation {
-    /// From and to, in seconds of the drive, or of the time since its trigger.
+    /// When it acts, in seconds from the start of the drive, or from when its trigger fires.
     pub during_s: Span,
-    /// What it waits for; `EgoWithin` means the gap to the car ahead.
+    /// What it waits for; `EgoWithin` means the gap from bumper to bumper to the next car in the ego's path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<Trigger>,
     /// The fault.
@@ -25,13 +25,13 @@ pub struct Perturbation {
 pub enum Fault {
     /// Gaussian noise on every channel.
     Noise {
-        /// Standard deviation in grey levels, 0 to 255.
+        /// Standard deviation in grey levels, of which there are 256.
         #[serde(deserialize_with = "range::sigma")]
         sigma: f32,
     },
     /// Gaussian blur, edges continued.
     Blur {
-        /// Standard deviation.
+        /// Standard deviation in pixels of the frame.
         #[serde(deserialize_with = "range::sigma_px")]
         sigma_px: f32,
     },
@@ -47,7 +47,7 @@ pub enum Fault {
     Graded {
         /// Which.
         kind: FaultKind,
-        /// How strong, 1 to 5.
+        /// How strong.
         severity: Severity,
     },
 }

@@ -36,7 +36,7 @@ pub struct Recording {
     decisions: Vec<Vec<u8>>,
 }
 
-/// A recorded perturbation as a scenario names it: a file in the scenario's folder, and its content once that was read.
+/// A recorded change of the frames of a drive as a scenario names it: a file in the scenario's folder or below it. Attacks write them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recorded {
     file: String,

@@ -15,17 +15,17 @@ use std::fmt::{Display, Formatter};
 pub struct Expect {
     /// How the drive must end.
     pub outcome: Outcome,
-    /// Time to collision with what is ahead never falls below this.
+    /// Time to collision with the next car in the ego's path never falls below this: the gap over the speed at which it closes.
     #[serde(deserialize_with = "option::min_ttc_s")]
     pub min_ttc_s: Option<f32>,
-    /// The gap to what is ahead never falls below this.
+    /// The gap to the next car in the ego's path, from bumper to bumper and however far ahead, never falls below this.
     #[serde(deserialize_with = "option::min_gap_m")]
     pub min_gap_m: Option<f32>,
-    /// The ego never is further from the centre of the lane it started in: the lane it was to keep.
+    /// The ego's middle never is further from the centre of the lane it started in: the lane it was to keep.
     #[serde(deserialize_with = "option::max_lane_offset_m")]
     pub max_lane_offset_m: Option<f32>,
-    /// The ego never is further from the centre of whichever lane of its direction is nearest, for drives in which it may change
-    /// lane.
+    /// The ego's middle never is further from the centre of whichever lane of its direction is nearest, for drives in which it may
+    /// change lane.
     #[serde(deserialize_with = "option::max_nearest_lane_offset_m")]
     pub max_nearest_lane_offset_m: Option<f32>,
     /// The ego never is faster.
@@ -34,13 +34,13 @@ pub struct Expect {
     /// The ego never brakes harder.
     #[serde(deserialize_with = "option::max_decel_mps2")]
     pub max_decel_mps2: Option<f32>,
-    /// Driving score at the end, 0 to 100.
+    /// Driving score at the end, at least: the share of the route driven, times a penalty for each infraction, times 100.
     #[serde(deserialize_with = "option::min_driving_score")]
     pub min_driving_score: Option<f32>,
-    /// Share of the route driven at the end, 0 to 1.
+    /// Share of the route driven at the end, at least.
     #[serde(deserialize_with = "option::min_route_completion")]
     pub min_route_completion: Option<f32>,
-    /// The route's end is reached by this time.
+    /// The route's end, 5 m before the road's, is reached by this time.
     #[serde(deserialize_with = "option::arrive_within_s")]
     pub arrive_within_s: Option<f32>,
     /// Whether the drive of the golden trace must keep these bounds too. Not where an attack was recorded: the trace is of a
@@ -80,9 +80,9 @@ pub enum DriverClass {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ExpectBy {
-    /// For [`DriverClass::Camera`].
+    /// For whoever looks through the camera.
     pub camera: Option<Expect>,
-    /// For [`DriverClass::Hardened`], who is held to those for the camera where there are none.
+    /// For whoever does and filters what it sees over time, who is held to those for `camera` where there are none.
     pub hardened: Option<Expect>,
 }
 

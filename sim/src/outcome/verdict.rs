@@ -10,15 +10,16 @@ use serde::{Deserialize, Serialize};
 /// How a drive ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Outcome {
-    /// The end of the route was reached.
+    /// The end of the route was reached by the ego's middle, 5 m before the end of the road.
     Arrived,
     /// The ego touched a car or something beside the road.
     Collision,
-    /// The ego's middle left the paved strip by more than [`OFF_ROAD_MARGIN_M`], or the car rolled over.
+    /// The ego's middle left the paved strip by more than [`OFF_ROAD_MARGIN_M`], the car rolled over, or it went back 10 m
+    /// behind its start.
     OffRoad,
-    /// The ego headed back.
+    /// The ego headed back: more than 115 degrees off its direction, at more than 1 m/s.
     WrongWay,
-    /// The ego stood for [`BLOCKED_S`] with nothing in front of it.
+    /// The ego stood for [`BLOCKED_S`] with no car within 15 m in front of it.
     Blocked,
     /// The time was up.
     TimeUp,

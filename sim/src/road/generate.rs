@@ -5,7 +5,7 @@ use crate::range;
 use crate::seed::{Purpose, Seed, Stream};
 use serde::{Deserialize, Serialize};
 
-/// Bounds of what [`generate`] draws.
+/// Bounds of what is drawn of a generated road.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RoadStyle {

@@ -174,23 +174,10 @@ impl Road {
         markings: Vec<Marking>,
         speed_limits: Vec<SpeedLimit>,
     ) -> Result<Self, RoadError> {
-        let length_m = pieces.iter().fold(0.0, |sum, piece| sum + piece.length_m);
-        if !(MIN_LENGTH_M..=MAX_LENGTH_M).contains(&length_m) {
-            return Err(RoadError::Length { length_m, min_m: MIN_LENGTH_M, max_m: MAX_LENGTH_M });
+        if let Some(cause) = unbuildable(pieces, &hills, &cross_section).into_iter().next() {
+            return Err(cause);
         }
-        // Waves of unlike lengths come into step somewhere, and those of a file begin so.
-        let slope: f32 = hills.iter().map(HillWave::steepest).sum();
-        if slope > MAX_SLOPE {
-            return Err(RoadError::TooSteep { slope, max_slope: MAX_SLOPE });
-        }
-        let half_width_m = cross_section.left_edge_m().max(cross_section.right_edge_m().abs());
-        let min_radius_m = half_width_m + 4.0;
-        for (segment, piece) in pieces.iter().enumerate() {
-            let curvature = piece.start_curvature_per_m.abs().max(piece.end_curvature_per_m.abs());
-            if curvature * min_radius_m > 1.0 {
-                return Err(RoadError::TooTight { segment, radius_m: 1.0 / curvature, half_width_m, min_radius_m });
-            }
-        }
+        let half_width_m = cross_section.half_width_m();
         let line = ReferenceLine::new(pieces, hills);
         let clearance_m = 2.0 * half_width_m + 8.0;
         if let Some((first_s_m, second_s_m)) = line.self_approach(clearance_m, 3.5 * clearance_m) {
@@ -255,7 +242,39 @@ impl Road {
     }
 }
 
+/// Why no road can be built of these pieces, as far as that shows before it is: whether it meets itself does not.
+pub(crate) fn unbuildable(pieces: &[CurvePiece], hills: &[HillWave], section: &CrossSection) -> Vec<RoadError> {
+    let mut causes = Vec::new();
+    let length_m = pieces.iter().fold(0.0, |sum, piece| sum + piece.length_m);
+    if !(MIN_LENGTH_M..=MAX_LENGTH_M).contains(&length_m) {
+        causes.push(RoadError::Length { length_m, min_m: MIN_LENGTH_M, max_m: MAX_LENGTH_M });
+    }
+    // Waves of unlike lengths come into step somewhere, and those of a file begin so.
+    let slope: f32 = hills.iter().map(HillWave::steepest).sum();
+    if slope > MAX_SLOPE {
+        causes.push(RoadError::TooSteep { slope, max_slope: MAX_SLOPE });
+    }
+    let half_width_m = section.half_width_m();
+    let min_radius_m = half_width_m + 4.0;
+    let tight = pieces.iter().enumerate().filter_map(|(segment, piece)| {
+        let (start, end) = (piece.start_curvature_per_m, piece.end_curvature_per_m);
+        let curvature = start.abs().max(end.abs());
+        let cause = RoadError::TooTight { segment, radius_m: 1.0 / curvature, half_width_m, min_radius_m };
+        (curvature * min_radius_m > 1.0).then_some((cause, start == end))
+    });
+    let (arcs, others): (Vec<_>, Vec<_>) = tight.partition(|(_, is_arc)| *is_arc);
+    // What leads to an arc is as tight as that is, and no mistake of its own.
+    let told = if arcs.is_empty() { others } else { arcs };
+    causes.extend(told.into_iter().map(|(cause, _)| cause));
+    causes
+}
+
 impl CrossSection {
+    /// The further end of the paved strip.
+    fn half_width_m(&self) -> f32 {
+        self.left_edge_m().max(self.right_edge_m().abs())
+    }
+
     /// Left end of the paved strip.
     #[must_use]
     pub fn left_edge_m(&self) -> f32 {

@@ -86,11 +86,16 @@ impl Scenario {
     /// # Errors
     /// [`CheckError::Road`] and [`CheckError::Clothoid`].
     pub fn build_road(&self) -> Result<Road, CheckError> {
+        self.try_road().map_err(|mut causes| causes.swap_remove(0))
+    }
+
+    /// The same with every reason why there is no such road, at least one.
+    pub(in crate::scenario) fn try_road(&self) -> Result<Road, Vec<CheckError>> {
         match &self.road {
             RoadSpec::Generated { length_m, seed, style } => {
                 let (min_m, max_m) = (road::MIN_LENGTH_M, road::MAX_GENERATED_LENGTH_M);
                 if !(min_m..=max_m).contains(length_m) {
-                    return Err(RoadError::Length { length_m: *length_m, min_m, max_m }.into());
+                    return Err(vec![RoadError::Length { length_m: *length_m, min_m, max_m }.into()]);
                 }
                 Ok(road::generate(seed.unwrap_or(self.seed), *length_m, style))
             }
@@ -163,40 +168,37 @@ fn plain_road(
     hills: Vec<HillWave>,
     section: CrossSection,
     speed_limit_mps: f32,
-) -> Result<Road, CheckError> {
+) -> Result<Road, Vec<CheckError>> {
+    let unbuildable = road::unbuildable(pieces, &hills, &section);
+    if !unbuildable.is_empty() {
+        return Err(unbuildable.into_iter().map(CheckError::from).collect());
+    }
     let dash = Dash { length_m: 3.0, period_m: 9.0 };
     let middle = (section.lanes == 1 && section.oncoming_lanes <= 1).then_some(dash);
     let markings = section.usual_markings(0.14, dash, middle, false);
     let limit = SpeedLimit { from_s_m: f32::NEG_INFINITY, speed_mps: speed_limit_mps };
-    Ok(Road::new(pieces, hills, section, markings, vec![limit])?)
+    Road::new(pieces, hills, section, markings, vec![limit]).map_err(|cause| vec![cause.into()])
 }
 
-fn curve_pieces(segments: &[Segment]) -> Result<Vec<CurvePiece>, CheckError> {
+fn curve_pieces(segments: &[Segment]) -> Result<Vec<CurvePiece>, Vec<CheckError>> {
     let curvature = |segment: Option<&Segment>| match segment {
         None | Some(Segment::Line { .. }) => Some(0.0),
         Some(Segment::Arc { radius_m, to: Side::Left, .. }) => Some(1.0 / radius_m),
         Some(Segment::Arc { radius_m, to: Side::Right, .. }) => Some(-1.0 / radius_m),
         Some(Segment::Clothoid { .. }) => None,
     };
-    segments
-        .iter()
-        .enumerate()
-        .map(|(index, segment)| {
-            let own = curvature(Some(segment));
-            let before = index.checked_sub(1).map_or(Some(0.0), |last| curvature(segments.get(last)));
-            let after = curvature(segments.get(index + 1));
-            let unknown = CheckError::Clothoid { segment: index };
-            let length_m = match segment {
-                Segment::Line { length_m } | Segment::Arc { length_m, .. } | Segment::Clothoid { length_m } => {
-                    *length_m
-                }
-            };
-            match own.map(|own| (own, own)).or(before.zip(after)) {
-                Some((start_curvature_per_m, end_curvature_per_m)) => {
-                    Ok(CurvePiece { length_m, start_curvature_per_m, end_curvature_per_m })
-                }
-                None => Err(unknown),
+    let (mut pieces, mut unknown) = (Vec::new(), Vec::new());
+    for (index, segment) in segments.iter().enumerate() {
+        let own = curvature(Some(segment));
+        let before = index.checked_sub(1).map_or(Some(0.0), |last| curvature(segments.get(last)));
+        let after = curvature(segments.get(index + 1));
+        let (Segment::Line { length_m } | Segment::Arc { length_m, .. } | Segment::Clothoid { length_m }) = segment;
+        match own.map(|own| (own, own)).or(before.zip(after)) {
+            Some((start_curvature_per_m, end_curvature_per_m)) => {
+                pieces.push(CurvePiece { length_m: *length_m, start_curvature_per_m, end_curvature_per_m });
             }
-        })
-        .collect()
+            None => unknown.push(CheckError::Clothoid { segment: index }),
+        }
+    }
+    if unknown.is_empty() { Ok(pieces) } else { Err(unknown) }
 }

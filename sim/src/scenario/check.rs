@@ -1,14 +1,14 @@
-//! What no single field can know: whether the parts of a scenario fit together.
+//! What no single field can know: whether the parts of a scenario fit together. All that does not is told, with the field it is about.
 
 use crate::camera::{CameraSettings, MAX_PIXELS};
-use crate::math::{Vec2, sin_cos};
 use crate::outcome::measures::{LEAST_ROUTE_M, ROUTE_MARGIN_M};
 use crate::road::{LaneId, Road};
-use crate::scenario::Scenario;
+use crate::scenario::body::Rectangle;
 use crate::scenario::build::BuiltScenario;
 use crate::scenario::error::CheckError;
+use crate::scenario::{RoadSpec, Scenario};
 use crate::scene::Scene;
-use crate::traffic::Manoeuvre;
+use crate::traffic::{ActorSpec, Manoeuvre};
 
 /// A camera is at most so far from the car's middle in each direction.
 const MAX_MOUNT_M: f32 = 10.0;
@@ -24,70 +24,62 @@ const MIN_STEP_HZ: f32 = 10.0;
 /// # Errors
 /// [`CheckError::CameraSide`], [`CheckError::CameraTooLarge`] and [`CheckError::CameraMount`].
 pub fn check_camera(camera: &CameraSettings) -> Result<(), CheckError> {
-    for (side, px) in [("width", camera.width_px), ("height", camera.height_px)] {
-        if !SIDE_PX.contains(&px) {
-            return Err(CheckError::CameraSide { side, px, min_px: *SIDE_PX.start(), max_px: *SIDE_PX.end() });
-        }
-    }
-    let pixels = u32::from(camera.width_px) * u32::from(camera.height_px);
-    if pixels > MAX_PIXELS {
-        let CameraSettings { width_px, height_px, .. } = *camera;
-        return Err(CheckError::CameraTooLarge { width_px, height_px, max_pixels: MAX_PIXELS });
-    }
-    let (x, y, z) = camera.mount_m;
-    if [x, y, z].iter().any(|offset_m| !(-MAX_MOUNT_M..=MAX_MOUNT_M).contains(offset_m)) {
-        return Err(CheckError::CameraMount { mount_m: camera.mount_m, max_m: MAX_MOUNT_M });
-    }
-    Ok(())
+    camera_contradictions(camera).into_iter().next().map_or(Ok(()), |(cause, _)| Err(cause))
 }
 
-/// A car on the road before anything moves, for the test that no two share a place.
+/// What does not fit, each with the field of the camera that it is about.
+fn camera_contradictions(camera: &CameraSettings) -> Vec<(CheckError, &'static str)> {
+    let CameraSettings { width_px, height_px, mount_m, .. } = *camera;
+    let mut found = Vec::new();
+    for (side, px, field) in [("width", width_px, ".width_px"), ("height", height_px, ".height_px")] {
+        if !SIDE_PX.contains(&px) {
+            let (min_px, max_px) = (*SIDE_PX.start(), *SIDE_PX.end());
+            found.push((CheckError::CameraSide { side, px, min_px, max_px }, field));
+        }
+    }
+    if found.is_empty() && u32::from(width_px) * u32::from(height_px) > MAX_PIXELS {
+        found.push((CheckError::CameraTooLarge { width_px, height_px, max_pixels: MAX_PIXELS }, ""));
+    }
+    let (x, y, z) = mount_m;
+    if [x, y, z].iter().any(|offset_m| !(-MAX_MOUNT_M..=MAX_MOUNT_M).contains(offset_m)) {
+        found.push((CheckError::CameraMount { mount_m, max_m: MAX_MOUNT_M }, ".mount_m"));
+    }
+    found
+}
+
+/// Two parts of a scenario that do not fit together.
+#[derive(Debug)]
+pub(super) struct Contradiction {
+    pub cause: CheckError,
+    /// The field that would have to change: names and numbers from the outermost on, joined by points.
+    pub at: String,
+}
+
+/// Fields that something is wrong with already: what they are held against says nothing.
+#[derive(Debug, Default)]
+pub(super) struct Doubts(pub Vec<String>);
+
+impl Doubts {
+    /// Whether there is no doubt about a field, anything in it, or what it is part of.
+    pub fn spare(&self, at: &str) -> bool {
+        self.spare_but_for(at, None)
+    }
+
+    /// The same, whatever one field in it is.
+    fn spare_but_for(&self, at: &str, but: Option<&str>) -> bool {
+        let is_in = |inner: &str, outer: &str| {
+            outer.is_empty() || inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        !self.0.iter().any(|doubt| (is_in(doubt, at) || is_in(at, doubt)) && Some(doubt.as_str()) != but)
+    }
+}
+
+/// A car on the road before anything moves.
 struct Standing {
     who: String,
     lane: LaneId,
     s_m: f32,
     body: Rectangle,
-}
-
-/// What a body covers of the ground, in the world.
-#[derive(Clone, Copy)]
-struct Rectangle {
-    middle: Vec2,
-    /// Unit vector along its length.
-    along: Vec2,
-    half_length_m: f32,
-    half_width_m: f32,
-}
-
-impl Rectangle {
-    /// A body at a place of the road, turned against it by an angle to the left.
-    fn on_road(road: &Road, (s_m, d_m): (f32, f32), turned_rad: f32, (length_m, width_m): (f32, f32)) -> Self {
-        let (sin, cos) = sin_cos(turned_rad);
-        Self {
-            middle: road.line.to_world(s_m, d_m),
-            along: road.line.point(s_m).direction.rotate(Vec2::new(cos, sin)),
-            half_length_m: 0.5 * length_m,
-            half_width_m: 0.5 * width_m,
-        }
-    }
-
-    /// The same, longer by so much at both ends.
-    fn longer_by(self, by_m: f32) -> Self {
-        Self { half_length_m: self.half_length_m + by_m, ..self }
-    }
-
-    /// Whether two rectangles share ground: no side of either separates them.
-    fn overlaps(&self, other: &Self) -> bool {
-        let apart = other.middle - self.middle;
-        [self.along, self.along.perp(), other.along, other.along.perp()]
-            .into_iter()
-            .all(|axis| apart.dot(axis).abs() < self.reach_m(axis) + other.reach_m(axis))
-    }
-
-    /// Half of its extent along a unit vector.
-    fn reach_m(&self, axis: Vec2) -> f32 {
-        self.half_length_m * self.along.dot(axis).abs() + self.half_width_m * self.along.perp_dot(axis).abs()
-    }
 }
 
 impl Scenario {
@@ -96,109 +88,206 @@ impl Scenario {
     /// # Errors
     /// [`CheckError`] for the first contradiction found.
     pub fn check(self) -> Result<BuiltScenario, CheckError> {
-        let road = self.build_road()?;
+        self.check_all(&Doubts::default()).map_err(|mut all| all.swap_remove(0).cause)
+    }
+
+    /// Checks that the parts fit together where nothing is in doubt.
+    ///
+    /// # Errors
+    /// All contradictions: at least one, but where the road is in doubt.
+    pub(super) fn check_all(self, doubts: &Doubts) -> Result<BuiltScenario, Vec<Contradiction>> {
+        let mut found = Checked { scenario: &self, doubts, found: Vec::new() };
+        let road = found.road();
+        found.settings();
+        let world = road.map(|road| {
+            let scene = self.build_scene(&road);
+            found.places(&road, &scene);
+            found.scripts(&road);
+            (road, scene)
+        });
+        let found = found.found;
+        match world {
+            Some((road, scene)) if found.is_empty() => Ok(BuiltScenario::new(self, road, scene)),
+            _ => Err(found),
+        }
+    }
+}
+
+/// A scenario, and what was found in it.
+struct Checked<'s> {
+    scenario: &'s Scenario,
+    doubts: &'s Doubts,
+    found: Vec<Contradiction>,
+}
+
+impl Checked<'_> {
+    fn note(&mut self, cause: CheckError, at: impl Into<String>) {
+        self.found.push(Contradiction { cause, at: at.into() });
+    }
+
+    /// The road, if there is no doubt about it.
+    fn road(&mut self) -> Option<Road> {
+        let drawn = matches!(self.scenario.road, RoadSpec::Generated { .. });
+        // How fast one may drive on it is no part of its shape.
+        if !self.doubts.spare_but_for("road", Some("road.speed_limit_mps")) || drawn && !self.doubts.spare("seed") {
+            return None;
+        }
+        match self.scenario.try_road() {
+            Ok(road) => Some(road),
+            Err(causes) => {
+                for cause in causes {
+                    let at = cause.segment().map_or("road".to_owned(), |index| format!("road.segments.{index}"));
+                    self.note(cause, at);
+                }
+                None
+            }
+        }
+    }
+
+    /// What does not depend on the road.
+    fn settings(&mut self) {
+        let Scenario { decision_hz, substeps, camera, expect_by, ego, .. } = self.scenario;
         // Compared by its inverse, in which ten steps a second are exactly ten.
-        if self.decision_hz * f32::from(self.substeps) < MIN_STEP_HZ {
-            return Err(CheckError::LongStep {
-                decision_hz: self.decision_hz,
-                substeps: self.substeps,
-                max_s: 1.0 / MIN_STEP_HZ,
-            });
+        let long = decision_hz * f32::from(*substeps) < MIN_STEP_HZ;
+        if long && self.doubts.spare("decision_hz") && self.doubts.spare("substeps") {
+            let (decision_hz, substeps, max_s) = (*decision_hz, *substeps, 1.0 / MIN_STEP_HZ);
+            self.note(CheckError::LongStep { decision_hz, substeps, max_s }, "decision_hz");
         }
-        check_camera(&self.camera)?;
-        self.check_recorded()?;
-        self.check_bounds()?;
-        self.ego.vehicle.check().map_err(CheckError::Vehicle)?;
-        let scene = self.build_scene(&road);
-        self.check_places(&road, &scene)?;
-        self.check_scripts(&road)?;
-        Ok(BuiltScenario::new(self, road, scene))
+        for (cause, field) in camera_contradictions(camera) {
+            let at = format!("camera{field}");
+            if self.doubts.spare(&at) {
+                self.note(cause, at);
+            }
+        }
+        let recorded = self.scenario.check_recorded();
+        if let (Err(cause), true) = (recorded, self.doubts.spare("camera") && self.doubts.spare("recorded")) {
+            self.note(cause, "recorded");
+        }
+        for (class, bounds) in [("camera", expect_by.camera), ("hardened", expect_by.hardened)] {
+            let at = format!("expect_by.{class}.golden_holds");
+            if bounds.is_some_and(|bounds| !bounds.golden_holds) && self.doubts.spare(&at) {
+                self.note(CheckError::GoldenOfClass { class }, at);
+            }
+        }
+        if self.doubts.spare("ego.vehicle") {
+            for (field, message) in ego.vehicle.contradictions() {
+                self.note(CheckError::Vehicle(message), format!("ego.vehicle.{field}"));
+            }
+        }
     }
 
-    fn check_bounds(&self) -> Result<(), CheckError> {
-        let classes = [("camera", self.expect_by.camera), ("hardened", self.expect_by.hardened)];
-        let of_golden = classes.into_iter().find(|(_, bounds)| bounds.is_some_and(|bounds| !bounds.golden_holds));
-        of_golden.map_or(Ok(()), |(class, _)| Err(CheckError::GoldenOfClass { class }))
-    }
-
-    fn check_places(&self, road: &Road, scene: &Scene) -> Result<(), CheckError> {
-        let place = |who: String, lane: LaneId, s_m: f32, offset_m: f32, turned_rad: f32, size_m: (f32, f32)| {
-            check_lane(road, &who, lane)?;
-            if s_m > road.length_m() {
-                return Err(CheckError::BeyondRoad { who, s_m, length_m: road.length_m() });
+    fn places(&mut self, road: &Road, scene: &Scene) {
+        let mut cars: Vec<Standing> = self.ego(road, scene).into_iter().collect();
+        let mut names: Vec<&str> = Vec::new();
+        for (index, actor) in self.scenario.actors.iter().enumerate() {
+            if self.doubts.spare(&format!("actors.{index}.name")) {
+                if names.contains(&actor.name.as_str()) {
+                    self.note(CheckError::SameName { name: actor.name.clone() }, format!("actors.{index}.name"));
+                }
+                names.push(&actor.name);
             }
-            let d_m = road.lane(lane).map_or(0.0, |lane| lane.centre_d_m) + offset_m;
-            Ok(Standing { who, lane, s_m, body: Rectangle::on_road(road, (s_m, d_m), turned_rad, size_m) })
-        };
-        let (ego, vehicle) = (&self.ego, &self.ego.vehicle);
-        let (turned_rad, size_m) = (ego.heading_deg.to_radians(), (vehicle.length_m, vehicle.width_m));
-        let ego_car = place("the ego".to_owned(), ego.lane, ego.s_m, ego.offset_m, turned_rad, size_m)?;
-        let end_m = road.length_m() - ROUTE_MARGIN_M;
-        if ego.s_m > end_m - LEAST_ROUTE_M {
-            let (margin_m, least_m) = (ROUTE_MARGIN_M, LEAST_ROUTE_M);
-            return Err(CheckError::NoRoute { s_m: ego.s_m, end_m, margin_m, least_m });
-        }
-        self.check_props(scene, &ego_car.body)?;
-        let mut cars = vec![ego_car];
-        for actor in &self.actors {
-            let who = format!("{:?}", actor.name);
-            if cars.iter().any(|other| other.who == who) {
-                return Err(CheckError::SameName { name: actor.name.clone() });
-            }
-            let (length_m, width_m, _) = actor.kind.size_m();
-            let car = place(who, actor.start.lane, actor.start.s_m, 0.0, 0.0, (length_m, width_m))?;
+            let Some(car) = self.actor(road, index, actor) else { continue };
             let with_clearance = car.body.longer_by(CLEARANCE_M);
             if let Some(other) = cars.iter().find(|other| with_clearance.overlaps(&other.body)) {
-                return Err(CheckError::Overlap {
-                    first: car.who,
+                let cause = CheckError::Overlap {
+                    first: car.who.clone(),
                     second: other.who.clone(),
                     first_s_m: car.s_m,
                     second_s_m: other.s_m,
                     lane: car.lane.0,
-                });
+                };
+                self.note(cause, format!("actors.{index}.start.s_m"));
             }
             cars.push(car);
         }
-        Ok(())
+    }
+
+    /// The ego, if there is no doubt about where it stands.
+    fn ego(&mut self, road: &Road, scene: &Scene) -> Option<Standing> {
+        let (ego, vehicle) = (&self.scenario.ego, &self.scenario.ego.vehicle);
+        let end_m = road.length_m() - ROUTE_MARGIN_M;
+        // One that starts beyond the road is told of that alone.
+        let too_far = ego.s_m > end_m - LEAST_ROUTE_M && ego.s_m <= road.length_m();
+        if too_far && self.doubts.spare("ego.s_m") {
+            let (margin_m, least_m) = (ROUTE_MARGIN_M, LEAST_ROUTE_M);
+            self.note(CheckError::NoRoute { s_m: ego.s_m, end_m, margin_m, least_m }, "ego.s_m");
+        }
+        let d_m = self.place("the ego".to_owned(), "ego", (ego.lane, ego.s_m), road)? + ego.offset_m;
+        if !self.doubts.spare("ego") || vehicle.check().is_err() {
+            return None;
+        }
+        let (turned_rad, size_m) = (ego.heading_deg.to_radians(), (vehicle.length_m, vehicle.width_m));
+        let body = Rectangle::on_road(road, (ego.s_m, d_m), turned_rad, size_m);
+        if self.doubts.spare("seed") {
+            self.props(scene, &body);
+        }
+        Some(Standing { who: "the ego".to_owned(), lane: ego.lane, s_m: ego.s_m, body })
     }
 
     /// Checks that the ego starts beside what stands beside the road.
-    fn check_props(&self, scene: &Scene, ego: &Rectangle) -> Result<(), CheckError> {
-        let in_ego = scene.props.iter().filter(|prop| prop.solid).find(|prop| {
-            let (sin, cos) = sin_cos(prop.yaw_rad);
-            let (middle, along) = (prop.base.truncate(), Vec2::new(cos, sin));
-            let foot = Rectangle { middle, along, half_length_m: 0.5 * prop.size.x, half_width_m: 0.5 * prop.size.y };
-            foot.overlaps(ego)
-        });
-        in_ego.map_or(Ok(()), |prop| {
-            let (s_m, offset_m) = (self.ego.s_m, self.ego.offset_m);
-            Err(CheckError::InProp { class: prop.class, prop_s_m: prop.s_m, s_m, offset_m })
-        })
+    fn props(&mut self, scene: &Scene, ego: &Rectangle) {
+        let mut solid = scene.props.iter().filter(|prop| prop.solid);
+        if let Some(prop) = solid.find(|prop| Rectangle::of_prop(prop).overlaps(ego)) {
+            let (s_m, offset_m) = (self.scenario.ego.s_m, self.scenario.ego.offset_m);
+            self.note(CheckError::InProp { class: prop.class, prop_s_m: prop.s_m, s_m, offset_m }, "ego.s_m");
+        }
     }
 
-    fn check_scripts(&self, road: &Road) -> Result<(), CheckError> {
-        for actor in &self.actors {
-            for manoeuvre in &actor.script {
-                if let Manoeuvre::ChangeLane { to_lane, .. } = manoeuvre {
-                    check_lane(road, &format!("a lane change of {:?}", actor.name), *to_lane)?;
+    /// Another car, if there is no doubt about where it stands.
+    fn actor(&mut self, road: &Road, index: usize, actor: &ActorSpec) -> Option<Standing> {
+        let (who, at) = (self.called(index, actor), format!("actors.{index}.start"));
+        let (lane, s_m) = (actor.start.lane, actor.start.s_m);
+        let d_m = self.place(who.clone(), &at, (lane, s_m), road)?;
+        if !self.doubts.spare(&at) || !self.doubts.spare(&format!("actors.{index}.kind")) {
+            return None;
+        }
+        let (length_m, width_m, _) = actor.kind.size_m();
+        Some(Standing { who, lane, s_m, body: Rectangle::on_road(road, (s_m, d_m), 0.0, (length_m, width_m)) })
+    }
+
+    /// What another car is called.
+    fn called(&self, index: usize, actor: &ActorSpec) -> String {
+        let is_named = self.doubts.spare(&format!("actors.{index}.name"));
+        if is_named { format!("{:?}", actor.name) } else { format!("car {} of the list", index + 1) }
+    }
+
+    /// Offset of the lane that a car starts in, if it has a lane and a place on the road.
+    fn place(&mut self, who: String, at: &str, (lane, s_m): (LaneId, f32), road: &Road) -> Option<f32> {
+        let (lane_at, s_at) = (format!("{at}.lane"), format!("{at}.s_m"));
+        let (is_lane, is_s) = (self.doubts.spare(&lane_at), self.doubts.spare(&s_at));
+        let centre_d_m = road.lane(lane).map(|lane| lane.centre_d_m);
+        if is_lane && centre_d_m.is_none() {
+            self.note(no_such_lane(road, who.clone(), lane), lane_at);
+        }
+        let beyond = s_m > road.length_m();
+        if is_s && beyond {
+            self.note(CheckError::BeyondRoad { who, s_m, length_m: road.length_m() }, s_at);
+        }
+        centre_d_m.filter(|_| is_lane && is_s && !beyond)
+    }
+
+    fn scripts(&mut self, road: &Road) {
+        for (index, actor) in self.scenario.actors.iter().enumerate() {
+            for (part, manoeuvre) in actor.script.iter().enumerate() {
+                let at = format!("actors.{index}.script.{part}.to_lane");
+                let Manoeuvre::ChangeLane { to_lane, .. } = manoeuvre else { continue };
+                if road.lane(*to_lane).is_none() && self.doubts.spare(&at) {
+                    let who = format!("a lane change of {}", self.called(index, actor));
+                    self.note(no_such_lane(road, who, *to_lane), at);
                 }
             }
         }
-        Ok(())
     }
 }
 
-fn check_lane(road: &Road, who: &str, lane: LaneId) -> Result<(), CheckError> {
-    if road.lane(lane).is_some() {
-        return Ok(());
-    }
+fn no_such_lane(road: &Road, who: String, lane: LaneId) -> CheckError {
     let numbers = || road.lanes.iter().map(|lane| lane.id.0);
-    Err(CheckError::NoSuchLane {
-        who: who.to_owned(),
+    CheckError::NoSuchLane {
+        who,
         lane: lane.0,
         first: numbers().min().unwrap_or(0),
         last: numbers().max().unwrap_or(0),
-    })
+    }
 }
 
 #[cfg(test)]

@@ -162,6 +162,16 @@ pub enum CheckError {
     },
 }
 
+impl CheckError {
+    /// The segment of a listed road that it is about, if it is about one.
+    pub(super) fn segment(&self) -> Option<usize> {
+        match self {
+            Self::Clothoid { segment } | Self::Road { cause: RoadError::TooTight { segment, .. } } => Some(*segment),
+            _ => None,
+        }
+    }
+}
+
 impl From<RoadError> for CheckError {
     fn from(cause: RoadError) -> Self {
         Self::Road { cause }

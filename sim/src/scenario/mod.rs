@@ -3,18 +3,20 @@
 //! Units stand in the field names; unknown fields are refused; `format` names the version of the schema.
 //! Times are seconds, and mean decisions: [`crate::clock`] says which.
 
+mod body;
 mod build;
 mod check;
 mod error;
 mod generate;
-mod place;
 mod read;
+mod reference;
 
 pub use build::{Build, BuiltScenario};
 pub use check::check_camera;
 pub use error::CheckError;
 pub use generate::{DriveStyle, generate_drive};
-pub use read::{ReadError, find, parse, read, to_ron};
+pub use read::{ReadError, find, parse, parse_all, read, read_all, to_ron};
+pub use reference::REFERENCE;
 
 use crate::camera::CameraSettings;
 use crate::fault::{Perturbation, Recorded};
@@ -52,35 +54,36 @@ pub const FORMAT: u32 = 1;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
-    /// Version of this schema, [`FORMAT`].
+    /// Version of the format, which is 1.
     #[serde(deserialize_with = "format")]
     pub format: u32,
     /// What the drive tests, in a sentence.
     pub title: String,
-    /// Where scenery, light, faults and generated roads take their randomness from.
+    /// Where scenery, light, faults and generated roads take their randomness from: the same seed, the same drive.
     #[serde(default)]
     pub seed: Seed,
-    /// The drive is truncated after this time.
+    /// The drive is cut off after this time, and its outcome is `TimeUp`.
     #[serde(deserialize_with = "range::duration_s")]
     pub duration_s: f32,
-    /// Decisions per second.
+    /// Decisions of the driver per second, each from a new frame. Other times mean decisions: a point in time the one nearest to it, a
+    /// duration the nearest number of them, but at least one.
     #[serde(default = "decision_hz", deserialize_with = "range::decision_hz")]
     pub decision_hz: f32,
-    /// Physics steps per decision.
+    /// Physics steps per decision; there must be ten of them in a second at least.
     #[serde(default = "substeps", deserialize_with = "range::substeps")]
     pub substeps: u8,
-    /// The road.
+    /// The road: 20 m to 5000 m long, 4600 m if it is drawn from a seed.
     pub road: RoadSpec,
     /// Sun and haze; drawn from the seed if left out.
     #[serde(default)]
     pub light: Option<Light>,
-    /// Where the ego starts.
+    /// The car that is driven, and where it starts.
     #[serde(default)]
     pub ego: EgoStart,
-    /// Other cars, in the order they are spawned.
+    /// Other cars. No two may have one name, and none may stand in another or within half a metre behind or before one at the start.
     #[serde(default)]
     pub actors: Vec<ActorSpec>,
-    /// The ego's camera.
+    /// The ego's camera. Drivers that learned with another one skip the file.
     #[serde(default)]
     pub camera: CameraSettings,
     /// Sensor faults and when they act; later ones act on what earlier ones left.
@@ -92,7 +95,7 @@ pub struct Scenario {
     /// Bounds that the drive must keep, whoever drives.
     #[serde(default)]
     pub expect: Expect,
-    /// Bounds in their place for classes of drivers.
+    /// Bounds in place of those for classes of drivers.
     #[serde(default, skip_serializing_if = "ExpectBy::is_empty")]
     pub expect_by: ExpectBy,
 }
@@ -119,35 +122,36 @@ impl Scenario {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum RoadSpec {
-    /// One straight.
+    /// One straight, with 1 m of paved strip outside the outer lanes and no kerb.
     Straight {
         /// Its length.
         #[serde(deserialize_with = "range::length_m")]
         length_m: f32,
-        /// Lanes in the ego's direction.
+        /// Lanes in the ego's direction; lane 0 is the rightmost.
         #[serde(default = "one_lane", deserialize_with = "range::lanes")]
         lanes: u8,
-        /// Lanes against it.
+        /// Lanes against it; lane -1 is the one beside the middle.
         #[serde(default = "one_lane", deserialize_with = "range::oncoming_lanes")]
         oncoming_lanes: u8,
         /// Width of each lane.
         #[serde(default = "lane_width_m", deserialize_with = "range::lane_width_m")]
         lane_width_m: f32,
-        /// Speed limit.
+        /// Speed limit, of the whole road.
         #[serde(default = "speed_limit_mps", deserialize_with = "range::speed_limit_mps")]
         speed_limit_mps: f32,
     },
-    /// Listed segments, one after the other.
+    /// Listed segments, one after the other. No bend may be tighter than the paved width to its broader side and 4 m more, and the
+    /// road may not run into itself.
     Segments {
-        /// Straights, arcs and clothoids.
+        /// Straights, arcs and clothoids, from the road's start.
         segments: Vec<Segment>,
-        /// Sine waves of height.
+        /// Sine waves of height, which add up; the steepest slopes of all together may be 0.35 at most.
         #[serde(default)]
         hills: Vec<Hill>,
-        /// Lanes in the ego's direction.
+        /// Lanes in the ego's direction; lane 0 is the rightmost.
         #[serde(default = "one_lane", deserialize_with = "range::lanes")]
         lanes: u8,
-        /// Lanes against it.
+        /// Lanes against it; lane -1 is the one beside the middle.
         #[serde(default = "one_lane", deserialize_with = "range::oncoming_lanes")]
         oncoming_lanes: u8,
         /// Width of each lane.
@@ -159,16 +163,16 @@ pub enum RoadSpec {
         /// Whether a kerb closes the paved strip.
         #[serde(default)]
         kerb: bool,
-        /// Speed limit.
+        /// Speed limit, of the whole road.
         #[serde(default = "speed_limit_mps", deserialize_with = "range::speed_limit_mps")]
         speed_limit_mps: f32,
     },
-    /// Drawn from a seed: the scenario's, or this one.
+    /// Drawn from a seed: straights, bends, hills, lanes, paint and speed limit.
     Generated {
-        /// At least this long.
+        /// Its length at least, from 20 to 4600; the last bend is drawn whole.
         #[serde(deserialize_with = "range::length_m")]
         length_m: f32,
-        /// Another seed than the scenario's.
+        /// Another seed than the scenario's, so that one road can be driven under several.
         #[serde(default)]
         seed: Option<Seed>,
         /// Bounds of the draw.
@@ -192,13 +196,13 @@ pub enum Segment {
         /// Its length.
         #[serde(deserialize_with = "range::length_m")]
         length_m: f32,
-        /// Its radius.
+        /// Its radius, to the middle between the ego's and the oncoming lanes.
         #[serde(deserialize_with = "range::radius_m")]
         radius_m: f32,
         /// Where it turns to.
         to: Side,
     },
-    /// Curvature that grows or falls linearly, from the last piece's to the next one's.
+    /// Curvature that grows or falls linearly, from the segment before it to the one behind it: no two may follow each other.
     Clothoid {
         /// Its length.
         #[serde(deserialize_with = "range::length_m")]
@@ -219,7 +223,7 @@ pub enum Side {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Hill {
-    /// Height of the crest over the mean.
+    /// Height of the crests over the mean, half of what is between crest and trough.
     #[serde(deserialize_with = "range::amplitude_m")]
     pub amplitude_m: f32,
     /// Distance from crest to crest.
@@ -234,13 +238,14 @@ pub struct EgoStart {
     /// Its lane.
     #[serde(default)]
     pub lane: LaneId,
-    /// Its place along the road.
+    /// The place of its middle along the road, from the road's start. The route ends 5 m before the road does, and must be 1 m long at
+    /// least.
     #[serde(default = "ego_s_m", deserialize_with = "range::s_m")]
     pub s_m: f32,
     /// Its speed.
     #[serde(default, deserialize_with = "range::speed_mps")]
     pub speed_mps: f32,
-    /// Offset from the lane's centre, positive to the left.
+    /// Offset of its middle from the lane's centre, positive to the left.
     #[serde(default, deserialize_with = "range::offset_m")]
     pub offset_m: f32,
     /// Heading against the lane, positive to the left.

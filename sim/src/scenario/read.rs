@@ -1,11 +1,12 @@
 //! Reading scenario files. Every mistake is reported with file, line and column where there is one.
 
 use crate::fault::RecordedError;
-use crate::mistake::Mistake;
-use crate::scenario::place::place;
+use crate::mistake::{Mistake, Reading};
+use crate::scenario::check::{Contradiction, Doubts};
 use crate::scenario::{BuiltScenario, CheckError, Scenario};
 use crate::text::without_mark;
 use ron::extensions::Extensions;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// A scenario file that cannot be used.
@@ -42,12 +43,14 @@ pub enum ReadError {
         path: PathBuf,
     },
     /// The recorded perturbation cannot be used.
-    #[error("{path}: {cause}: {recorded:?}", path = path.display())]
+    #[error("{path}{}: {cause}: {recorded:?}", in_words(*place), path = path.display())]
     Recorded {
         /// Why not.
         cause: RecordedError,
         /// The file of the perturbation.
         recorded: PathBuf,
+        /// Line and column of the field that names it, from 1.
+        place: Option<(usize, usize)>,
         /// The file.
         path: PathBuf,
     },
@@ -59,34 +62,97 @@ pub enum ReadError {
     },
 }
 
+impl ReadError {
+    /// Line and column, from 1, of what has them.
+    #[must_use]
+    pub fn place(&self) -> Option<(usize, usize)> {
+        match self {
+            Self::Syntax { line, column, .. } => Some((*line, *column)),
+            Self::Check { place, .. } | Self::Recorded { place, .. } => *place,
+            Self::Io { .. } | Self::None { .. } => None,
+        }
+    }
+}
+
 /// Reads and checks one scenario.
 ///
 /// # Errors
-/// [`ReadError`] with file, line and column where there is one.
+/// [`ReadError`] with file, line and column where there is one: the first of [`read_all`].
 pub fn read(path: &Path) -> Result<BuiltScenario, ReadError> {
-    let text = crate::text::read(path).map_err(|cause| ReadError::Io { cause, path: path.to_owned() })?;
-    parse(&text, path)
+    read_all(path).map_err(|mut all| all.swap_remove(0))
+}
+
+/// Reads and checks one scenario, to the end of its file whatever is wrong in it; `-` is standard input.
+///
+/// # Errors
+/// As [`parse_all`], or [`ReadError::Io`].
+pub fn read_all(path: &Path) -> Result<BuiltScenario, Vec<ReadError>> {
+    let text = if is_standard_input(path) { read_standard_input() } else { crate::text::read(path) };
+    parse_all(&text.map_err(|cause| vec![ReadError::Io { cause, path: path.to_owned() }])?, path)
 }
 
 /// Parses and checks a scenario's text. `path` is named in errors; a recorded perturbation is read from its folder.
 ///
 /// # Errors
-/// [`ReadError::Syntax`], [`ReadError::Recorded`] and [`ReadError::Check`].
+/// [`ReadError::Syntax`], [`ReadError::Recorded`] and [`ReadError::Check`]: the first of [`parse_all`].
 pub fn parse(text: &str, path: &Path) -> Result<BuiltScenario, ReadError> {
-    let mut scenario: Scenario = options().from_str(without_mark(text)).map_err(|error| {
-        let Mistake { message, line, column } = Mistake::of(&error, without_mark(text));
-        ReadError::Syntax { message, line, column, path: path.to_owned() }
-    })?;
-    if let Some(recorded) = &mut scenario.recorded {
-        let folder = path.parent().unwrap_or(Path::new(""));
-        let recorded_path = recorded.path(folder);
-        let error = |cause| ReadError::Recorded { cause, recorded: recorded_path, path: path.to_owned() };
-        recorded.load(folder).map_err(error)?;
+    parse_all(text, path).map_err(|mut all| all.swap_remove(0))
+}
+
+/// The same, to the end of the text whatever is wrong in it. What only follows from another mistake is not told, and what cannot be read
+/// at all, as where a bracket is not closed, ends it.
+///
+/// # Errors
+/// All mistakes in the order of their places, at least one.
+pub fn parse_all(text: &str, path: &Path) -> Result<BuiltScenario, Vec<ReadError>> {
+    let text = without_mark(text);
+    let (reading, scenario) = match options().from_str::<Scenario>(text) {
+        Ok(scenario) => (Reading::sound(text, options()), Some(scenario)),
+        Err(error) => Reading::mended(text, options(), &error),
+    };
+    let syntax = |Mistake { message, line, column }| ReadError::Syntax { message, line, column, path: path.to_owned() };
+    if let Some((foreign, _)) = reading.mistakes().iter().find(|(_, at)| at == "format") {
+        // What else is wrong in a file of another version nobody knows.
+        return Err(vec![syntax(foreign.clone())]);
     }
-    scenario.check().map_err(|cause| {
-        let place = place(&cause, without_mark(text));
-        ReadError::Check { cause, place, path: path.to_owned() }
-    })
+    let mut doubts = Doubts(reading.doubts().to_vec());
+    let mut all: Vec<ReadError> = reading.mistakes().iter().map(|(mistake, _)| syntax(mistake.clone())).collect();
+    if let Some(mut scenario) = scenario {
+        if let Err((cause, recorded)) = load_recorded(&mut scenario, &doubts, path) {
+            let place = reading.place("recorded");
+            all.push(ReadError::Recorded { cause, recorded, place, path: path.to_owned() });
+            doubts.0.push("recorded".to_owned());
+        }
+        let contradictions = match scenario.check_all(&doubts) {
+            Ok(built) if all.is_empty() => return Ok(built),
+            Ok(_) => Vec::new(),
+            Err(contradictions) => contradictions,
+        };
+        all.extend(contradictions.into_iter().map(|Contradiction { cause, at }| {
+            let place = reading.place(&at);
+            ReadError::Check { cause, place, path: path.to_owned() }
+        }));
+    }
+    all.sort_by_key(|error| error.place().unwrap_or((usize::MAX, 0)));
+    Err(all)
+}
+
+/// Reads the recorded perturbation that a scenario names.
+fn load_recorded(scenario: &mut Scenario, doubts: &Doubts, path: &Path) -> Result<(), (RecordedError, PathBuf)> {
+    let Some(recorded) = scenario.recorded.as_mut().filter(|_| doubts.spare("recorded")) else { return Ok(()) };
+    let folder = path.parent().unwrap_or(Path::new(""));
+    recorded.load(folder).map_err(|cause| (cause, recorded.path(folder)))
+}
+
+/// Whether a path means standard input.
+fn is_standard_input(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+fn read_standard_input() -> std::io::Result<String> {
+    let mut bytes = Vec::new();
+    std::io::stdin().lock().read_to_end(&mut bytes)?;
+    crate::text::from_bytes(bytes)
 }
 
 /// A place behind the name of its file.
@@ -102,7 +168,8 @@ pub fn to_ron(scenario: &Scenario) -> Result<String, ron::Error> {
     options().to_string_pretty(scenario, ron::ser::PrettyConfig::new().depth_limit(3))
 }
 
-/// Scenario files under the paths: files as they are, folders searched and sorted by name.
+/// Scenario files under the paths: what is no folder as it is, pipes and `-` for standard input included, folders searched and sorted by
+/// name.
 ///
 /// # Errors
 /// [`ReadError::Io`] for a missing path, [`ReadError::None`] for a folder without scenarios.
@@ -120,8 +187,7 @@ pub fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, ReadError> {
 
 fn collect(path: &Path, found: &mut Vec<PathBuf>) -> Result<(), ReadError> {
     let io_error = |cause| ReadError::Io { cause, path: path.to_owned() };
-    let metadata = std::fs::metadata(path).map_err(io_error)?;
-    if metadata.is_file() {
+    if is_standard_input(path) || !std::fs::metadata(path).map_err(io_error)?.is_dir() {
         found.push(path.to_owned());
         return Ok(());
     }
@@ -200,7 +266,7 @@ Scenario(
             message(&text)
         };
         let missing = message("no_such.perturbation");
-        assert!(missing.starts_with("cases/lead.ron: cannot read the recorded perturbation: "), "{missing}");
+        assert!(missing.starts_with("cases/lead.ron:9:5: cannot read the recorded perturbation: "), "{missing}");
         assert!(missing.ends_with(": \"cases/no_such.perturbation\""), "{missing}");
         let outside = message("../lead.perturbation");
         assert!(outside.starts_with("cases/lead.ron:9:") && outside.contains("recorded = \"../lead"), "{outside}");
@@ -223,9 +289,13 @@ Scenario(
             (
                 "min_ttc_s: 1.0),",
                 "min_ttc_s: 1.0), expect_by: (kamera: ()),",
-                "cases/lead.ron:9:61: Unexpected field named `kamera`",
+                "cases/lead.ron:9:61: unknown field \"kamera\", did you mean \"camera\"?",
             ),
-            ("min_ttc_s: 1.0),", "min_ttc_s: 1.0), expect_by: (kamera: ()),", "expected either `camera` or `hardened`"),
+            (
+                "min_ttc_s: 1.0),",
+                "min_ttc_s: 1.0), expect_by: (kamera: ()),",
+                "Fields of ExpectBy are camera, hardened",
+            ),
             (
                 "min_ttc_s: 1.0),",
                 "min_ttc_s: 1.0), expect_by: (camera: (min_driving_score: 101.0)),",
@@ -247,6 +317,133 @@ Scenario(
             let text = GOOD.replacen(from, to, 1);
             let message = message(&text);
             assert!(message.contains(expected), "{from} → {to}: {message}");
+        }
+    }
+
+    const TWO_CARS: &str = r#"// ego: here, lane: there
+Scenario(
+    format: 1, title: "ego: (lane: 9)", duration_s: 9.0, /* road: none,
+    ego: none */ road: Straight(length_m: 200.0, lanes: 2),
+    ego: (lane: 0, s_m: 20.0),
+    actors: [
+        (name: "van", start: (lane: 0, s_m: 60.0, speed_mps: 5.0)), // "car" lane: 3
+        (name: "car", start: (lane: 1, s_m: 60.0, speed_mps: 5.0),
+         script: [ChangeLane(when: At(at_s: 1.0), to_lane: 0, over_s: 2.0)]),
+    ],
+    perturbations: [(during_s: (1.0, 2.0), fault: Blur(sigma_px: 1.5))],
+    camera: (width_px: 160),
+)"#;
+
+    /// What is told of the text with some of it replaced, behind the name of the file.
+    fn told(replaced: &[(&str, &str)]) -> Vec<String> {
+        let mut text = TWO_CARS.to_owned();
+        for (from, to) in replaced {
+            assert!(text.contains(from), "{from}");
+            text = text.replacen(from, to, 1);
+        }
+        let all = parse_all(&text, Path::new("t.ron")).err().unwrap_or_default();
+        all.iter().map(|error| error.to_string().split_once("t.ron:").expect("a file").1.to_owned()).collect()
+    }
+
+    #[test]
+    fn contradictions_between_fields_are_told_with_line_and_column() {
+        assert_eq!(told(&[]), [""; 0]);
+        for (from, to, expected) in [
+            ("(lane: 1, s_m: 60.0", "(lane: 4, s_m: 60.0", "8:31: \"car\" is in lane 4"),
+            ("to_lane: 0", "to_lane: 5", "9:51: a lane change of \"car\" is in lane 5"),
+            ("ego: (lane: 0, s", "ego: (lane: 3, s", "5:11: the ego is in lane 3"),
+            ("s_m: 20.0", "s_m: 400.0", "5:20: the ego starts at s = 400 m"),
+            ("s_m: 20.0", "s_m: 58.0", "7:40: \"van\" and the ego overlap"),
+            ("name: \"car\"", "name: \"van\"", "8:10: two actors are named \"van\""),
+            ("length_m: 200.0", "length_m: 2.0", "4:18: the road cannot be built: the road is 2.0 m long"),
+            ("width_px: 160)", "mount_m: (30.0, 0.0, 1.0))", "12:14: camera.mount_m"),
+            ("duration_s: 9.0", "duration_s: 9.0, substeps: 1, decision_hz: 2.0", "3:71: a physics step"),
+            // What the file leaves out has no place of its own: the section has.
+            (
+                "ego: (lane: 0, s_m: 20.0)",
+                "ego: (heading_deg: 1.0, vehicle: (wheelbase_m: 4.5))",
+                "5:39: ego vehicle: ",
+            ),
+            ("ego: (lane: 0, s_m: 20.0)", "ego: (heading_deg: 1.0, vehicle: (length_m: 2.5))", "5:29: ego vehicle: "),
+        ] {
+            let found = told(&[(from, to)]);
+            assert!(found.len() == 1 && found[0].starts_with(expected), "{from} -> {to}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn all_mistakes_of_a_file_are_told_with_their_places() {
+        let found = told(&[
+            ("duration_s: 9.0", "duration_s: -9.0, substeps: 4.5, colour: [1, (2)]"),
+            ("ego: (lane: 0, s_m: 20.0)", "ego: (s_m: 20.0, s_m: 30.0)"),
+            ("s_m: 60.0, speed_mps: 5.0)), //", "s_m: 60.0)), //"),
+            ("(lane: 1, s_m: 60.0, speed_mps: 5.0)", "(lane: 7, s_m: 90.0, speed_mps: Some(99.0))"),
+            ("At(at_s: 1.0), to_lane: 0", "1.0, to_lane: 8"),
+            ("(1.0, 2.0), fault: Blur(sigma_px: 1.5)", "(3.0, 2.0), fault: Blurr(sigma_px: 77.0)"),
+            ("width_px: 160", "width_px: \"wide\", mount_m: (30.0, 0.0, 1.0)"),
+        ]);
+        let expected = [
+            "3:53: duration_s = -9, allowed is 0.1 to 3600",
+            "3:69: a whole number is wanted, found 4.5",
+            "3:74: unknown field \"colour\". Fields of Scenario are format, title, ",
+            "5:22: the field s_m is there twice",
+            "7:30: the field speed_mps is missing",
+            "8:31: \"car\" is in lane 7",
+            "8:62: a number is wanted, found Some",
+            "9:36: 1.0 is written At(at_s: 1.0)",
+            "9:41: a lane change of \"car\" is in lane 8",
+            "11:32: span (3, 2)",
+            "11:51: unknown name \"Blurr\", did you mean \"Blur\"?",
+            "12:24: a whole number is wanted, found \"wide\"",
+            "12:32: camera.mount_m = (30.0, 0.0, 1.0)",
+        ];
+        assert_eq!(found.len(), expected.len(), "{found:#?}");
+        for (found, expected) in found.iter().zip(expected) {
+            assert!(found.starts_with(expected), "{found:?} is to begin with {expected:?}");
+        }
+    }
+
+    #[test]
+    fn what_only_follows_from_another_mistake_is_not_told() {
+        for (replaced, expected) in [
+            // A name that is none, and the field that is missing for it.
+            (
+                &[("length_m: 200.0", "lenght_m: 200.0")][..],
+                &["4:33: unknown field \"lenght_m\", did you mean \"length_m\"? Fields of Straight are length_m, "][..],
+            ),
+            // Lanes of a road that is wrong itself, and where nobody knows where the other stands.
+            (&[("lanes: 2", "lanes: 9")], &["4:57: lanes = 9, allowed is 1 to 3"]),
+            (&[("s_m: 20.0", "s_m: -20.0"), ("s_m: 60.0", "s_m: 1.0")], &["5:25: s_m = -20, allowed is 0 to 5000"]),
+            (&[("s_m: 20.0", "s: 60.0")], &["5:20: unknown field \"s\""]),
+            // How fast one may drive is no matter of where the lanes are.
+            (
+                &[("lanes: 2", "lanes: 2, speed_limit: 9.0"), ("(lane: 1, s", "(lane: 3, s")],
+                &[
+                    "4:60: unknown field \"speed_limit\", did you mean \"speed_limit_mps\"?",
+                    "8:31: \"car\" is in lane 3",
+                ],
+            ),
+            // Who has no name is told by the place in the list.
+            (
+                &[("name: \"car\"", "name: 7"), ("(lane: 1, s", "(lane: 3, s")],
+                &["8:16: a text in quotation marks is wanted, found 7", "8:27: car 2 of the list is in lane 3"],
+            ),
+            // Another text altogether, another format, and what cannot be read to its end.
+            (&[("Scenario(", "Settings(")], &["2:1: Scenario( … ) is wanted, found Settings"]),
+            (
+                &[("format: 1", "format: 2"), ("lanes: 2", "lanes: 9")],
+                &["3:13: format = 2, this version reads format 1"],
+            ),
+            (
+                &[("200.0, lanes", "200.0 lanes"), ("s_m: 20.0", "s_m: -20.0")],
+                &["4:49: a comma or a closing bracket is wanted"],
+            ),
+        ] {
+            let found = told(replaced);
+            assert_eq!(found.len(), expected.len(), "{replaced:?}: {found:#?}");
+            for (found, expected) in found.iter().zip(expected) {
+                assert!(found.starts_with(expected), "{found:?} is to begin with {expected:?}");
+            }
         }
     }
 }

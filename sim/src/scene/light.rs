@@ -11,7 +11,7 @@ pub struct Light {
     /// Where the sun stands, anticlockwise from the road's first direction.
     #[serde(deserialize_with = "range::sun_azimuth_deg")]
     pub sun_azimuth_deg: f32,
-    /// How high it stands.
+    /// How high it stands over the horizon.
     #[serde(deserialize_with = "range::sun_elevation_deg")]
     pub sun_elevation_deg: f32,
     /// Distance at which contrast has fallen to 5 %, the meteorological optical range.

@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ActorSpec {
-    /// Its name in messages.
+    /// Its name in messages; no other may have the same.
     pub name: String,
-    /// Its build.
+    /// Its build and size.
     #[serde(default)]
     pub kind: ActorKind,
     /// Where it starts.
@@ -24,7 +24,7 @@ pub struct ActorSpec {
     /// How it follows others.
     #[serde(default)]
     pub idm: Idm,
-    /// Paint, RGB; drawn from the seed if left out.
+    /// Paint, red, green and blue; drawn from the seed if left out.
     #[serde(default)]
     pub colour: Option<(u8, u8, u8)>,
     /// What it does apart from following its lane.
@@ -35,12 +35,12 @@ pub struct ActorSpec {
 /// Build of another car.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum ActorKind {
-    /// 4.4 × 1.8 × 1.5 m.
+    /// 4.4 m long, 1.8 m wide, 1.5 m high.
     #[default]
     Car,
-    /// 5.2 × 2.0 × 2.2 m.
+    /// 5.2 m long, 2.0 m wide, 2.2 m high.
     Van,
-    /// 8.5 × 2.4 × 3.2 m.
+    /// 8.5 m long, 2.4 m wide, 3.2 m high.
     Truck,
 }
 
@@ -62,10 +62,10 @@ impl ActorKind {
 pub struct ActorStart {
     /// Its lane.
     pub lane: LaneId,
-    /// Its place along the road.
+    /// The place of its middle along the road, from the road's start, whichever way its lane runs.
     #[serde(deserialize_with = "range::s_m")]
     pub s_m: f32,
-    /// Its speed.
+    /// Its speed, in the direction of its lane.
     #[serde(deserialize_with = "range::speed_mps")]
     pub speed_mps: f32,
 }
@@ -77,16 +77,16 @@ pub struct ActorStart {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Idm {
-    /// Time gap kept to the car ahead.
+    /// Time gap kept to the car ahead, besides `min_gap_m`.
     #[serde(deserialize_with = "range::time_headway_s")]
     pub time_headway_s: f32,
     /// Greatest acceleration.
     #[serde(deserialize_with = "range::accel_mps2")]
     pub accel_mps2: f32,
-    /// Comfortable braking.
+    /// Comfortable braking; in an emergency it brakes with up to 8.
     #[serde(deserialize_with = "range::decel_mps2")]
     pub decel_mps2: f32,
-    /// Distance kept at standstill.
+    /// Gap kept at standstill, from bumper to bumper.
     #[serde(deserialize_with = "range::min_gap_m")]
     pub min_gap_m: f32,
 }
@@ -144,7 +144,7 @@ pub enum Manoeuvre {
         /// How hard.
         #[serde(deserialize_with = "range::decel_mps2")]
         decel_mps2: f32,
-        /// How long it stands before it drives on.
+        /// How long it stands before it drives on; for ever if left out.
         #[serde(default, deserialize_with = "option::hold_s")]
         hold_s: Option<f32>,
     },

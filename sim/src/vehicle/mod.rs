@@ -64,13 +64,13 @@ pub struct VehicleSettings {
     /// Height of the body.
     #[serde(deserialize_with = "range::height_m")]
     pub height_m: f32,
-    /// Distance between the axles.
+    /// Distance between the axles, at most `length_m`.
     #[serde(deserialize_with = "range::wheelbase_m")]
     pub wheelbase_m: f32,
-    /// Distance between the wheels of an axle.
+    /// Distance between the wheels of an axle, at most `width_m`.
     #[serde(deserialize_with = "range::track_m")]
     pub track_m: f32,
-    /// Height of the centre of mass at rest.
+    /// Height of the centre of mass at rest, at most `height_m`.
     #[serde(deserialize_with = "range::centre_of_mass_m")]
     pub centre_of_mass_m: f32,
     /// Radius of a wheel.
@@ -138,17 +138,19 @@ impl VehicleSettings {
     /// # Errors
     /// A sentence with the field, its value and what is allowed.
     pub fn check(&self) -> Result<(), String> {
+        self.contradictions().next().map_or(Ok(()), |(_, message)| Err(message))
+    }
+
+    /// Parts of the car that do not go together: a field, and a sentence about it.
+    pub(crate) fn contradictions(&self) -> impl Iterator<Item = (&'static str, String)> {
         let within = [
             ("wheelbase_m", self.wheelbase_m, "length_m", self.length_m),
             ("track_m", self.track_m, "width_m", self.width_m),
             ("centre_of_mass_m", self.centre_of_mass_m, "height_m", self.height_m),
         ];
-        match within.iter().find(|(_, inner, _, outer)| inner > outer) {
-            Some((inner, value, outer, most)) => {
-                Err(format!("{inner} = {value}, allowed is at most the car's {outer} = {most}"))
-            }
-            None => Ok(()),
-        }
+        within.into_iter().filter(|(_, value, _, most)| value > most).map(|(inner, value, outer, most)| {
+            (inner, format!("{inner} = {value}, allowed is at most the car's {outer} = {most}"))
+        })
     }
 
     /// The steering angle that follows a curvature without slip (single-track model).

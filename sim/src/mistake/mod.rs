@@ -1,7 +1,14 @@
 //! What is wrong with a text in RON, in words for those who write scenarios and settings rather than for those who write parsers.
 
+mod reading;
+mod repairs;
+mod stand_in;
+mod trail;
+
 use crate::fault::{FaultKind, did_you_mean};
+pub(crate) use reading::Reading;
 use ron::error::{Error, SpannedError};
+use trail::Asked;
 
 /// Names that are few enough to be told all.
 const FEW: usize = 15;
@@ -23,9 +30,15 @@ impl Mistake {
     /// The mistake that a parser found in a text.
     #[must_use]
     pub fn of(error: &SpannedError, text: &str) -> Self {
-        let (line, column) = (error.span.start.line, error.span.start.col);
+        Self::told(&error.code, (error.span.start.line, error.span.start.col), text, Asked::Otherwise)
+    }
+
+    /// The same, of whom more is known: what was asked for where it was found.
+    fn told(code: &Error, (line, column): (usize, usize), text: &str, asked: Asked) -> Self {
         let found = found_at(text, line, column);
-        Self { message: in_words(&error.code, &found), line, column }
+        // A number is told of where it begins, not at its point.
+        let read = if is_broken_number(code, &found) { found.before.len() } else { 0 };
+        Self { message: in_words(code, &found, asked), line, column: column - read }
     }
 }
 
@@ -60,12 +73,17 @@ fn is_whole(text: &str) -> bool {
     !digits.is_empty() && digits.chars().all(|c| c.is_ascii_digit())
 }
 
-fn in_words(error: &Error, found: &Found) -> String {
+/// Whether a number with a point stands where a whole one was read.
+fn is_broken_number(error: &Error, Found { token, before }: &Found) -> bool {
+    matches!(error, Error::ExpectedComma) && token.starts_with('.') && is_whole(before)
+}
+
+fn in_words(error: &Error, found: &Found, asked: Asked) -> String {
     let Found { token, before } = found;
     let seen = if token.is_empty() { String::new() } else { format!(", found {token}") };
     let wanted = |what: &str| format!("{what} is wanted{seen}");
     match error {
-        Error::ExpectedComma if token.starts_with('.') && is_whole(before) => {
+        error if is_broken_number(error, found) => {
             format!("a whole number is wanted, found {before}{token}")
         }
         Error::ExpectedComma => wanted("a comma or a closing bracket"),
@@ -86,21 +104,58 @@ fn in_words(error: &Error, found: &Found) -> String {
         Error::ExpectedBoolean => wanted("true or false"),
         Error::ExpectedString => wanted("a text in quotation marks"),
         Error::ExpectedArray | Error::ExpectedArrayEnd => wanted("a list [ … ]"),
-        Error::ExpectedIdentifier | Error::InvalidIdentifier(_) | Error::SuggestRawIdentifier(_) => wanted("a name"),
+        Error::ExpectedIdentifier | Error::InvalidIdentifier(_) | Error::SuggestRawIdentifier(_) => {
+            name_wanted(found, asked)
+        }
+        Error::ExpectedDifferentStructName { expected, .. } => wanted(&format!("{expected}( … )")),
         Error::NoSuchEnumVariant { expected, found, .. } => no_such_name(found, expected),
+        Error::NoSuchStructField { expected, found, outer } => {
+            let of = outer.as_ref().map_or_else(String::new, |outer| format!(" of {outer}"));
+            format!("unknown field {found:?}{} Fields{of} are {}", meant(found, expected), expected.join(", "))
+        }
         other => other.to_string(),
+    }
+}
+
+/// What stands where a name is to stand, and what may.
+fn name_wanted(Found { token, .. }: &Found, asked: Asked) -> String {
+    let seen = if token.is_empty() { String::new() } else { format!(", found {token}") };
+    let is_number = token.parse::<f64>().is_ok();
+    match asked {
+        Asked::Variant { of: "Trigger", .. } if is_number => format!("{token} is written At(at_s: {token})"),
+        Asked::Field(&[field]) if is_number => format!("{token} is written {field}: {token}"),
+        Asked::Field(names) if names.len() <= FEW => {
+            format!("the name of a field is wanted{seen}. Fields are {}", names.join(", "))
+        }
+        Asked::Variant { names, .. } if names.len() <= FEW => {
+            format!("a name is wanted{seen}. Allowed are {}", names.join(", "))
+        }
+        _ => format!("a name is wanted{seen}"),
     }
 }
 
 /// What may stand there instead: all names if they are few, else the nearest.
 fn no_such_name(found: &str, expected: &[&str]) -> String {
-    if expected.contains(&"Graded") && FaultKind::named(found).is_ok() {
-        return format!("{found} is written Graded(kind: {found}, severity: 3)");
+    if expected.contains(&"Graded") {
+        // Kinds are names of their own, one level further down.
+        let kinds = || FaultKind::ALL.iter().map(|kind| kind.name());
+        if let Some(kind) =
+            nearest(found, kinds().chain(expected.iter().copied())).filter(|name| !expected.contains(name))
+        {
+            let meant =
+                if kind == found { String::new() } else { format!("unknown name {found:?}, did you mean {kind:?}? ") };
+            return format!("{meant}{kind} is written Graded(kind: {kind}, severity: 3)");
+        }
     }
     if expected.len() > FEW {
         return format!("unknown name {found:?}, {}", did_you_mean(found, expected));
     }
-    format!("unknown name {found:?}, {} Allowed are {}", did_you_mean(found, expected), expected.join(", "))
+    format!("unknown name {found:?}{} Allowed are {}", meant(found, expected), expected.join(", "))
+}
+
+/// The end of a sentence about a name that there is not: the question for one that is like it, if there is one.
+fn meant(found: &str, names: &[&str]) -> String {
+    nearest(found, names.iter().copied()).map_or_else(|| ".".to_owned(), |name| format!(", did you mean {name:?}?"))
 }
 
 #[cfg(test)]
@@ -124,13 +179,30 @@ mod tests {
             parsed.expect_err("must be refused").to_string()
         };
         for (from, to, message) in [
-            ("seed: 4", "seed: 4.5", "t.ron:2:35: a whole number is wanted, found 4.5"),
+            ("seed: 4", "seed: 4.5", "t.ron:2:34: a whole number is wanted, found 4.5"),
             ("\"t\"", "t", "a text in quotation marks is wanted, found t"),
             ("title: \"t\", ", "", "the field title is missing"),
             ("duration_s: 9.0", "duration_s: 9.0, duration_s: 8.0", "the field duration_s is there twice"),
             ("9.0, road", "9.0 road", "t.ron:2:53: a comma or a closing bracket is wanted, found road"),
-            ("At(at_s: 1.0)", "1.0", "a name is wanted, found 1.0"),
-            ("Graded(kind: Fog, severity: 3)", "Fog(severity: 3)", "Fog is written Graded(kind: Fog, severity: 3)"),
+            ("At(at_s: 1.0)", "1.0", "t.ron:4:36: 1.0 is written At(at_s: 1.0)"),
+            ("At(at_s: 1.0)", "At(1.0)", "t.ron:4:39: 1.0 is written at_s: 1.0"),
+            ("Brake(when", "7(when", "a name is wanted, found 7. Allowed are SetSpeed, ChangeLane, Brake, Stop"),
+            ("during_s: (1.0", "7: (1.0", "the name of a field is wanted, found 7. Fields are during_s, when, fault"),
+            (
+                "Graded(kind: Fog, severity: 3)",
+                "Fog(severity: 3)",
+                "t.ron:5:51: Fog is written Graded(kind: Fog, severity: 3)",
+            ),
+            (
+                "Graded(kind: Fog, severity: 3)",
+                "Fogg()",
+                "\"Fogg\", did you mean \"Fog\"? Fog is written Graded(kind: Fog,",
+            ),
+            (
+                "Graded(kind: Fog, severity: 3)",
+                "Blurr(sigma_px: 1.0)",
+                "did you mean \"Blur\"? Allowed are Noise, Blur,",
+            ),
             ("Arrived", "Success", "Allowed are Arrived, Collision, OffRoad, "),
             ("Scenario(", "#!shebang(", "this is no RON file"),
             ("expect: (outcome: Arrived),\n)", "expect: (outcome: Arrived),", "the text ends too early"),
