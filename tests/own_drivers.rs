@@ -99,4 +99,6 @@ fn faults_are_searched_and_reported_for_a_program_that_looks() {
     assert!(json["attacked_drives"].is_null());
     let refused = refusal(roadproof().args(["report", &driver, "--only", "attacks", "--out", &format!("{out}2")]));
     assert!(refused.contains("has no gradients to attack"), "{refused}");
+    let refused = refusal(roadproof().args(["report", &driver, "--drives", "4", "--out", &format!("{out}2")]));
+    assert!(refused.contains("--drives: "), "{refused}");
 }

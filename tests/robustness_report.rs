@@ -293,9 +293,9 @@ fn reports_that_cannot_be_are_refused() {
         check(&["shipped", "--only", only, option, value], &[&format!("--only {only} takes no {option}: it")]);
     }
     check(&["shipped", "--scenarios", "no/such"], &["--scenarios", "not a folder", "no/such"]);
-    check(&["shipped", "--driver", "random"], &["--driver"]);
-    check(&["scripted"], &["\"scripted\"", "no gradients"]);
-    check(&["blind"], &["\"blind\"", "no gradients"]);
+    check(&["shipped", "--driver", "random"], &["unexpected argument 'shipped'"]);
+    check(&["scripted", "--only", "attacks"], &["\"scripted\"", "no gradients"]);
+    check(&["blind", "--only", "decisions"], &["\"blind\"", "no gradients"]);
     check(&["nonsense"], &["\"nonsense\"", "shipped"]);
     let taken = folder.path().join("taken");
     std::fs::create_dir(&taken).expect("a folder in a temporary folder");

@@ -42,7 +42,10 @@ pub(super) fn named(typed: &str, runs: &Path) -> Result<String, String> {
         return Ok(typed.to_owned());
     }
     if path.exists() && !path.is_dir() {
-        return Err("this is a file, and a driver is a name or a folder; where a command takes both, the driver comes first".to_owned());
+        return Err(
+            "this is a file, and a driver is a name or a folder; where a command takes both, the driver comes first"
+                .to_owned(),
+        );
     }
     if path.is_dir() {
         let inside = runs_in(path);

@@ -289,7 +289,7 @@ mod tests {
             ("train --seed 1.5", "invalid value '1.5' for '--seed <SEED>': a whole number from 0 on is wanted"),
             ("evaluate --roads -5", "invalid value '-5' for '--roads <N>': "),
             ("report shipped --drives many", "a whole number from 0 on is wanted"),
-            ("snapshot a.ron --at x", "a number is wanted"),
+            ("faults --at x", "a number is wanted"),
         ] {
             let words = ["roadproof"].into_iter().chain(typed.split(' ')).map(OsString::from).collect();
             let refused = refusal(&read(words).expect_err("it must be refused"), false);

@@ -83,6 +83,7 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
             plan.only.is_none(),
             "the driver {name:?} has no gradients to attack: allowed are shipped, hardened and run folders"
         );
+        anyhow::ensure!(arguments.drives.is_none(), "--drives: {name:?} has no gradients to attack its drives by");
         note(format_args!("note: {name:?} has no gradients to attack, so the report is of faults alone"));
         plan.only = Some(Part::Faults);
     }

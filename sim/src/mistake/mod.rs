@@ -7,8 +7,8 @@ mod trail;
 
 use crate::fault::{FaultKind, did_you_mean};
 pub(crate) use reading::Reading;
+use repairs::Asked;
 use ron::error::{Error, SpannedError};
-use trail::Asked;
 
 /// Names that are few enough to be told all.
 const FEW: usize = 15;

@@ -1,6 +1,5 @@
 //! What has to be done to a text that cannot be read, so that it can be, and where reading it came to an end.
 
-use super::trail::Asked;
 use ron::error::Error;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,6 +17,17 @@ pub(super) struct Repairs {
     supplied: BTreeMap<Turn, Vec<&'static str>>,
     /// How many fields of a struct are left out because it has none of their names.
     unknown: BTreeMap<Turn, usize>,
+}
+
+/// What a value could have been, as far as names go.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Asked {
+    /// No name.
+    Otherwise,
+    /// One of the variants of an enum.
+    Variant { of: &'static str, names: &'static [&'static str] },
+    /// A field.
+    Field(&'static [&'static str]),
 }
 
 /// What ended a parse.
