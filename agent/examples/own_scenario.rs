@@ -13,7 +13,7 @@ const BASE: &str = r#"Scenario(
     format: 1, title: "The car ahead brakes", duration_s: 40.0,
     road: Straight(length_m: 400.0),
     ego: (speed_mps: 13.0),
-    actors: [(name: "lead", start: (lane: 0, s_m: 32.0, speed_mps: 13.0),
+    actors: [(name: "lead", start: (lane: 0, s_m: 20.0, speed_mps: 13.0),
               script: [Brake(when: At(at_s: 3.0), decel_mps2: 1.0, for_s: 4.0)])],
     expect: (outcome: Arrived, min_gap_m: 2.0),
 )"#;
