@@ -66,7 +66,8 @@ fn a_program_that_fails_ends_the_work_and_nothing_is_written() {
         (ON, "exit 7", "the driver's program ended by itself after 6 lines of output, exit status: 7"),
         (ON, "echo thinking", "line 7 of the driver's program is not what was asked for, expected"),
         (r#"{"steer_rad": 0}"#, "exit", "wanted is steer_rad with acceleration_mps2, or steer with throttle or brake"),
-        (ON, "sleep 60", "the driver's program has said nothing for 0.5 s, after 6 lines of output"),
+        (ON, "exec sleep 60", "the driver's program has said no whole line for 0.5 s, after 6 lines of output"),
+        (ON, "echo '{\"steer\": 0}'", "of the driver's program answers no question"),
     ] {
         let driver = shell(folder.path(), "", answer, 5, then);
         let mut command = roadproof();

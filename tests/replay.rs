@@ -311,6 +311,7 @@ fn one_file_that_cannot_be_used_keeps_no_other_from_being_driven() {
     let report = std::fs::read_to_string(junit).expect("a report");
     assert!(report.contains("tests=\"3\" failures=\"0\" errors=\"2\""), "{report}");
     assert!(report.contains("<error message=") && report.contains("bad.ron:1:"), "{report}");
+    assert!(report.contains("/good.ron\""), "each case names its file: {report}");
 }
 
 #[test]
@@ -326,6 +327,38 @@ fn files_of_another_camera_are_skipped() {
     }
     let report = std::fs::read_to_string(junit).expect("a report");
     assert!(report.contains("disabled=\"1\"") && report.contains("<skipped message="), "{report}");
+}
+
+#[test]
+fn what_became_of_each_file_is_to_be_had_as_json() {
+    let straight =
+        std::fs::read_to_string(repository().join("scenarios/lane_keeping/straight.ron")).expect("a scenario");
+    let strict = straight.replacen("max_speed_mps: 14.5", "max_speed_mps: 1.0", 1);
+    let folder = suite(&[
+        ("bad.ron", "Scenario("),
+        ("foggy.ron", &straight.replacen("expect:", FOGGY[0], 1)),
+        ("strict.ron", &strict),
+    ]);
+    let ended = run(roadproof().arg("replay").arg(folder.path()).args(["--json", "-", "--jobs", "1"]));
+    let json: serde_json::Value = serde_json::from_str(&ended.stdout).expect("the result is JSON");
+    assert!(ended.stderr.contains("1 passed, 1 failed"), "the text gives way to it: {}", ended.stderr);
+    assert_eq!(json["about"]["driver"]["name"], "scripted");
+    let case = |end: &str| {
+        let cases = json["cases"].as_array().expect("cases");
+        let own = cases.iter().find(|case| case["file"].as_str().is_some_and(|file| file.ends_with(end)));
+        own.unwrap_or_else(|| panic!("{end} is not told of: {json}")).clone()
+    };
+    let verdicts = ["good.ron", "strict.ron", "bad.ron", "foggy.ron"].map(|end| case(end)["verdict"].clone());
+    assert_eq!(verdicts, ["passed", "failed", "error", "skipped"]);
+    assert_eq!(
+        (&case("good.ron")["outcome"], &case("bad.ron")["outcome"]),
+        (&"Arrived".into(), &serde_json::Value::Null)
+    );
+    let bounds = case("strict.ron")["bounds"].as_array().expect("bounds").clone();
+    let speed = bounds.iter().find(|bound| bound["name"] == "max_speed_mps").expect("the bound that broke");
+    assert!(speed["measured"].as_f64() > speed["bound"].as_f64() && speed["moment"]["time_s"].is_number(), "{speed}");
+    let refused = refusal(roadproof().args(["replay", "--json", "-", "--junit", "-"]));
+    assert!(refused.contains("would both write to standard output"), "{refused}");
 }
 
 /// The fault of the one is the camera's alone, of the other the controls' as well.

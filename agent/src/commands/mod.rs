@@ -27,6 +27,7 @@ use crate::host::program::version_line;
 use crate::host::progress::tell_often;
 use crate::host::threads;
 use clap::builder::RangedU64ValueParser;
+use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 use roadproof_sim::{Build, Clock, Episode};
@@ -44,7 +45,20 @@ Exit codes: 0 all held, 1 something fell short, 2 bad input, 130 stopped by Ctrl
 /// What clap says of it; help and version are answers of this kind, too.
 pub fn read(arguments: Vec<OsString>) -> Result<Cli, clap::Error> {
     let command = Cli::command().mut_subcommands(|command| command.allow_negative_numbers(true));
-    let mut matches = command.try_get_matches_from(with_driver_first(arguments))?;
+    let arguments = with_driver_first(arguments);
+    let named = |word: &OsString| word == "--driver" || word.to_string_lossy().starts_with("--driver=");
+    let of_driver_first = arguments.iter().any(|word| DRIVER_FIRST.iter().any(|first| word == first));
+    let mut matches = command.try_get_matches_from(&arguments).map_err(|error| {
+        let left = arguments.iter().take_while(|word| *word != "--").any(named);
+        if error.kind() == ErrorKind::UnknownArgument && of_driver_first && left {
+            clap::Error::raw(
+                ErrorKind::InvalidValue,
+                "--driver wants the name of one driver, and there is one driver\n",
+            )
+        } else {
+            error
+        }
+    })?;
     Cli::from_arg_matches_mut(&mut matches)
 }
 
@@ -69,8 +83,14 @@ const DRIVER_FIRST: [&str; 4] = ["attack", "search", "report", "watch"];
 
 /// Arguments with the driver in its place where it was named by `--driver`, as in the commands that take several or have one by default.
 fn with_driver_first(arguments: Vec<OsString>) -> Vec<OsString> {
-    let command = arguments.iter().position(|word| DRIVER_FIRST.iter().any(|command| word == command));
-    let Some(command) = command else { return arguments };
+    // The first word that is no option, nor the value of the one that has one before any command.
+    let with_value = |word: &OsString| word == "-j" || word == "--jobs";
+    let is_command =
+        |&at: &usize| !arguments[at].to_string_lossy().starts_with('-') && !(at > 1 && with_value(&arguments[at - 1]));
+    let Some(command) = (1..arguments.len()).find(is_command) else { return arguments };
+    if !DRIVER_FIRST.iter().any(|first| &arguments[command] == first) {
+        return arguments;
+    }
     let end = arguments.iter().position(|word| word == "--").unwrap_or(arguments.len());
     let given = |word: &OsString| word == "--driver" || word.to_string_lossy().starts_with("--driver=");
     let Some(at) = (command + 1..end).find(|&at| given(&arguments[at])) else { return arguments };
@@ -274,6 +294,8 @@ mod tests {
             ("roadproof report --driver latest --quick", "roadproof report latest --quick"),
             ("roadproof report --driver", "roadproof report --driver"),
             ("roadproof replay --driver shipped a.ron", "roadproof replay --driver shipped a.ron"),
+            ("roadproof -j 2 replay --junit report --driver x", "roadproof -j 2 replay --junit report --driver x"),
+            ("roadproof -j 2 report --driver x", "roadproof -j 2 report x"),
             ("roadproof attack shipped a.ron", "roadproof attack shipped a.ron"),
         ] {
             assert_eq!(with_driver_first(words(typed)), words(meant));
@@ -290,6 +312,8 @@ mod tests {
             ("evaluate --roads -5", "invalid value '-5' for '--roads <N>': "),
             ("report shipped --drives many", "a whole number from 0 on is wanted"),
             ("faults --at x", "a number is wanted"),
+            ("attack --driver", "--driver wants the name of one driver"),
+            ("report --driver a --driver b", "--driver wants the name of one driver"),
         ] {
             let words = ["roadproof"].into_iter().chain(typed.split(' ')).map(OsString::from).collect();
             let refused = refusal(&read(words).expect_err("it must be refused"), false);

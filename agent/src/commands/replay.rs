@@ -17,6 +17,7 @@ use crate::watch::drive::mcap;
 use anyhow::Context;
 use clap::Args;
 use rayon::prelude::*;
+use roadproof_sim::Outcome;
 use roadproof_sim::outcome::expectations::Closest;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -141,6 +142,9 @@ struct CaseJson<'a> {
     file: String,
     /// `passed`, `failed`, `error` or `skipped`.
     verdict: &'static str,
+    /// How the drive ended; null where there was none.
+    outcome: Option<Outcome>,
+    driving_score: Option<f32>,
     failures: &'a [String],
     notes: Vec<String>,
     bounds: &'a [Closest],
@@ -148,9 +152,10 @@ struct CaseJson<'a> {
 
 impl<'a> CaseJson<'a> {
     fn driven(report: &'a CaseReport) -> Self {
-        let CaseReport { file, failures, notes, bounds, .. } = report;
+        let CaseReport { file, outcome, driving_score, failures, notes, bounds, .. } = report;
         let verdict = if failures.is_empty() { "passed" } else { "failed" };
-        Self { file: file.display().to_string(), verdict, failures, notes: notes.clone(), bounds }
+        let (file, notes) = (file.display().to_string(), notes.clone());
+        Self { file, verdict, outcome: *outcome, driving_score: Some(*driving_score), failures, notes, bounds }
     }
 }
 
@@ -189,7 +194,7 @@ impl LeftOut {
     fn json(&self) -> CaseJson<'_> {
         let verdict = if self.kind == Kind::Broken { "error" } else { "skipped" };
         let (file, notes) = (self.path.display().to_string(), vec![format!("{:#}", self.reason)]);
-        CaseJson { file, verdict, failures: &[], notes, bounds: &[] }
+        CaseJson { file, verdict, outcome: None, driving_score: None, failures: &[], notes, bounds: &[] }
     }
 
     /// What the exit code is to tell: files that cannot be used, or that none of them fits the driver.

@@ -1,7 +1,7 @@
 //! `roadproof scenario`
 
 use super::Ended;
-use super::scenarios::scenarios;
+use super::scenarios::scenarios_or_input;
 use crate::drive::replay::title;
 use crate::host::console::Console;
 use crate::host::files::{check_writable, write_atomically};
@@ -40,7 +40,7 @@ enum What {
     /// Tell every mistake in each file, or that it can be used, without driving.
     Check {
         /// Scenario files or folders, or names of the library; - is standard input.
-        #[arg(default_value = "scenarios", value_parser = scenarios())]
+        #[arg(default_value = "scenarios", value_parser = scenarios_or_input())]
         paths: Vec<PathBuf>,
     },
 }

@@ -12,22 +12,27 @@ pub(super) fn scenarios() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().try_map(|typed| found(&typed, Path::new(LIBRARY_FOLDER)))
 }
 
+/// The same, or `-` for standard input, which has no folder: nothing lies beside what is read there.
+pub(super) fn scenarios_or_input() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|typed| match typed.as_os_str() == "-" {
+        true => Ok(typed),
+        false => found(&typed, Path::new(LIBRARY_FOLDER)),
+    })
+}
+
 /// What a word names where it may as well name something else: a scenario or a folder of them, if there is one.
 #[cfg(feature = "watch")]
 pub(super) fn named(typed: &str) -> Option<PathBuf> {
     found(Path::new(typed), Path::new(LIBRARY_FOLDER)).ok()
 }
 
-/// The path itself, standard input as `-`, or what has this name in the library.
+/// The path itself, or what has this name in the library.
 fn found(typed: &Path, library: &Path) -> Result<PathBuf, String> {
     let with_end = |path: PathBuf| {
         let mut name = path.clone().into_os_string();
         name.push(".ron");
         [path, PathBuf::from(name)]
     };
-    if typed.as_os_str() == "-" {
-        return Ok(typed.to_owned());
-    }
     let places = with_end(typed.to_owned()).into_iter().chain(with_end(library.join(typed)));
     places.into_iter().find(|path| path.exists()).ok_or_else(|| {
         let nearest = nearest(typed, library);

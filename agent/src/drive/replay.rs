@@ -5,7 +5,7 @@ use crate::driver::Driver;
 use crate::host::files::write_atomically;
 use anyhow::Context;
 use roadproof_sim::outcome::expectations::Closest;
-use roadproof_sim::{Build, BuiltScenario, Episode, FleetError, Trace, text};
+use roadproof_sim::{Build, BuiltScenario, Episode, FleetError, Outcome, Trace, text};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -28,6 +28,10 @@ pub struct CaseReport {
     pub family: String,
     /// Name of the file without its end.
     pub name: String,
+    /// How the drive ended, if it has.
+    pub outcome: Option<Outcome>,
+    /// Its driving score.
+    pub driving_score: f32,
     /// What broke; empty if the case passed.
     pub failures: Vec<String>,
     /// What else is to be said, such as what was recorded.
@@ -185,6 +189,8 @@ pub fn drive_case(case: &Case, driver: &mut Driver) -> anyhow::Result<CaseReport
         file: case.path.clone(),
         family: case.family(),
         name: case.name(),
+        outcome: episode.verdict().outcome,
+        driving_score: episode.score().driving_score,
         failures,
         notes,
         closest,

@@ -8,6 +8,7 @@
 //! is.
 
 use crate::host::console::{self, is_standard_output};
+use crate::host::interrupt::given_up;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -58,6 +59,14 @@ pub enum FileError {
         /// The file that was to be written.
         path: PathBuf,
     },
+    /// The work was given up, so that what was to be written is not what it seems.
+    #[error("{reason}; not written is {path:?}")]
+    GivenUp {
+        /// Why it was.
+        reason: &'static str,
+        /// The file that was to be written.
+        path: PathBuf,
+    },
     /// The file could not be read.
     #[error("cannot read ({cause}) {path:?}")]
     Read {
@@ -82,12 +91,16 @@ enum Destination {
 ///
 /// The content goes to a new file in the same folder, is brought to the disk, and takes the name over. A file that
 /// was there before keeps its old content until then, whatever fails, and its permissions for good. A symbolic link is followed,
-/// also to where nothing lies yet. Pipes, devices and standard output (`-`) are written to as they are.
+/// also to where nothing lies yet. Pipes, devices and standard output (`-`) are written to as they are. Once the work of the process
+/// is given up nothing is written any more.
 ///
 /// # Errors
 /// Every variant of [`FileError`] but [`FileError::Read`]; the folder is left as it was.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let not_written = |cause| FileError::Write { length: bytes.len(), cause, path: path.into() };
+    if let Some(reason) = given_up() {
+        return Err(FileError::GivenUp { reason, path: path.into() });
+    }
     match target(path)? {
         Destination::StandardOutput => console::write_out(bytes).map_err(|error| not_written(error.cause)),
         Destination::There(mut file) => console::heard(file.write_all(bytes)).map_err(|error| not_written(error.cause)),

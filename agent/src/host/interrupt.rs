@@ -41,6 +41,15 @@ pub fn give_up(reason: &impl Display) {
     let _ = GIVEN_UP.set(reason.to_string());
 }
 
+/// Set by the signals that [`install`] handles.
+static ASKED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+
+/// Whether a signal has asked the process to end.
+#[must_use]
+pub fn asked_to_end() -> bool {
+    ASKED.get().is_some_and(|asked| asked.load(Ordering::Relaxed))
+}
+
 /// Why the work is given up, if it is.
 #[must_use]
 pub fn given_up() -> Option<&'static str> {
@@ -65,7 +74,7 @@ enum Source {
 /// # Errors
 /// [`InterruptError::Install`].
 pub fn install() -> Result<Interrupt, InterruptError> {
-    let requested = Arc::new(AtomicBool::new(false));
+    let requested = Arc::clone(ASKED.get_or_init(Arc::default));
     for signal in signals() {
         // In this order: the first signal must not find the flag set by itself.
         flag::register_conditional_shutdown(signal, EXIT_CODE.into(), Arc::clone(&requested))

@@ -3,8 +3,8 @@
 use std::num::NonZero;
 use std::sync::OnceLock;
 
-/// More than any machine has cores for.
-pub const MOST: usize = 4096;
+/// More than most machines have cores for; each costs memory and time at the start.
+pub const MOST: usize = 512;
 
 /// What somebody has asked for.
 static WANTED: OnceLock<usize> = OnceLock::new();

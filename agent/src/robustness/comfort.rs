@@ -4,6 +4,7 @@ use crate::drive::evaluate::ComfortLogs;
 use crate::drive::result::{bounds_broken, broken_most};
 use crate::drive::rollout::Rollout;
 use crate::driver::Driver;
+use crate::host::interrupt::Interrupt;
 use crate::host::threads::all_cores;
 use crate::robustness::drives::FamilyDrive;
 use crate::robustness::kept::Failure;
@@ -49,11 +50,15 @@ pub struct CleanDrivingTotals {
     pub min_ttc_s: Option<f32>,
 }
 
-/// Drives them.
+/// Drives them; `None` if somebody interrupted.
 ///
 /// # Errors
 /// [`FleetError`] for a drive that cannot be built.
-pub(super) fn drive(driver: &mut Driver, drives: Vec<(String, FamilyDrive)>) -> Result<Vec<CleanDriving>, FleetError> {
+pub(super) fn drive(
+    driver: &mut Driver,
+    drives: Vec<(String, FamilyDrive)>,
+    interrupt: &Interrupt,
+) -> Result<Option<Vec<CleanDriving>>, FleetError> {
     let scenarios = drives.iter().map(|(_, drive)| drive.scenario.clone()).collect();
     let mut rollout = Rollout::start(scenarios, driver, all_cores())?;
     let mut logs = ComfortLogs::start(rollout.seen());
@@ -61,6 +66,9 @@ pub(super) fn drive(driver: &mut Driver, drives: Vec<(String, FamilyDrive)>) -> 
         let running = rollout.running();
         if running.is_empty() {
             break;
+        }
+        if interrupt.requested() {
+            return Ok(None);
         }
         rollout.step();
         logs.note(rollout.seen(), &running);
@@ -79,7 +87,7 @@ pub(super) fn drive(driver: &mut Driver, drives: Vec<(String, FamilyDrive)>) -> 
                 comfort,
             }
         };
-    Ok(drives.into_iter().zip(ends).map(of).collect())
+    Ok(Some(drives.into_iter().zip(ends).map(of).collect()))
 }
 
 /// What all of them come to.

@@ -131,7 +131,8 @@ pub fn measure(
     let agenda = Agenda::of(plan, families.iter().map(|family| family.drives.len()).sum(), drives.len());
     let all = library.all(plan);
     if !all.is_empty() {
-        report.clean = comfort::drive(driver, all)?;
+        let Some(clean) = comfort::drive(driver, all, interrupt)? else { return Ok(None) };
+        report.clean = clean;
         report.clean_totals = Some(comfort::totals(&report.clean));
         clock.note("clean");
         if let Some(folder) = plan.scenarios.as_deref().filter(|folder| folder.is_dir()) {
@@ -144,7 +145,8 @@ pub fn measure(
         let later = agenda.later(Stage::Faults);
         let Some(matrix) = matrix::measure(driver, &families, plan, later, interrupt)? else { return Ok(None) };
         clock.note("faults");
-        report.moments = moments::collect(driver, &families, &matrix, plan)?;
+        let Some(moments) = moments::collect(driver, &families, &matrix, plan, interrupt)? else { return Ok(None) };
+        report.moments = moments;
         report.matrix = Some(matrix);
         clock.note("moments");
     }

@@ -87,6 +87,13 @@ fn in_words(error: &Error, found: &Found, asked: Asked) -> String {
             format!("a whole number is wanted, found {before}{token}")
         }
         Error::ExpectedComma => wanted("a comma or a closing bracket"),
+        Error::ExpectedMapColon => wanted("a colon behind the name"),
+        Error::ExceededRecursionLimit => "there are too many brackets in each other".to_owned(),
+        Error::UnexpectedChar(_) | Error::UnderscoreAtBeginning => format!("this means nothing here{seen}"),
+        Error::NoSuchStructField { expected: [], found, outer } => {
+            let of = outer.as_deref().unwrap_or("this");
+            format!("unknown field {found:?}: {of} has no fields")
+        }
         Error::ExpectedAttribute | Error::ExpectedAttributeEnd => "this is no RON file".to_owned(),
         Error::ExpectedNamedStructLike("") => wanted("what is written ( … )"),
         Error::ExpectedNamedStructLike(name) => format!("{name}( … ) is wanted, or ( … ) alone{seen}"),

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use std::marker::PhantomData;
 
 /// A text is read so often at most.
-const MOST_PASSES: usize = 500;
+const MOST_PASSES: usize = 200;
 
 /// The text as a whole is read in this turn.
 const FIRST: Turn = 0;
@@ -24,6 +24,8 @@ pub(crate) struct Reading<'t, T> {
     mistakes: Vec<(Mistake, String)>,
     puzzles: Vec<Puzzle>,
     doubts: Vec<String>,
+    /// Whether there may be more mistakes than were looked for.
+    is_cut: bool,
     kind: PhantomData<T>,
 }
 
@@ -65,12 +67,14 @@ impl<'t, T: DeserializeOwned> Reading<'t, T> {
                 }
                 Err(error) => {
                     let failure = trail.into_failure();
-                    if !reading.goes_on_after(&error, failure) {
+                    reading.is_cut = reading.goes_on_after(&error, failure);
+                    if !reading.is_cut {
                         break;
                     }
                 }
             }
         }
+        reading.is_cut &= value.is_none();
         if reading.mistakes.is_empty() {
             reading.note(Mistake::of(refused, text), String::new());
         }
@@ -86,6 +90,7 @@ impl<'t, T: DeserializeOwned> Reading<'t, T> {
             mistakes: Vec::new(),
             puzzles: Vec::new(),
             doubts: Vec::new(),
+            is_cut: false,
             kind: PhantomData,
         }
     }
@@ -93,6 +98,11 @@ impl<'t, T: DeserializeOwned> Reading<'t, T> {
     /// Each mistake with the field or list item that it is in: names and numbers from the outermost on, joined by points.
     pub fn mistakes(&self) -> &[(Mistake, String)] {
         &self.mistakes
+    }
+
+    /// Whether there may be more mistakes than these: nobody reads hundreds.
+    pub fn is_cut(&self) -> bool {
+        self.is_cut
     }
 
     /// Fields and list items that are not what the text says, or not what was meant.

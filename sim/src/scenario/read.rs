@@ -74,6 +74,9 @@ impl ReadError {
     }
 }
 
+/// So many contradictions between fields are told of one file: the place of each takes another look at the whole text.
+const MOST_CONTRADICTIONS: usize = 50;
+
 /// Reads and checks one scenario.
 ///
 /// # Errors
@@ -115,7 +118,7 @@ pub fn parse_all(text: &str, path: &Path) -> Result<BuiltScenario, Vec<ReadError
         // What else is wrong in a file of another version nobody knows.
         return Err(vec![syntax(foreign.clone())]);
     }
-    let mut doubts = Doubts(reading.doubts().to_vec());
+    let (mut doubts, mut is_cut) = (Doubts(reading.doubts().to_vec()), reading.is_cut());
     let mut all: Vec<ReadError> = reading.mistakes().iter().map(|(mistake, _)| syntax(mistake.clone())).collect();
     if let Some(mut scenario) = scenario {
         if let Err((cause, recorded)) = load_recorded(&mut scenario, &doubts, path) {
@@ -128,12 +131,17 @@ pub fn parse_all(text: &str, path: &Path) -> Result<BuiltScenario, Vec<ReadError
             Ok(_) => Vec::new(),
             Err(contradictions) => contradictions,
         };
-        all.extend(contradictions.into_iter().map(|Contradiction { cause, at }| {
+        is_cut |= contradictions.len() > MOST_CONTRADICTIONS;
+        all.extend(contradictions.into_iter().take(MOST_CONTRADICTIONS).map(|Contradiction { cause, at }| {
             let place = reading.place(&at);
             ReadError::Check { cause, place, path: path.to_owned() }
         }));
     }
     all.sort_by_key(|error| error.place().unwrap_or((usize::MAX, 0)));
+    if let Some((line, column)) = all.iter().rev().find_map(ReadError::place).filter(|_| is_cut) {
+        let message = format!("these are the first {} mistakes, and there may be more", all.len());
+        all.push(ReadError::Syntax { message, line, column, path: path.to_owned() });
+    }
     Err(all)
 }
 

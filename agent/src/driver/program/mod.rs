@@ -50,7 +50,7 @@ impl ProgramDriver {
             Some(ready) => ready,
             None => {
                 let mut process = Process::start(command)?;
-                process.send(line(&Hello { roadproof: VERSION, protocol: PROTOCOL }));
+                process.send(line(&Hello { roadproof: VERSION, protocol: PROTOCOL }))?;
                 let wants = process.take(welcome)?;
                 (process, wants)
             }
@@ -88,7 +88,7 @@ impl ProgramDriver {
             let question = Question::new(seen, world, more, self.begins[world].take(), &self.wants);
             questions.extend(line(&question));
         }
-        process.send(questions);
+        process.send(questions)?;
         for world in running {
             controls[world] = process.take(|said| {
                 let answer: Answer = serde_json::from_str(said).map_err(|error| error.to_string())?;
@@ -132,7 +132,8 @@ fn welcome(said: &str) -> Result<Vec<Want>, String> {
 
 impl Drop for ProgramDriver {
     fn drop(&mut self) {
-        if let Some(process) = self.process.take() {
+        // One that says more than it was asked would answer the next drive's questions with it.
+        if let Some(process) = self.process.take_if(|process| process.check_silence().is_ok()) {
             let ready = (std::mem::take(&mut self.command), process, std::mem::take(&mut self.wants));
             IDLE.lock().unwrap_or_else(PoisonError::into_inner).push(ready);
         }
@@ -154,7 +155,9 @@ impl Drives for ProgramDriver {
 
     fn act(&mut self, seen: &Observations) -> Vec<Controls> {
         self.ask(seen).unwrap_or_else(|failure| {
-            give_up(&failure);
+            if !matches!(failure, ProgramError::Stopped { .. }) {
+                give_up(&failure);
+            }
             (self.process, self.failure) = (None, Some(failure));
             vec![STOP; seen.verdicts.len()]
         })

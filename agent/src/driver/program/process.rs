@@ -1,5 +1,6 @@
 //! A driver's program as a child process: lines to it and from it, with a limit to the time that it may take for one.
 
+use crate::host::interrupt::asked_to_end;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel, sync_channel};
@@ -11,8 +12,11 @@ use std::time::{Duration, Instant};
 const LONGEST_LINE: u64 = 1 << 16;
 /// Lines that wait to be taken; a program that says more has to wait.
 const WAITING_LINES: usize = 4096;
-/// How long a program that has closed its output, or whose input was closed, may take to end.
+/// How long a program that has closed its output, or whose input was closed, may take to end; and for an answer once somebody wants the
+/// work to end.
 const GRACE: Duration = Duration::from_secs(2);
+/// How often somebody who waits looks about.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Environment variable with the seconds that a program may take for a line.
 pub(super) const LIMIT_VARIABLE: &str = "ROADPROOF_DRIVER_TIMEOUT_S";
 /// The same where nothing is said: the first line waits for the program's libraries and weights.
@@ -47,8 +51,8 @@ pub enum ProgramError {
     },
     /// It took too long.
     #[error(
-        "the driver's program has said nothing for {limit_s} s, after {lines} lines of output; {LIMIT_VARIABLE} allows more: \
-         {command}"
+        "the driver's program has said no whole line for {limit_s} s, after {lines} lines of output; does it flush after each? \
+         {LIMIT_VARIABLE} allows more time: {command}"
     )]
     Late {
         /// The command.
@@ -57,6 +61,22 @@ pub enum ProgramError {
         lines: u64,
         /// What it may take.
         limit_s: f64,
+    },
+    /// Somebody wants the work to end, and it does not answer.
+    #[error("stopped while the driver's program was asked: {command}")]
+    Stopped {
+        /// The command.
+        command: String,
+    },
+    /// It said something that nothing was asked for.
+    #[error("line {line} of the driver's program answers no question, each wants one line: {said:?}; {command}")]
+    Unasked {
+        /// The command.
+        command: String,
+        /// Number of the line, from 1.
+        line: u64,
+        /// The line.
+        said: String,
     },
     /// It said something else.
     #[error("line {line} of the driver's program is not what was asked for, {cause}: {said:?}; {command}")]
@@ -97,9 +117,6 @@ impl Process {
         let limit = limit()?;
         let mut program = Command::new(&words[0]);
         program.args(&words[1..]).stdin(Stdio::piped()).stdout(Stdio::piped());
-        // Ctrl-C is ours: the program ends when its input does, after what was asked of it.
-        #[cfg(unix)]
-        std::os::unix::process::CommandExt::process_group(&mut program, 0);
         let started = program.spawn();
         let mut child = started.map_err(|cause| ProgramError::Start { program: words[0].clone(), cause })?;
         let (input, output) = (child.stdin.take(), child.stdout.take());
@@ -116,23 +133,63 @@ impl Process {
     }
 
     /// Sends what is whole lines; a program that has ended is noticed by its missing answer.
-    pub fn send(&self, lines: Vec<u8>) {
+    ///
+    /// # Errors
+    /// [`ProgramError::Unasked`]: what it had said before this would be taken for the answer.
+    pub fn send(&mut self, lines: Vec<u8>) -> Result<(), ProgramError> {
+        self.check_silence()?;
         let _ = self.to.as_ref().map(|to| to.send(lines));
+        Ok(())
+    }
+
+    /// Finds out whether it has said nothing that it was not asked for.
+    pub fn check_silence(&mut self) -> Result<(), ProgramError> {
+        match self.waiting().try_recv() {
+            Err(_) => Ok(()),
+            Ok(line) => {
+                let said = shortened(String::from_utf8_lossy(&line).trim());
+                Err(ProgramError::Unasked { command: self.command.clone(), line: self.lines + 1, said })
+            }
+        }
+    }
+
+    fn waiting(&mut self) -> &mut Receiver<Vec<u8>> {
+        self.from.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next line.
+    fn line(&mut self) -> Result<Vec<u8>, ProgramError> {
+        let (asked, look_every, mut stopped) = (Instant::now(), LOOK_EVERY.min(self.limit), None);
+        loop {
+            match self.waiting().recv_timeout(look_every) {
+                Ok(line) => return Ok(line),
+                Err(RecvTimeoutError::Disconnected) => return Err(self.ended()),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            if asked_to_end() && stopped.get_or_insert_with(Instant::now).elapsed() >= GRACE {
+                return Err(ProgramError::Stopped { command: self.command.clone() });
+            }
+            // What it started may hold its output open.
+            if matches!(self.child.try_wait(), Ok(Some(_))) {
+                return self.waiting().recv_timeout(LOOK_EVERY).map_err(|_| self.ended());
+            }
+            if asked.elapsed() >= self.limit {
+                let limit_s = self.limit.as_secs_f64();
+                return Err(ProgramError::Late { command: self.command.clone(), lines: self.lines, limit_s });
+            }
+        }
+    }
+
+    /// What is to be said of its end. Ctrl-C on a terminal ends it as well.
+    fn ended(&mut self) -> ProgramError {
+        let (command, lines) = (self.command.clone(), self.lines);
+        let how = self.end().map_or_else(String::new, |status| format!(", {status}"));
+        if asked_to_end() { ProgramError::Stopped { command } } else { ProgramError::Ended { command, lines, how } }
     }
 
     /// The next line as what is wanted of it.
     pub fn take<T>(&mut self, wanted: impl FnOnce(&str) -> Result<T, String>) -> Result<T, ProgramError> {
-        let line = match self.from.get_mut().unwrap_or_else(PoisonError::into_inner).recv_timeout(self.limit) {
-            Ok(line) => line,
-            Err(RecvTimeoutError::Timeout) => {
-                let limit_s = self.limit.as_secs_f64();
-                return Err(ProgramError::Late { command: self.command.clone(), lines: self.lines, limit_s });
-            }
-            Err(RecvTimeoutError::Disconnected) => {
-                let how = self.end().map_or_else(String::new, |status| format!(", {status}"));
-                return Err(ProgramError::Ended { command: self.command.clone(), lines: self.lines, how });
-            }
-        };
+        let line = self.line()?;
         self.lines += 1;
         let said = String::from_utf8_lossy(&line);
         wanted(said.trim()).map_err(|cause| ProgramError::Said {
@@ -153,19 +210,9 @@ impl Process {
             }
             thread::sleep(Duration::from_millis(5));
         }
-        self.kill();
+        let _ = self.child.kill();
         let _ = self.child.wait();
         None
-    }
-
-    /// Ends it at once, and what it has started.
-    fn kill(&mut self) {
-        #[cfg(unix)]
-        if let Ok(group) = i32::try_from(self.child.id()) {
-            use nix::sys::signal::{Signal, killpg};
-            let _ = killpg(nix::unistd::Pid::from_raw(group), Signal::SIGKILL);
-        }
-        let _ = self.child.kill();
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::drive::rollout::drive_recorded;
 use crate::driver::Driver;
+use crate::host::interrupt::Interrupt;
 use crate::robustness::drives::{Family, with_fault};
 use crate::robustness::faults::matrix::{ALL, Matrix};
 use crate::robustness::plan::Plan;
@@ -85,7 +86,7 @@ fn candidates(matrix: &Matrix) -> Vec<Candidate> {
     found
 }
 
-/// Drives the worst moments once more and keeps their frames.
+/// Drives the worst moments once more and keeps their frames; `None` if somebody interrupted.
 ///
 /// # Errors
 /// [`FleetError`] for a drive that cannot be built.
@@ -94,9 +95,16 @@ pub(in crate::robustness) fn collect(
     families: &[Family],
     matrix: &Matrix,
     plan: &Plan,
-) -> Result<Vec<BreakingMoment>, FleetError> {
-    let shown = candidates(matrix).into_iter().take(plan.moments);
-    shown.map(|candidate| moment(driver, families, matrix, &candidate)).collect()
+    interrupt: &Interrupt,
+) -> Result<Option<Vec<BreakingMoment>>, FleetError> {
+    let mut moments = Vec::new();
+    for candidate in candidates(matrix).into_iter().take(plan.moments) {
+        if interrupt.requested() {
+            return Ok(None);
+        }
+        moments.push(moment(driver, families, matrix, &candidate)?);
+    }
+    Ok(Some(moments))
 }
 
 fn moment(
