@@ -48,7 +48,7 @@ of a driver who holds, and the trace of the drive.
 Exit codes: 0 the driver holds, 1 the attacked drive ends otherwise or keeps less than nine tenths of the clean driving score,
 2 bad input, 130 stopped by Ctrl-C or another signal.")]
 pub(super) struct Arguments {
-    /// shipped, hardened, the folder of a run, or latest.
+    /// shipped, hardened, the folder of a run, or latest; --driver NAME says the same.
     #[arg(value_parser = driver_name())]
     driver: String,
     #[command(flatten)]

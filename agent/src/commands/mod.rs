@@ -85,9 +85,9 @@ const DRIVER_FIRST: [&str; 4] = ["attack", "search", "report", "watch"];
 fn with_driver_first(arguments: Vec<OsString>) -> Vec<OsString> {
     // The first word that is no option, nor the value of the one that has one before any command.
     let with_value = |word: &OsString| word == "-j" || word == "--jobs";
-    let is_command =
-        |&at: &usize| !arguments[at].to_string_lossy().starts_with('-') && !(at > 1 && with_value(&arguments[at - 1]));
-    let Some(command) = (1..arguments.len()).find(is_command) else { return arguments };
+    let is_value = |at: usize| at > 1 && with_value(&arguments[at - 1]);
+    let is_option = |at: usize| arguments[at].to_string_lossy().starts_with('-');
+    let Some(command) = (1..arguments.len()).find(|&at| !is_option(at) && !is_value(at)) else { return arguments };
     if !DRIVER_FIRST.iter().any(|first| &arguments[command] == first) {
         return arguments;
     }

@@ -42,7 +42,7 @@ and attacks it counts the scenario files whose bounds the driver keeps. Writes r
 Exit codes: 0 the attacks can be believed as far as the checks go, 1 a check found a sign that they are weaker than they seem,
 2 bad input, 130 stopped by Ctrl-C or another signal.")]
 pub(super) struct Arguments {
-    /// shipped, hardened, the folder of a run, latest, or, for faults alone, any other driver.
+    /// shipped, hardened, the folder of a run, latest, or, for faults alone, any other driver; --driver NAME says the same.
     #[arg(value_parser = driver_name())]
     driver: String,
     /// Folder of the report [default: robustness/<time>-<driver>].

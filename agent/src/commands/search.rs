@@ -27,7 +27,8 @@ who holds, and the trace of the drive.
 
 Exit codes: 0 none of the faults breaks the drive, 1 some do, 2 bad input, 130 stopped by Ctrl-C or another signal.")]
 pub(super) struct Arguments {
-    /// A run folder, or one of shipped, hardened, scripted, straight, random, blind, odometry, latest.
+    /// A run folder, or one of shipped, hardened, scripted, straight, random, blind, odometry, latest, cmd:PROGRAM; --driver NAME says the
+    /// same.
     #[arg(value_parser = driver_name())]
     driver: String,
     #[command(flatten)]

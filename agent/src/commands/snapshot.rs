@@ -22,7 +22,7 @@ pub(super) struct Arguments {
     /// The scenario.
     #[arg(value_parser = scenarios())]
     scenario: PathBuf,
-    /// Who drives there: scripted, straight, random, shipped, hardened, blind, odometry, the folder of a run, or latest.
+    /// Who drives there: scripted, straight, random, shipped, hardened, blind, odometry, the folder of a run, latest, or cmd:PROGRAM.
     #[arg(long, default_value = "scripted", value_parser = driver_name())]
     driver: String,
     /// Time of the drive.
