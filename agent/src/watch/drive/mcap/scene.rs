@@ -12,8 +12,7 @@
 //! once, has a topic of its own, and every other message is whole.
 //!
 //! # Source
-//! Foxglove's conventions for frames, cameras and scenes: `FrameTransform`, `CameraCalibration` and `SceneEntity` in
-//! <https://github.com/foxglove/foxglove-sdk/tree/main/schemas/jsonschema>.
+//! Foxglove's conventions for frames, cameras and scenes: <https://docs.foxglove.dev/docs/visualization/message-schemas>.
 
 use super::primitive::{colour, cube, entity, label, line, pose, quaternion, vector};
 use super::schema::{Field, LINE_LIST, LINE_STRIP, MATCHING_ID, Topic};
