@@ -45,20 +45,7 @@ Exit codes: 0 all held, 1 something fell short, 2 bad input, 130 stopped by Ctrl
 /// What clap says of it; help and version are answers of this kind, too.
 pub fn read(arguments: Vec<OsString>) -> Result<Cli, clap::Error> {
     let command = Cli::command().mut_subcommands(|command| command.allow_negative_numbers(true));
-    let arguments = with_driver_first(arguments);
-    let named = |word: &OsString| word == "--driver" || word.to_string_lossy().starts_with("--driver=");
-    let of_driver_first = arguments.iter().any(|word| DRIVER_FIRST.iter().any(|first| word == first));
-    let mut matches = command.try_get_matches_from(&arguments).map_err(|error| {
-        let left = arguments.iter().take_while(|word| *word != "--").any(named);
-        if error.kind() == ErrorKind::UnknownArgument && of_driver_first && left {
-            clap::Error::raw(
-                ErrorKind::InvalidValue,
-                "--driver wants the name of one driver, and there is one driver\n",
-            )
-        } else {
-            error
-        }
-    })?;
+    let mut matches = command.try_get_matches_from(with_driver_first(arguments)?)?;
     Cli::from_arg_matches_mut(&mut matches)
 }
 
@@ -82,27 +69,35 @@ pub fn refusal(error: &clap::Error, coloured: bool) -> String {
 const DRIVER_FIRST: [&str; 4] = ["attack", "search", "report", "watch"];
 
 /// Arguments with the driver in its place where it was named by `--driver`, as in the commands that take several or have one by default.
-fn with_driver_first(arguments: Vec<OsString>) -> Vec<OsString> {
+///
+/// # Errors
+/// No name behind it, or two of them.
+fn with_driver_first(mut arguments: Vec<OsString>) -> Result<Vec<OsString>, clap::Error> {
     // The first word that is no option, nor the value of the one that has one before any command.
     let with_value = |word: &OsString| word == "-j" || word == "--jobs";
     let is_value = |at: usize| at > 1 && with_value(&arguments[at - 1]);
     let is_option = |at: usize| arguments[at].to_string_lossy().starts_with('-');
-    let Some(command) = (1..arguments.len()).find(|&at| !is_option(at) && !is_value(at)) else { return arguments };
-    if !DRIVER_FIRST.iter().any(|first| &arguments[command] == first) {
-        return arguments;
-    }
-    let end = arguments.iter().position(|word| word == "--").unwrap_or(arguments.len());
+    let command = (1..arguments.len()).find(|&at| !is_option(at) && !is_value(at));
+    let Some(command) = command.filter(|&at| DRIVER_FIRST.iter().any(|first| &arguments[at] == first)) else {
+        return Ok(arguments);
+    };
     let given = |word: &OsString| word == "--driver" || word.to_string_lossy().starts_with("--driver=");
-    let Some(at) = (command + 1..end).find(|&at| given(&arguments[at])) else { return arguments };
-    let mut arguments = arguments;
+    let find = |arguments: &[OsString]| arguments.iter().take_while(|word| *word != "--").position(given);
+    let Some(at) = find(&arguments) else { return Ok(arguments) };
     let option = arguments.remove(at);
     let driver = match option.to_string_lossy().split_once('=') {
-        Some((_, name)) => OsString::from(name),
-        None if at < arguments.len() => arguments.remove(at),
-        None => return arguments.into_iter().chain([option]).collect(),
+        Some((_, name)) => Some(OsString::from(name)),
+        None => (at < arguments.len()).then(|| arguments.remove(at)),
     };
-    arguments.insert(command + 1, driver);
-    arguments
+    let refused = |why: &str| Err(clap::Error::raw(ErrorKind::InvalidValue, format!("--driver {why}\n")));
+    match driver {
+        None => refused("wants the name of a driver"),
+        Some(_) if find(&arguments).is_some() => refused("is there twice, and this command takes one driver"),
+        Some(driver) => {
+            arguments.insert(command + 1, driver);
+            Ok(arguments)
+        }
+    }
 }
 
 /// An autonomous-driving simulator, a perception stack and a reinforcement-learning trainer in one program.
@@ -292,13 +287,12 @@ mod tests {
             ("roadproof attack a.ron --driver=shipped", "roadproof attack shipped a.ron"),
             ("roadproof -q search a.ron --driver cmd:x", "roadproof -q search cmd:x a.ron"),
             ("roadproof report --driver latest --quick", "roadproof report latest --quick"),
-            ("roadproof report --driver", "roadproof report --driver"),
             ("roadproof replay --driver shipped a.ron", "roadproof replay --driver shipped a.ron"),
             ("roadproof -j 2 replay --junit report --driver x", "roadproof -j 2 replay --junit report --driver x"),
             ("roadproof -j 2 report --driver x", "roadproof -j 2 report x"),
             ("roadproof attack shipped a.ron", "roadproof attack shipped a.ron"),
         ] {
-            assert_eq!(with_driver_first(words(typed)), words(meant));
+            assert_eq!(with_driver_first(words(typed)).expect(typed), words(meant));
         }
         assert!(read(words("roadproof report --driver shipped --quick")).is_ok());
         assert!(read(words("roadproof report shipped --driver hardened")).is_err());
@@ -312,8 +306,8 @@ mod tests {
             ("evaluate --roads -5", "invalid value '-5' for '--roads <N>': "),
             ("report shipped --drives many", "a whole number from 0 on is wanted"),
             ("faults --at x", "a number is wanted"),
-            ("attack --driver", "--driver wants the name of one driver"),
-            ("report --driver a --driver b", "--driver wants the name of one driver"),
+            ("attack --driver", "--driver wants the name of a driver"),
+            ("report --driver a --driver b", "--driver is there twice"),
         ] {
             let words = ["roadproof"].into_iter().chain(typed.split(' ')).map(OsString::from).collect();
             let refused = refusal(&read(words).expect_err("it must be refused"), false);

@@ -8,7 +8,7 @@ use crate::about::About;
 use crate::drive::replay::{Case, CaseReport, bless, drive_case, family, name, title};
 use crate::driver::Driver;
 use crate::formats::junit::{CaseOutcome, CaseResult, write_junit};
-use crate::host::console::Console;
+use crate::host::console::{Console, is_standard_output};
 use crate::host::files::{check_writable, write_atomically};
 use crate::host::interrupt::{self, Interrupt};
 use crate::host::progress::LongWork;
@@ -71,10 +71,10 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Result<Ended> {
-    let piped = |path: &Option<PathBuf>| path.as_deref().is_some_and(|path| path.as_os_str() == "-");
+    let piped = |path: &Option<PathBuf>| path.as_deref().is_some_and(is_standard_output);
     anyhow::ensure!(
         !(piped(&arguments.junit) && piped(&arguments.json)),
-        "--junit - and --json - would both write to standard output"
+        "--junit and --json would both write to standard output"
     );
     console.give_way_to(arguments.junit.as_deref());
     console.give_way_to(arguments.json.as_deref());

@@ -18,7 +18,7 @@ const GRACE: Duration = Duration::from_secs(2);
 /// How often somebody who waits looks about.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Environment variable with the seconds that a program may take for a line.
-pub(super) const LIMIT_VARIABLE: &str = "ROADPROOF_DRIVER_TIMEOUT_S";
+const LIMIT_VARIABLE: &str = "ROADPROOF_DRIVER_TIMEOUT_S";
 /// The same where nothing is said: the first line waits for the program's libraries and weights.
 const LIMIT: Duration = Duration::from_secs(60);
 
