@@ -1,6 +1,6 @@
 //! RON that people write and the program keeps: settings and drivers. Every mistake is reported with file, line and column.
 
-use roadproof_sim::mistake::Mistake;
+use roadproof_sim::mistake::{Mistake, all_mistakes};
 use roadproof_sim::text;
 use ron::extensions::Extensions;
 use ron::ser::PrettyConfig;
@@ -20,17 +20,20 @@ pub enum RonError {
         path: PathBuf,
     },
     /// Its text says something else.
-    #[error("{path}:{line}:{column}: {message}", path = path.display())]
+    #[error("{}", in_lines(mistakes, path))]
     Syntax {
-        /// What is wrong, with the offending value.
-        message: String,
-        /// Line, from 1.
-        line: usize,
-        /// Column, from 1.
-        column: usize,
+        /// All that is wrong, in the order of their places, at least one.
+        mistakes: Vec<Mistake>,
         /// The file.
         path: PathBuf,
     },
+}
+
+/// Each mistake in a line of its own, with its place.
+fn in_lines(mistakes: &[Mistake], path: &Path) -> String {
+    let path = path.display();
+    let told = mistakes.iter().map(|Mistake { message, line, column }| format!("{path}:{line}:{column}: {message}"));
+    told.collect::<Vec<_>>().join("\n")
 }
 
 /// Reads a file.
@@ -47,9 +50,10 @@ pub fn read<T: DeserializeOwned>(path: &Path) -> Result<T, RonError> {
 /// # Errors
 /// [`RonError::Syntax`].
 pub fn parse<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T, RonError> {
-    options().from_str(text::without_mark(text)).map_err(|error| {
-        let Mistake { message, line, column } = Mistake::of(&error, text::without_mark(text));
-        RonError::Syntax { message, line, column, path: path.to_owned() }
+    let text = text::without_mark(text);
+    options().from_str(text).map_err(|error| {
+        let mistakes = all_mistakes::<T>(text, options(), &error);
+        RonError::Syntax { mistakes, path: path.to_owned() }
     })
 }
 

@@ -84,7 +84,10 @@ impl Settings {
             let value = |why: String| AssignmentError::Value { told: told.join(", "), why };
             Self::parse(&lines.join("\n"), "settings".as_ref()).map_err(|error| match error {
                 // The place is one in a text that nobody has seen.
-                SettingsError::File(RonError::Syntax { message, .. }) => value(message),
+                SettingsError::File(RonError::Syntax { mistakes, .. }) => {
+                    let messages: Vec<String> = mistakes.into_iter().map(|mistake| mistake.message).collect();
+                    value(messages.join("; "))
+                }
                 error => value(error.to_string()),
             })
         };

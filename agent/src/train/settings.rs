@@ -394,6 +394,12 @@ mod tests {
     fn mistakes_are_named() {
         let message = |text: &str| read(text).expect_err("must be refused").to_string();
         assert!(message("(seed: 1,\n  sede: 2)").contains(":2:"), "{}", message("(seed: 1,\n  sede: 2)"));
+        let both = message("(seed: 1,\n  sede: 2,\n  learn: (worlds: 0, gama: 0.9))");
+        for mistake in
+            [":2:3: unknown field \"sede\"", ":3:19: worlds = 0, allowed is 1 to", ":3:22: unknown field \"gama\""]
+        {
+            assert!(both.contains(mistake) && both.lines().count() == 3, "{both}");
+        }
         assert!(message("(minutes: -1.0)").contains("minutes = -1"));
         assert!(message("(learn: (worlds: 0))").contains(":1:18: worlds = 0, allowed is 1 to 4096"));
         assert!(message("(learn: (gamma: NaN))").contains("gamma = NaN, allowed is 0 to 1"));

@@ -6,12 +6,15 @@ mod stand_in;
 mod trail;
 
 use crate::fault::{FaultKind, did_you_mean};
-pub(crate) use reading::Reading;
+pub use reading::all_mistakes;
+pub(crate) use reading::{Reading, there_may_be_more};
 use repairs::Asked;
 use ron::error::{Error, SpannedError};
 
 /// Names that are few enough to be told all.
 const FEW: usize = 15;
+/// What is told of a text that is cut off.
+const ENDS_EARLY: &str = "the text ends too early: a bracket or a quotation mark is not closed";
 /// Characters of what was found that are shown.
 const SHOWN: usize = 24;
 
@@ -100,9 +103,7 @@ fn in_words(error: &Error, found: &Found, asked: Asked) -> String {
         Error::ExpectedStructLike | Error::ExpectedStructLikeEnd => wanted("a bracket ( or )"),
         Error::MissingStructField { field, .. } => format!("the field {field} is missing"),
         Error::DuplicateStructField { field, .. } => format!("the field {field} is there twice"),
-        Error::Eof | Error::ExpectedStringEnd => {
-            "the text ends too early: a bracket or a quotation mark is not closed".to_owned()
-        }
+        Error::Eof | Error::ExpectedStringEnd => ENDS_EARLY.to_owned(),
         Error::UnclosedBlockComment => "a comment that begins with /* is not closed".to_owned(),
         Error::TrailingCharacters => format!("there is something behind the end{seen}"),
         Error::ExpectedInteger => wanted("a whole number"),

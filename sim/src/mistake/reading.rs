@@ -5,7 +5,7 @@
 
 use super::repairs::{Failure, Repairs, Turn};
 use super::trail::{Stop, Stopped, Trail};
-use super::{Mistake, nearest};
+use super::{ENDS_EARLY, Mistake, nearest};
 use ron::error::{Error, Position, SpannedError};
 use serde::de::DeserializeOwned;
 use std::marker::PhantomData;
@@ -159,7 +159,10 @@ impl<'t, T: DeserializeOwned> Reading<'t, T> {
     }
 
     fn note(&mut self, mistake: Mistake, path: String) {
-        if self.mistakes.iter().all(|(known, _)| *known != mistake) {
+        // A text ends once, however much is open there.
+        let is_end = mistake.message == ENDS_EARLY;
+        let is_told = |known: &Mistake| *known == mistake || is_end && known.message == ENDS_EARLY;
+        if !self.mistakes.iter().any(|(known, _)| is_told(known)) {
             self.mistakes.push((mistake, path));
         }
     }
@@ -186,6 +189,24 @@ impl<'t, T: DeserializeOwned> Reading<'t, T> {
         };
         Some((line, col))
     }
+}
+
+/// What is wrong with a text that a parser refused, in the order of their places, at least one mistake. What only follows from another
+/// is not told; what can be wrong with values that do not go together is no matter of reading.
+#[must_use]
+pub fn all_mistakes<T: DeserializeOwned>(text: &str, options: ron::Options, refused: &SpannedError) -> Vec<Mistake> {
+    let (reading, _) = Reading::<T>::mended(text, options, refused);
+    let mut all: Vec<Mistake> = reading.mistakes().iter().map(|(mistake, _)| mistake.clone()).collect();
+    all.sort_by_key(|mistake| (mistake.line, mistake.column));
+    if let Some(last) = all.last().cloned().filter(|_| reading.is_cut()) {
+        all.push(Mistake { message: there_may_be_more(all.len()), ..last });
+    }
+    all
+}
+
+/// What is told behind the last of so many mistakes where not all were looked for.
+pub(crate) fn there_may_be_more(told: usize) -> String {
+    format!("these are the first {told} mistakes, and there may be more")
 }
 
 /// A field of what stands at a path.

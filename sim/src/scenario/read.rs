@@ -1,7 +1,7 @@
 //! Reading scenario files. Every mistake is reported with file, line and column where there is one.
 
 use crate::fault::RecordedError;
-use crate::mistake::{Mistake, Reading};
+use crate::mistake::{Mistake, Reading, there_may_be_more};
 use crate::scenario::check::{Contradiction, Doubts};
 use crate::scenario::{BuiltScenario, CheckError, Scenario};
 use crate::text::without_mark;
@@ -139,7 +139,7 @@ pub fn parse_all(text: &str, path: &Path) -> Result<BuiltScenario, Vec<ReadError
     }
     all.sort_by_key(|error| error.place().unwrap_or((usize::MAX, 0)));
     if let Some((line, column)) = all.iter().rev().find_map(ReadError::place).filter(|_| is_cut) {
-        let message = format!("these are the first {} mistakes, and there may be more", all.len());
+        let message = there_may_be_more(all.len());
         all.push(ReadError::Syntax { message, line, column, path: path.to_owned() });
     }
     Err(all)
