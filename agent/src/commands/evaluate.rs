@@ -105,13 +105,8 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
     console.give_way_to(arguments.json.as_deref());
     let names = arguments.names();
     arguments.check(&names)?;
-    let made = arguments.keep.as_deref().map(Keeping::prepare).transpose()?;
-    let ended = drive_all(arguments, &names, console);
-    if let (Some(true), Some(folder)) = (made, &arguments.keep) {
-        // An empty folder is no use to anybody; one with something in it stays.
-        let _ = std::fs::remove_dir(folder);
-    }
-    ended
+    arguments.keep.as_deref().map(Keeping::check).transpose()?;
+    drive_all(arguments, &names, console)
 }
 
 fn drive_all(arguments: &Arguments, names: &[String], console: &mut Console) -> anyhow::Result<Ended> {

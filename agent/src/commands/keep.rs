@@ -7,7 +7,7 @@
 use crate::drive::replay::closed_loop;
 use crate::drive::result::{DriverResult, RoadResult};
 use crate::driver::Driver;
-use crate::host::files::{check_writable, write_atomically};
+use crate::host::files::{check_folder, write_atomically};
 use crate::watch::drive::mcap;
 use anyhow::Context;
 use roadproof_env::reward::RewardSettings;
@@ -40,21 +40,23 @@ pub(super) fn worst(result: &DriverResult, count: usize) -> Vec<&RoadResult> {
 }
 
 impl Keeping<'_> {
-    /// Makes the folder and finds out whether anything can be written there, before the work; tells whether it was not there.
+    /// Finds out whether drives can be kept in a folder, before the work; it is made when there is something to put into it.
     ///
     /// # Errors
-    /// A folder that cannot be made or written to.
-    pub fn prepare(folder: &Path) -> anyhow::Result<bool> {
-        let made = !folder.exists();
-        std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {folder:?}"))?;
+    /// A folder that cannot be made or written to, or that has something in it.
+    pub fn check(folder: &Path) -> anyhow::Result<()> {
+        check_folder(folder).with_context(|| format!("--keep {folder:?}"))?;
+        let folder = if folder == Path::new("") { Path::new(".") } else { folder };
+        if !folder.exists() {
+            return Ok(());
+        }
         // Whoever replays or watches the folder means these roads, not those of another evaluation as well.
         let mut there = std::fs::read_dir(folder).with_context(|| format!("cannot look into the folder {folder:?}"))?;
         anyhow::ensure!(
             there.next().is_none(),
             "--keep {folder:?}: there is something in it already, name another folder"
         );
-        check_writable(&folder.join(file_name(0, "ron")))?;
-        Ok(made)
+        Ok(())
     }
 
     /// Drives a road once more and writes what happened; returns the scenario file.
@@ -73,6 +75,7 @@ impl Keeping<'_> {
             road.score.driving_score,
             score.driving_score
         );
+        std::fs::create_dir_all(self.folder).with_context(|| format!("cannot make the folder {:?}", self.folder))?;
         let write = |end: &str, bytes: &[u8]| write_atomically(&self.folder.join(file_name(number, end)), bytes);
         write("trace", episode.trace().to_text().as_bytes())?;
         let controls = episode.trace().controls().collect();

@@ -25,6 +25,12 @@ pub enum FileError {
         /// The path as it was given.
         path: PathBuf,
     },
+    /// Something else lies where a folder is to be: a file, or a link to nowhere.
+    #[error("not a folder: {path:?}")]
+    NoFolder {
+        /// What lies there.
+        path: PathBuf,
+    },
     /// No new file could be made in the folder of the target.
     #[error("cannot create a new file ({cause}) in the folder of {path:?}")]
     Create {
@@ -95,7 +101,7 @@ enum Destination {
 /// is given up nothing is written any more.
 ///
 /// # Errors
-/// Every variant of [`FileError`] but [`FileError::Read`]; the folder is left as it was.
+/// Every variant of [`FileError`] but [`FileError::Read`] and [`FileError::NoFolder`]; the folder is left as it was.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let not_written = |cause| FileError::Write { length: bytes.len(), cause, path: path.into() };
     if let Some(reason) = given_up() {
@@ -150,6 +156,22 @@ pub fn check_writable(path: &Path) -> Result<(), FileError> {
         new_file_in(folder_of(&file)).map_err(|cause| FileError::Create { cause, path: path.into() })?;
     }
     Ok(())
+}
+
+/// Finds out whether files can be written into a folder that may have to be made first, before the work whose results it is to hold;
+/// leaves nothing behind.
+///
+/// # Errors
+/// [`FileError::NoFolder`] and [`FileError::Create`].
+pub fn check_folder(folder: &Path) -> Result<(), FileError> {
+    let or_here = |above| if above == Path::new("") { Path::new(".") } else { above };
+    let there = folder.ancestors().map(or_here).find(|above| above.exists()).unwrap_or(Path::new("."));
+    // A link to nowhere is no folder, and none can be made in its place.
+    let is_link_to_nowhere = !folder.exists() && folder.is_symlink();
+    if !there.is_dir() || is_link_to_nowhere {
+        return Err(FileError::NoFolder { path: if is_link_to_nowhere { folder } else { there }.into() });
+    }
+    new_file_in(there).map(drop).map_err(|cause| FileError::Create { cause, path: folder.join("") })
 }
 
 /// Whether a pipe, a device or the like lies there.

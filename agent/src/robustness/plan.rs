@@ -48,18 +48,20 @@ pub struct Plan {
     /// # Source
     /// Most of the effort for the most promising: successive halving, Jamieson and Talwalkar 2016, arXiv:1502.07943.
     pub trial_steps: usize,
-    /// The strongest attacks of each drive in that trial, which are run with every budget; with larger ones than that of reference the
-    /// strongest alone where it leaves next to nothing already.
+    /// The strongest attacks of each drive in that trial, which are run with every budget; with larger ones than that of reference none
+    /// where they leave next to nothing already.
     pub strongest_attacks: usize,
     /// Steps of these, and of one of each kind of method on every drive.
     pub drive_steps: usize,
     /// Drives on which every attack is run with these steps, to see whether the trial left out what would have been stronger.
     pub rechecked_drives: usize,
-    /// The strongest attacks of each drive whose steps are doubled the first time; half as many each time after.
+    /// The strongest attacks of each drive whose steps are doubled the first time; half as many each time after, and one alone where next
+    /// to nothing is left.
     pub doubled_attacks: usize,
     /// How often they are doubled at most, on those drives on which the last doubling found more.
     pub doublings: usize,
-    /// Walks over each frame that doubled attacks take the first time, from starts of their own; half as many each time after.
+    /// Walks over each frame that doubled attacks take the first time, from starts of their own; half as many each time after, and one
+    /// alone where next to nothing is left.
     pub doubling_starts: usize,
     /// Budgets of attacks on single decisions, in grey levels. Below one they are no attacks on a camera that delivers bytes,
     /// but show the whole of a curve that would otherwise begin at its end.

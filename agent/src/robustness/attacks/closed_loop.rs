@@ -11,7 +11,7 @@ use crate::driver::LearnedDriver;
 use crate::host::interrupt::Interrupt;
 use crate::robustness::agenda::{Agenda, Stage};
 use crate::robustness::attacks::attacked::{DRIVE_ATTACKS, DrivePlan, Driven, OF_EACH_KIND};
-use crate::robustness::attacks::deepen::{MoreEffort, deepen, recheck, strongest_orders};
+use crate::robustness::attacks::deepen::{MoreEffort, deepen, gone, recheck, strongest_orders};
 use crate::robustness::attacks::run::{Order, Run, Targets, Walks};
 use crate::robustness::attacks::strength::{DrivePoint, WorstDrive, point, worst};
 use crate::robustness::drives::FamilyDrive;
@@ -88,10 +88,6 @@ pub(in crate::robustness) const ALL_DRIVES: &str = "all drives";
 /// Name of the group of drives without other cars.
 pub(in crate::robustness) const EMPTY_ROADS: &str = "empty roads";
 const WITH_CARS: &str = "roads with other cars";
-/// Where an attack leaves no more of a drive than this share of its clean score, a larger budget is not worth several attacks: what
-/// the smaller one left counts in it.
-const NEXT_TO_NOTHING: f32 = 0.1;
-
 /// Attacks the drives; `None` if somebody interrupted.
 ///
 /// # Errors
@@ -146,9 +142,9 @@ fn attack(targets: &Targets<'_>, clean: &[Driven], plan: &Plan) -> Result<Option
     let of_each_kind = |attack: &DrivePlan| OF_EACH_KIND.contains(&attack.name);
     let in_earnest = |runs: &[Run], eps_levels| {
         let walks = Walks { steps: plan.drive_steps, starts: 1, number: 0 };
-        let left = worst(clean, runs, reference);
-        let is_gone = |drive: usize| left[drive].driving_score <= NEXT_TO_NOTHING * clean[drive].driving_score;
-        let count = |drive| if eps_levels > reference && is_gone(drive) { 1 } else { plan.strongest_attacks };
+        let gone = gone(clean, runs, reference);
+        // What the smaller budget left counts in a larger one.
+        let count = |drive| if eps_levels > reference && gone.contains(&drive) { 0 } else { plan.strongest_attacks };
         let strongest = strongest_orders(runs, &all, count, (reference, eps_levels), walks);
         let kinds = DRIVE_ATTACKS.into_iter().filter(of_each_kind);
         let kinds = kinds.map(|attack| with(eps_levels, plan.drive_steps, attack));

@@ -16,6 +16,16 @@ use serde::Serialize;
 /// Share of its clean score by which a drive may fare worse without having changed.
 pub(in crate::robustness) const CHANGE_TOLERANCE: f32 = 0.05;
 
+/// Where attacks leave no more of a drive than this share of its clean score, it is gone: whatever is spent on it shows hardly anywhere.
+const NEXT_TO_NOTHING: f32 = 0.1;
+
+/// The drives of which next to nothing is left within a budget.
+pub(in crate::robustness) fn gone(clean: &[Driven], runs: &[Run], eps_levels: u8) -> Vec<usize> {
+    let left = worst(clean, runs, eps_levels);
+    let is_gone = |drive: &usize| left[*drive].driving_score <= NEXT_TO_NOTHING * clean[*drive].driving_score;
+    (0..clean.len()).filter(is_gone).collect()
+}
+
 /// What more effort did at the budget of reference.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct MoreEffort {
@@ -98,11 +108,16 @@ pub(in crate::robustness) fn deepen(
             break;
         }
         steps *= 2;
-        // No dearer each time: twice the steps of half the attacks from half the starts.
+        // No dearer each time: twice the steps of half the attacks from half the starts. Of drives that are gone the strongest alone, from
+        // one start: only how else they can be made to end is left to find.
         let halved = |first: usize| (first >> (number - 1)).max(1);
-        let walks = Walks { steps, starts: halved(plan.doubling_starts), number };
-        let count = |_| halved(plan.doubled_attacks);
-        let orders = strongest_orders(runs, &drives, count, (eps_levels, eps_levels), walks);
+        let gone = gone(clean, runs, eps_levels);
+        let (gone, left): (Vec<usize>, Vec<usize>) = drives.iter().partition(|drive| gone.contains(drive));
+        let order = |drives: &[usize], attacks: usize, starts: usize| {
+            strongest_orders(runs, drives, |_| attacks, (eps_levels, eps_levels), Walks { steps, starts, number })
+        };
+        let mut orders = order(&left, halved(plan.doubled_attacks), halved(plan.doubling_starts));
+        orders.extend(order(&gone, 1, 1));
         let before = worst(clean, runs, eps_levels);
         let stage = Stage::Doubling(doublings.len());
         let Some(found) = targets.run(stage, &format!("attack with {steps} steps"), &orders)? else { return Ok(None) };
@@ -151,6 +166,17 @@ mod tests {
         assert!((doubling.most_lost - 0.2).abs() < 1e-6, "{doubling:?}");
         let again = compared(20, vec![1, 2, 3], &clean, &worst(&clean, &runs, 2), &worst(&clean, &runs, 2));
         assert!(again.changed.is_empty() && again.most_lost == 0.0);
+    }
+
+    #[test]
+    fn drives_of_which_next_to_nothing_is_left_are_gone() {
+        let clean = [(); 3].map(|()| driven(Arrived, 80.0));
+        let runs = [
+            run("apgd", 2, &[(0, Blocked, 8.0), (1, Blocked, 8.1), (2, Arrived, 80.0)]),
+            run("apgd", 4, &[(2, Collision, 0.0)]),
+        ];
+        assert_eq!(gone(&clean, &runs, 2), [0]);
+        assert_eq!(gone(&clean, &runs, 4), [0, 2], "what a smaller budget left counts in a larger one");
     }
 
     #[test]

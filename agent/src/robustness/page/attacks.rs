@@ -43,7 +43,7 @@ fn on_drives(report: &Report, drives: &ClosedLoop) -> String {
          {reference}/255 every attack was tried on every drive with {} steps in each decision, or {} tries where it follows no \
          gradient; then the strongest {} of each drive were run with {} steps, and one of each kind of method on all; on {} \
          drives every attack was, to see whether a stronger one had been left out; then the strongest {} of each drive with twice the steps from {}, and half of them once more, as long as that changed a drive ({doublings}). With the \
-         other budgets the strongest {} of each drive by then were run with {} steps, the strongest alone where it leaves a tenth or less, and one of each kind of method on all. An attack \
+         other budgets the strongest {} of each drive by then were run with {} steps, with larger ones only where they leave more than a tenth, and one of each kind of method on all. An attack \
          within a smaller budget is one within every larger budget as well. Shares of drives are of those that some attack can make \
          end so; one drive may count in several.</p>",
         plan.trial_steps,
