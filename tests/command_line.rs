@@ -162,6 +162,9 @@ fn attacks_and_faults_that_cannot_be_are_refused() {
     check(&attack(&["--method", "square", "--norm", "l2"]), &["square", "linf"]);
     check(&attack(&["--method", "cw"]), &["--method cw takes --norm l2 only"]);
     check(&attack(&["--method", "pgdd"]), &["pgdd"]);
+    check(&attack(&["--black-box", "--method", "pgd"]), &["--method pgd asks for more", "square and noise"]);
+    check(&attack(&["--black-box", "--share", "0.5"]), &["an attack from outside takes no --share"]);
+    check(&attack(&["--black-box", "--steps", "0"]), &["--steps = 0"]);
     let search = |arguments: &[&str]| refusal(roadproof().args(["search", "shipped", scenario]).args(arguments));
     check(&search(&["--faults", "0"]), &["--faults = 0, allowed is 1 to 1000000"]);
     check(&search(&["--faults", "-3"]), &["-3"]);

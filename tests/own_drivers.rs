@@ -103,3 +103,71 @@ fn faults_are_searched_and_reported_for_a_program_that_looks() {
     let refused = refusal(roadproof().args(["report", &driver, "--drives", "4", "--out", &format!("{out}2")]));
     assert!(refused.contains("--drives: "), "{refused}");
 }
+
+/// Brakes where the top row is all stripes; what stands beside a road has an edge or two.
+const AFRAID_OF_STRIPES: &str = r#"
+import base64, json, sys
+sys.stdin.readline()
+print(json.dumps({"protocol": 1, "wants": ["frame"]}), flush=True)
+for line in sys.stdin:
+    question = json.loads(line)
+    sky = base64.b64decode(question["frame"]["rgb"])[: 3 * question["frame"]["width_px"]]
+    edges = sum(abs(a - b) > 8 for a, b in zip(sky, sky[3:]))
+    answer = {"steer": 0, "brake": 1} if edges > len(sky) / 4 else {"steer": 0, "throttle": 0.2}
+    print(json.dumps(answer), flush=question["more"] == 0)
+"#;
+
+const EMPTY_STRAIGHT: &str = r#"Scenario(format: 1, title: "t", duration_s: 8.0, road: Straight(length_m: 80.0),
+    camera: (width_px: 40, height_px: 24), ego: (speed_mps: 10.0), expect: (outcome: Arrived))"#;
+
+#[test]
+fn a_program_is_attacked_from_outside() {
+    if Command::new("python3").arg("--version").output().is_err() {
+        println!("there is no python3 here: no driver was attacked");
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    std::fs::write(folder.path().join("driver.py"), AFRAID_OF_STRIPES).expect("a file");
+    std::fs::write(folder.path().join("straight.ron"), EMPTY_STRAIGHT).expect("a file");
+    let here = || {
+        let mut command = roadproof();
+        command.current_dir(folder.path());
+        command
+    };
+    let driver = "cmd:python3 driver.py";
+    let attack = |more: &[&str]| {
+        let mut command = here();
+        command.args(["attack", driver, "straight.ron", "--steps", "20", "--out", "found"]).args(more);
+        command
+    };
+    let Ended { code, stdout, stderr } = run(&mut attack(&["--eps", "8/255", "--name", "stripes", "--json", "-"]));
+    assert_eq!(code, Some(1), "{stderr}");
+    let json: Value = serde_json::from_str(&stdout).expect("JSON");
+    assert_eq!((&json["clean"]["outcome"], &json["attacked"]["outcome"]), (&"Arrived".into(), &"TimeUp".into()));
+    assert!(json["holds"] == false && json["attacked"]["goal_reached"].is_null(), "{stdout}");
+    assert_eq!(json["clean"]["attacked_decisions"], 0);
+    assert_eq!(json["attacked"]["attacked_decisions"], json["attacked"]["decisions"]);
+    let Ended { code, stdout, .. } = run(here().args(["replay", "found/stripes.ron", "--driver", driver]));
+    assert!(code == Some(1) && stdout.contains("TimeUp"), "what was found replays: {stdout}");
+    // Two grey levels make no stripes that it minds.
+    let Ended { code, stdout, .. } = run(&mut attack(&["--eps", "2/255"]));
+    assert!(code == Some(0) && stdout.contains("keeps 100 %"), "{stdout}");
+    for (more, why) in [
+        (
+            &["--method", "apgd"][..],
+            "--method apgd asks for more than how drives go; from outside allowed are square and",
+        ),
+        (&["--goal", "ghost"], "an attack from outside takes no --goal"),
+        (&["--norm", "l2"], "an attack from outside takes no --norm l2"),
+    ] {
+        let refused = refusal(&mut attack(more));
+        assert!(refused.contains(why), "{refused}");
+    }
+    let refused = refusal(here().args(["attack", "scripted", "straight.ron", "--black-box"]));
+    assert!(refused.contains("looks at no frame"), "{refused}");
+    // One that fails on the way takes the attack with it, and nothing is kept.
+    let failing = shell(folder.path(), "\"frame\"", ON, 100, "exit 7");
+    let attack = ["attack", &failing, "straight.ron", "--eps", "8/255", "--out", "kept"];
+    let Ended { code, stderr, .. } = run(here().args(attack));
+    assert!(code == Some(2) && stderr.contains("exit status: 7") && !folder.path().join("kept").exists(), "{stderr}");
+}

@@ -67,6 +67,28 @@ pub struct Drive {
     pub min_ttc_s: f32,
 }
 
+impl Drive {
+    /// Before its first decision.
+    pub(super) fn unbegun() -> Self {
+        Self { min_ttc_s: f32::INFINITY, ..Self::default() }
+    }
+
+    /// One decision further, after which this is seen of its world.
+    pub(super) fn went_on(&mut self, controls: Controls, seen: &Observations, world: usize) {
+        let measures = &seen.measures[world];
+        self.decisions += 1;
+        self.controls.push(controls);
+        self.max_lane_offset_m = self.max_lane_offset_m.max(measures.start_lane_offset_m.abs());
+        self.min_ttc_s = self.min_ttc_s.min(measures.time_to_collision_s);
+        self.score = seen.scores[world];
+    }
+
+    /// It has ended like this.
+    pub(super) fn ended(&mut self, seen: &Observations, world: usize) {
+        (self.outcome, self.score) = (seen.verdicts[world].outcome, seen.scores[world]);
+    }
+}
+
 /// A report of drives that nobody listens to: they go on to their ends.
 pub fn to_the_end(_: f32) -> ControlFlow<()> {
     ControlFlow::Continue(())
@@ -147,7 +169,7 @@ impl<'a> Together<'a> {
         seeds: &'a [u64],
     ) -> Result<Self, FleetError> {
         let (count, worlds) = (scenarios.len(), scenarios.len().min(SIDE_BY_SIDE));
-        let drives = vec![Drive { min_ttc_s: f32::INFINITY, ..Drive::default() }; count];
+        let drives = vec![Drive::unbegun(); count];
         let attacker = attacked.map(|(attack, end_to_end)| Attacker {
             attack,
             end_to_end,
@@ -176,12 +198,7 @@ impl<'a> Together<'a> {
             }
         });
         for world in running {
-            let (drive, measures) = (&mut self.drives[self.driven[world]], &self.rollout.seen().measures[world]);
-            drive.decisions += 1;
-            drive.controls.push(controls[world]);
-            drive.max_lane_offset_m = drive.max_lane_offset_m.max(measures.start_lane_offset_m.abs());
-            drive.min_ttc_s = drive.min_ttc_s.min(measures.time_to_collision_s);
-            drive.score = self.rollout.seen().scores[world];
+            self.drives[self.driven[world]].went_on(controls[world], self.rollout.seen(), world);
         }
         self.go_on()?;
         Ok(true)
@@ -192,8 +209,7 @@ impl<'a> Together<'a> {
         loop {
             let mut fresh = Vec::new();
             for world in self.rollout.ended() {
-                let (drive, seen) = (&mut self.drives[self.driven[world]], self.rollout.seen());
-                (drive.outcome, drive.score) = (seen.verdicts[world].outcome, seen.scores[world]);
+                self.drives[self.driven[world]].ended(self.rollout.seen(), world);
                 if let Some(next) = self.waiting.next() {
                     self.driven[world] = self.drives.len() - self.waiting.len() - 1;
                     fresh.push((world, next));

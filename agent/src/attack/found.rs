@@ -4,7 +4,7 @@
 //! broke. Before anything is written the recording is driven once more, by the driver alone: it must take the same way
 //! to the bit.
 
-use crate::host::files::{check_writable, write_atomically};
+use crate::host::files::{check_folder, check_writable, write_atomically};
 use crate::host::folder_lock::FolderLock;
 use anyhow::Context;
 use roadproof_sim::fault::Recorded;
@@ -75,11 +75,11 @@ impl Place {
     pub fn check(&self) -> anyhow::Result<()> {
         self.check_free()?;
         // The folder itself is made when there is something to put into it.
-        let mut above =
-            self.folder.ancestors().map(|above| if above == Path::new("") { Path::new(".") } else { above });
-        let above = above.find(|above| above.exists()).unwrap_or(Path::new("."));
-        anyhow::ensure!(above.is_dir(), "not a folder: {above:?}");
-        Ok(check_writable(&above.join(format!("{}.ron", self.name)))?)
+        check_folder(&self.folder)?;
+        if self.folder.exists() {
+            check_writable(&self.path("ron"))?;
+        }
+        Ok(())
     }
 
     fn check_free(&self) -> anyhow::Result<()> {

@@ -5,6 +5,8 @@
 //! features' over the network's outputs by small differences, since they are a few products and Kalman filters, and the
 //! outputs' over the pixels by autodiff again. What the car gets is rounded to bytes within the budget, and only that
 //! counts.
+//!
+//! Of drivers that have no slopes, or are to be taken as if they had none, only whole drives are asked for.
 
 pub mod end_to_end;
 
@@ -17,6 +19,8 @@ pub mod spending;
 pub mod undisturbed;
 
 pub mod drive;
+
+pub mod black_box;
 
 pub mod search;
 

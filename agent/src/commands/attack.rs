@@ -5,17 +5,20 @@ use super::choices::{Fraction, GoalName, MethodName, NormName, fraction, named};
 use super::drivers::driver_name;
 use super::finds::{Subject, keep};
 use crate::about::About;
+use crate::attack::black_box::{BlackBox, BlackBoxError, Patterns};
 use crate::attack::drive::{Drive, DriveAttack, drive};
 use crate::attack::found;
 use crate::attack::goal::Goal;
-use crate::attack::method::Method;
+use crate::attack::method::{LossMethod, Method};
 use crate::drive::replay::closed_loop;
-use crate::driver::{Driver, LearnedDriver};
+use crate::driver::program::PREFIX;
+use crate::driver::{Driver, Drives, LearnedDriver};
 use crate::host::console::{self, Console};
 use crate::host::files::{check_writable, write_atomically};
 use crate::host::interrupt::{self, Interrupt};
 use crate::host::program::quoted;
 use crate::host::progress::LongWork;
+use crate::host::threads::all_cores;
 use anyhow::Context;
 use clap::Args;
 use roadproof_perception::attack::{Budget, Norm};
@@ -36,11 +39,14 @@ use std::sync::Arc;
   roadproof attack hardened scenarios/lane_keeping/s_bend.ron --method apgd --goal drift-right-hide --starts 3
   roadproof attack hardened scenarios/following/stop_and_go.ron --method apgd --goal critic --ahead 4
   roadproof attack shipped scenarios/lane_keeping/straight.ron --method auto --steps 20
+  roadproof attack \"cmd:./my_driver\" scenarios/cut_in/from_left.ron --eps 8/255 --steps 500
 
 The scenario is driven clean, then under attack: in each decision the frame is changed within the budget before the driver
 sees it.
 
-Drivers without gradients, and faults in place of attacks: `roadproof search`.
+A driver that is a program is attacked from outside, and so is any other with --black-box: nothing is asked of it but how its
+drives go. Each try is a whole drive with one pattern on all of its frames, stripes and then squares on the most harmful one so
+far, or noise. Faults in place of attacks: `roadproof search`.
 
 What broke the drive is kept as a scenario that `roadproof replay` holds every driver against: the perturbation, the bounds
 of a driver who holds, and the trace of the drive.
@@ -48,21 +54,25 @@ of a driver who holds, and the trace of the drive.
 Exit codes: 0 the driver holds, 1 the attacked drive ends otherwise or keeps less than nine tenths of the clean driving score,
 2 bad input, 130 stopped by Ctrl-C or another signal.")]
 pub(super) struct Arguments {
-    /// shipped, hardened, the folder of a run, or latest; --driver NAME says the same.
+    /// shipped, hardened, the folder of a run, latest, or cmd:PROGRAM; --driver NAME says the same.
     #[arg(value_parser = driver_name())]
     driver: String,
     #[command(flatten)]
     subject: Subject,
-    /// How the strongest frame is looked for.
-    #[arg(long, value_enum, default_value_t = MethodName::Pgd)]
-    method: MethodName,
+    /// How the strongest frame is looked for [default: pgd, or square from outside].
+    #[arg(long, value_enum)]
+    method: Option<MethodName>,
+    /// Attack from outside: ask for nothing but how drives go.
+    #[arg(long)]
+    black_box: bool,
     /// The budget, as a number or a fraction; 2/255 is two grey levels.
     #[arg(long, default_value = "2/255", value_parser = fraction)]
     eps: Fraction,
     /// How the budget is measured.
     #[arg(long, value_enum, default_value_t = NormName::Linf)]
     norm: NormName,
-    /// Steps of a gradient method, tries of square and noise, for each decision [default: 20].
+    /// Steps of a gradient method, tries of square and noise, for each decision [default: 20]; from outside, drives that are tried
+    /// [default: 256].
     #[arg(long)]
     steps: Option<usize>,
     /// Run the method so often for each decision, each time from another random start, and keep the strongest frame [default: 1].
@@ -111,11 +121,12 @@ struct DriveJson {
     min_ttc_s: Option<f32>,
     decisions: usize,
     attacked_decisions: usize,
-    goal_reached: usize,
+    /// Null where the attack wanted nothing of single decisions.
+    goal_reached: Option<usize>,
 }
 
-impl From<&Drive> for DriveJson {
-    fn from(drive: &Drive) -> Self {
+impl DriveJson {
+    fn new(drive: &Drive, from_outside: bool) -> Self {
         Self {
             outcome: drive.outcome,
             score: drive.score,
@@ -123,7 +134,7 @@ impl From<&Drive> for DriveJson {
             min_ttc_s: drive.min_ttc_s.is_finite().then_some(drive.min_ttc_s),
             decisions: drive.decisions,
             attacked_decisions: drive.attacked,
-            goal_reached: drive.changed,
+            goal_reached: (!from_outside).then_some(drive.changed),
         }
     }
 }
@@ -140,6 +151,9 @@ const MAX_AHEAD: usize = 100;
 /// What is taken where nothing is said.
 const DEFAULT_STEPS: usize = 20;
 
+/// The same for drives that are tried from outside.
+const DEFAULT_TRIES: usize = 256;
+
 pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Result<Ended> {
     attack(arguments, console).map(Ended::held)
 }
@@ -151,31 +165,17 @@ fn attack(arguments: &Arguments, console: &mut Console) -> anyhow::Result<bool> 
     let mut driver = Driver::named(&arguments.driver, None)?;
     let subject = arguments.subject.source(&driver);
     let about = About::this(JSON_FORMAT).of(&arguments.driver, &driver);
-    let Driver::Learned(learned) = &mut driver else {
-        anyhow::bail!(
-            "the driver {:?} has no gradients to attack: allowed are shipped, hardened and run folders; `roadproof \
-             search` asks for none",
-            arguments.driver
-        );
-    };
+    arguments.check_driver(&driver)?;
     let (text, scenario) = subject?;
     let place = arguments.subject.place(&arguments.driver, &arguments.way(), arguments.command())?;
     let interrupt = interrupt::install()?;
-    let clean = drive(learned, scenario.clone(), None, &mut |_| go_on(&interrupt))?;
-    interrupt.check()?;
-    let attack = DriveAttack {
-        method: arguments.method(),
-        budget,
-        steps: arguments.steps(),
-        starts: arguments.starts(),
-        ahead: arguments.ahead,
-        share: arguments.share,
-        goal: arguments.goal().into(),
-        seed: arguments.seed(),
-        keep_changes: true,
+    let (clean, attacked) = match &mut driver {
+        Driver::Learned(learned) if !arguments.from_outside() => {
+            arguments.from_inside(learned, &scenario, budget, &interrupt)?
+        }
+        driver => arguments.through_drives(driver, &scenario, budget, &interrupt)?,
     };
-    let attacked = under_attack(learned, &scenario, &attack, &interrupt)?;
-    console.line(table(&clean, &attacked));
+    console.line(table(&clean, &attacked, arguments.from_outside()));
     let (before, after) = (&clean.score, &attacked.score);
     let kept = if before.driving_score > 0.0 { after.driving_score / before.driving_score } else { 1.0 };
     console.line(format_args!("The attacked drive keeps {:.0} % of the clean driving score.", 100.0 * kept));
@@ -183,7 +183,7 @@ fn attack(arguments: &Arguments, console: &mut Console) -> anyhow::Result<bool> 
     let holds = bounds.as_ref().is_none_or(|(_, bounds)| found::holds(bounds, attacked.outcome, after));
     if let Some(path) = &arguments.json {
         let scenario = arguments.subject.scenario.display().to_string();
-        let (clean, attacked) = (DriveJson::from(&clean), DriveJson::from(&attacked));
+        let [clean, attacked] = [&clean, &attacked].map(|drive| DriveJson::new(drive, arguments.from_outside()));
         let file = AttackFile { about, scenario, clean, attacked, kept, holds };
         write_atomically(path, &serde_json::to_vec_pretty(&file)?)?;
     }
@@ -225,8 +225,111 @@ fn under_attack(
     Ok(attacked)
 }
 
+/// Grey levels that a camera can show of a budget.
+fn whole_levels(budget: Budget) -> u8 {
+    // A fraction such as 2/255 need not come back as two.
+    (budget.eps * 255.0 + 1e-3) as u8
+}
+
 impl Arguments {
-    /// The budget, checked together with what else an attack with gradients takes.
+    /// The clean drive and the attacked one, by a driver whose decisions can be followed.
+    fn from_inside(
+        &self,
+        driver: &mut LearnedDriver,
+        scenario: &Scenario,
+        budget: Budget,
+        interrupt: &Interrupt,
+    ) -> anyhow::Result<(Drive, Drive)> {
+        let clean = drive(driver, scenario.clone(), None, &mut |_| go_on(interrupt))?;
+        interrupt.check()?;
+        let attack = DriveAttack {
+            method: self.method(),
+            budget,
+            steps: self.steps(),
+            starts: self.starts(),
+            ahead: self.ahead,
+            share: self.share,
+            goal: self.goal().into(),
+            seed: self.seed(),
+            keep_changes: true,
+        };
+        Ok((clean, under_attack(driver, scenario, &attack, interrupt)?))
+    }
+
+    /// The same by any driver that looks, of whom nothing else is known.
+    fn through_drives(
+        &self,
+        driver: &mut Driver,
+        scenario: &Scenario,
+        budget: Budget,
+        interrupt: &Interrupt,
+    ) -> anyhow::Result<(Drive, Drive)> {
+        let attack = BlackBox {
+            driver,
+            scenario,
+            patterns: self.patterns().context("--method")?,
+            levels: whole_levels(budget),
+            tries: self.steps(),
+            seed: self.seed(),
+            threads: all_cores(),
+            interrupt,
+        };
+        match attack.run() {
+            Err(BlackBoxError::Stopped(stopped)) => Err(stopped.into()),
+            driven => Ok(driven?),
+        }
+    }
+
+    /// Refuses drivers that cannot be attacked in this way.
+    fn check_driver(&self, driver: &Driver) -> anyhow::Result<()> {
+        let name = &self.driver;
+        anyhow::ensure!(
+            driver.needs_camera() || !self.from_outside(),
+            "the driver {name:?} looks at no frame that could be attacked; `roadproof search` tries faults of all sensors"
+        );
+        anyhow::ensure!(
+            matches!(driver, Driver::Learned(_)) || self.from_outside(),
+            "the driver {name:?} has no gradients to attack: allowed are shipped, hardened and run folders, and programs, which \
+             are attacked from outside; `roadproof search` takes any"
+        );
+        Ok(())
+    }
+
+    /// Whether nothing is asked of the driver but how its drives go: of a program nothing else can be.
+    fn from_outside(&self) -> bool {
+        self.black_box || self.driver.starts_with(PREFIX)
+    }
+
+    /// How patterns are found from outside; `None` for methods that ask for more.
+    fn patterns(&self) -> Option<Patterns> {
+        match self.method() {
+            Method::Loss(LossMethod::Square) => Some(Patterns::Square),
+            Method::Loss(LossMethod::Noise) => Some(Patterns::Noise),
+            _ => None,
+        }
+    }
+
+    /// Refuses what has no effect on a driver that is attacked from outside.
+    fn check_from_outside(&self) -> anyhow::Result<()> {
+        let name = self.method().name();
+        anyhow::ensure!(
+            self.patterns().is_some(),
+            "--method {name} asks for more than how drives go; from outside allowed are square and noise"
+        );
+        let without_effect = [
+            ("--norm l2", Norm::from(self.norm) == Norm::L2),
+            ("--starts", self.starts.is_some()),
+            ("--goal", self.goal.is_some()),
+            ("--ahead", self.ahead > 0),
+            ("--share", self.share != 1.0),
+        ];
+        match without_effect.into_iter().find(|(_, given)| *given) {
+            Some((option, _)) => anyhow::bail!("an attack from outside takes no {option}"),
+            None => Ok(()),
+        }
+    }
+
+    /// The budget, checked together with what else an attack takes.
     fn budget(&self) -> anyhow::Result<Budget> {
         let (method, norm) = (self.method(), Norm::from(self.norm));
         let budget = Budget::new(norm, self.eps.value).map_err(anyhow::Error::msg).context("--eps")?;
@@ -240,6 +343,9 @@ impl Arguments {
             "--steps = {}, allowed is 1 to {MAX_STEPS}",
             self.steps()
         );
+        if self.from_outside() {
+            return self.check_from_outside().map(|()| budget);
+        }
         let starts = self.starts();
         anyhow::ensure!((1..=MAX_STARTS).contains(&starts), "--starts = {starts}, allowed is 1 to {MAX_STARTS}");
         let ahead = self.ahead;
@@ -270,7 +376,7 @@ impl Arguments {
     }
 
     fn steps(&self) -> usize {
-        self.steps.unwrap_or(DEFAULT_STEPS)
+        self.steps.unwrap_or(if self.from_outside() { DEFAULT_TRIES } else { DEFAULT_STEPS })
     }
 
     fn starts(&self) -> usize {
@@ -278,7 +384,11 @@ impl Arguments {
     }
 
     fn method(&self) -> Method {
-        self.method.into()
+        self.method_name().into()
+    }
+
+    fn method_name(&self) -> MethodName {
+        self.method.unwrap_or(if self.from_outside() { MethodName::Square } else { MethodName::Pgd })
     }
 
     fn goal(&self) -> GoalName {
@@ -301,13 +411,21 @@ impl Arguments {
             NormName::Linf => format!("{levels:.2}"),
             NormName::L2 => format!("{}", self.eps.value),
         };
-        format!("{}_{}_{eps}", named(self.method), named(self.norm))
+        let from = if self.from_outside() { "black_box_" } else { "" };
+        format!("{from}{}_{}_{eps}", named(self.method_name()), named(self.norm))
     }
 
     /// The command that finds the same again, whatever the defaults will be.
     fn command(&self) -> String {
         let eps = quoted(&self.eps.text);
-        let mut how = format!("--method {} --norm {} --eps {eps}", named(self.method), named(self.norm));
+        let mut how = format!("--method {} --norm {} --eps {eps}", named(self.method_name()), named(self.norm));
+        if self.black_box {
+            how += " --black-box";
+        }
+        if self.from_outside() {
+            how += &format!(" --steps {} --seed {}", self.steps(), self.seed());
+            return self.subject.command("attack", &self.driver, &how);
+        }
         // What has no effect is refused, and so not said.
         if self.method().takes_steps() {
             how += &format!(" --steps {}", self.steps());
@@ -327,7 +445,7 @@ impl Arguments {
 }
 
 /// Both drives side by side, a row for each figure: it fits a narrow terminal.
-fn table(clean: &Drive, attacked: &Drive) -> comfy_table::Table {
+fn table(clean: &Drive, attacked: &Drive, from_outside: bool) -> comfy_table::Table {
     let ttc = |drive: &Drive| match drive.min_ttc_s.is_finite() {
         true => format!("{:.1}", drive.min_ttc_s),
         false => "-".to_owned(),
@@ -343,8 +461,10 @@ fn table(clean: &Drive, attacked: &Drive) -> comfy_table::Table {
         ("goal reached", &|drive| drive.changed.to_string()),
     ];
     let mut table = console::table(["", "clean", "attacked"]);
-    for (name, figure) in rows {
-        table.add_row([name.to_owned(), figure(clean), figure(attacked)]);
+    // From outside nothing is wanted of single decisions.
+    let shown = if from_outside { &rows[..rows.len() - 1] } else { &rows };
+    for (name, figure) in shown {
+        table.add_row([(*name).to_owned(), figure(clean), figure(attacked)]);
     }
     table
 }

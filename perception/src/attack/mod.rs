@@ -30,7 +30,7 @@ pub use auto_attack::{AutoAttackSettings, AutoAttacked, Member, auto_attack};
 pub use budget::{Budget, Norm};
 pub use budgeted::apgd::{apgd, apgd_class, apgd_targeted};
 pub use budgeted::gradient_steps::{PgdSettings, fgsm, pgd, random_noise};
-pub use budgeted::square::square;
+pub use budgeted::square::{square, square_side};
 pub use classifier::{Batch, ClassLoss, ClassScore, Classifier};
 pub use differentiable::Differentiable;
 pub use direction::{Direction, Show, Side};

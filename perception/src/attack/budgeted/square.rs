@@ -36,8 +36,7 @@ pub fn square(
     let mut outcomes = objective.evaluate(&pixels);
     found.keep_better(&pixels, &outcomes);
     for query in 0..queries {
-        let share = FIRST_SHARE * share_at(query as f32 / queries as f32);
-        let side = (((share * (width * height) as f32).sqrt().round() as usize).max(1)).min(width.min(height));
+        let side = square_side(query as f32 / queries as f32, (width, height));
         let mut tried = pixels.clone();
         let frames = tried.chunks_exact_mut(length).zip(clean.chunks_exact(length));
         for ((frame, clean), random) in frames.zip(&mut random) {
@@ -62,6 +61,13 @@ pub fn square(
         }
     }
     found
+}
+
+/// Side of the squares that are tried when this share of the queries is used up, in a frame of this width and height, pixels.
+#[must_use]
+pub fn square_side(progress: f32, (width, height): (usize, usize)) -> usize {
+    let share = FIRST_SHARE * share_at(progress);
+    (((share * (width * height) as f32).sqrt().round() as usize).max(1)).min(width.min(height))
 }
 
 fn sign(random: &mut Pcg64Mcg) -> f32 {
