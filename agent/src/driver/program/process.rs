@@ -137,7 +137,10 @@ impl Process {
     /// # Errors
     /// [`ProgramError::Unasked`]: what it had said before this would be taken for the answer.
     pub fn send(&mut self, lines: Vec<u8>) -> Result<(), ProgramError> {
-        self.check_silence()?;
+        // Who greets before it is greeted says nothing wrong.
+        if self.lines > 0 {
+            self.check_silence()?;
+        }
         let _ = self.to.as_ref().map(|to| to.send(lines));
         Ok(())
     }
