@@ -22,11 +22,22 @@ pub struct Action {
 }
 
 impl Action {
+    /// The choices that are nearest to a steering angle, radians, and an acceleration, m/s².
+    #[must_use]
+    pub fn nearest(steer_rad: f32, acceleration_mps2: f32) -> Self {
+        Self { steer: nearest(&STEER_RAD, steer_rad), acceleration: nearest(&ACCELERATION_MPS2, acceleration_mps2) }
+    }
+
     /// The controls that carry the action out in a car as it senses itself.
     #[must_use]
     pub fn controls(self, vehicle: &VehicleSettings, ego: &EgoState) -> Controls {
         controls_for(STEER_RAD[self.steer], ACCELERATION_MPS2[self.acceleration], vehicle, ego)
     }
+}
+
+fn nearest(of: &[f32], value: f32) -> usize {
+    let away = |index: &usize| (of[*index] - value).abs();
+    (0..of.len()).min_by(|a, b| away(a).total_cmp(&away(b))).unwrap_or_default()
 }
 
 /// Slower than this, a car that shall not speed up is held by its brake.
@@ -54,6 +65,17 @@ pub fn controls_for(steer_rad: f32, acceleration_mps2: f32, vehicle: &VehicleSet
 mod tests {
     use super::*;
     use roadproof_sim::{Episode, parse};
+
+    #[test]
+    fn the_nearest_choices_are_found() {
+        let found = |steer_rad, acceleration_mps2| {
+            let Action { steer, acceleration } = Action::nearest(steer_rad, acceleration_mps2);
+            (STEER_RAD[steer], ACCELERATION_MPS2[acceleration])
+        };
+        assert_eq!(found(0.004, 1.3), (0.007, 2.0));
+        assert_eq!(found(-9.0, -9.0), (-0.12, -7.0));
+        assert_eq!(found(0.003, -1.6), (0.0, -0.8));
+    }
 
     #[test]
     fn controls_carry_the_acceleration_out() {

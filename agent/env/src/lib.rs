@@ -16,5 +16,5 @@ pub mod scripted;
 pub use action::Action;
 pub use reward::RewardSettings;
 pub use roads::{HardRoads, Roads};
-pub use scripted::{scripted_controls, scripted_controls_beside};
+pub use scripted::{scripted_controls, scripted_controls_beside, scripted_intent};
 pub use vector::VectorEnv;

@@ -12,15 +12,25 @@ pub fn scripted_controls(measures: &Measures, vehicle: &VehicleSettings) -> Cont
     scripted_controls_beside(measures, vehicle, 0.0)
 }
 
-/// Controls that hold `target_offset_m` in the lane and the distance to the car ahead.
+/// What the scripted driver wants of the car: a steering angle, radians, and an acceleration, m/s².
 #[must_use]
-pub fn scripted_controls_beside(measures: &Measures, vehicle: &VehicleSettings, target_offset_m: f32) -> Controls {
+pub fn scripted_intent(measures: &Measures, vehicle: &VehicleSettings) -> (f32, f32) {
+    intent_beside(measures, vehicle, 0.0)
+}
+
+fn intent_beside(measures: &Measures, vehicle: &VehicleSettings, target_offset_m: f32) -> (f32, f32) {
     // Curvature wanted: the lane's, and a damped return to the target; gains fall with speed so that the return takes
     // the same distance, about 15 m, at any speed.
     let offset_m = (measures.lane_offset_m - target_offset_m).clamp(-1.5, 1.5);
     let feedback = -0.018 * offset_m - 0.26 * measures.heading_rad;
-    let steer_rad = vehicle.steer_for_curvature(measures.curvature_per_m + feedback);
-    let controls = controls_for(steer_rad, follow_mps2(measures), vehicle, &measures.ego);
+    (vehicle.steer_for_curvature(measures.curvature_per_m + feedback), follow_mps2(measures))
+}
+
+/// Controls that hold `target_offset_m` in the lane and the distance to the car ahead.
+#[must_use]
+pub fn scripted_controls_beside(measures: &Measures, vehicle: &VehicleSettings, target_offset_m: f32) -> Controls {
+    let (steer_rad, acceleration_mps2) = intent_beside(measures, vehicle, target_offset_m);
+    let controls = controls_for(steer_rad, acceleration_mps2, vehicle, &measures.ego);
     // A standing car holds the brake rather than rolls.
     let holding = controls.brake > 0.0 && measures.ego.speed_mps.abs() < 0.3;
     Controls { brake: if holding { controls.brake.max(0.3) } else { controls.brake }, ..controls }

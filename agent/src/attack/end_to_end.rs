@@ -4,7 +4,7 @@
 use crate::driver::LearnedDriver;
 use crate::memory::FEATURES;
 use crate::memory::situation::Situation;
-use crate::policy::{OUTPUTS as HEADS, QNetwork, QValues, numbers, q_gradient};
+use crate::policy::{HeadsAre, OUTPUTS as HEADS, QNetwork, QValues, numbers, q_gradient};
 use burn::module::Module;
 use burn::prelude::*;
 use roadproof_env::action::{ACCELERATION_MPS2, Action, STEER_RAD};
@@ -68,6 +68,7 @@ pub struct EndToEnd {
     policy: QNetwork,
     /// The same weights, with gradients of the input.
     policy_gradients: QNetwork,
+    heads_are: HeadsAre,
 }
 
 impl EndToEnd {
@@ -79,13 +80,20 @@ impl EndToEnd {
     pub fn new(driver: &LearnedDriver) -> Self {
         let policy = driver.policy().clone();
         let policy_gradients = policy.clone().train().no_grad();
-        Self { ahead: 0, network: Differentiable::new(driver.perception()), policy, policy_gradients }
+        let (network, heads_are) = (Differentiable::new(driver.perception()), driver.spec().heads);
+        Self { ahead: 0, network, policy, policy_gradients, heads_are }
     }
 
     /// The same, for who looks so many decisions ahead: a frame leads to what it does after them.
     #[must_use]
     pub fn looking_ahead(self, decisions: usize) -> Self {
         Self { ahead: decisions, ..self }
+    }
+
+    /// What the heads of a decision are.
+    #[must_use]
+    pub fn heads_are(&self) -> HeadsAre {
+        self.heads_are
     }
 
     /// Width and height of the frames.

@@ -8,9 +8,6 @@ use roadproof_perception::attack::{Direction, Effect, Objective, Show, Side};
 use roadproof_perception::{OUTPUTS, Output, percept};
 use std::ops::Range;
 
-/// Temperature of the softmax that makes a random policy of Q-values, so that policies can be compared; a convention of ours. It is
-/// of the order of the difference between the best Q-value of a head and the next.
-pub const TEMPERATURE: f32 = 0.01;
 /// What certainty counts beside what is shown: enough to be believed, without being bought by metres. A convention of ours.
 const CERTAINTY_WEIGHT: f32 = 0.3;
 /// A perceived offset in the lane that is off by this much counts as pushed away.
@@ -156,15 +153,20 @@ impl DecisionLoss<'_> {
             outputs.copy_from_slice(&pushes);
             return push(clean, decision, &pushes);
         }
+        let temperature = self.end_to_end.heads_are().temperature();
         match self.goal {
             Goal::Worst => {
                 let worst = clean.worst();
                 towards(&decision.heads, [Some(worst.steer), Some(worst.acceleration)], heads)
             }
-            Goal::Mad => Effect { loss: divergence(clean, decision, heads), broken: decision.best() != clean.best() },
+            Goal::Mad => {
+                let loss = divergence(clean, decision, temperature, heads);
+                Effect { loss, broken: decision.best() != clean.best() }
+            }
             Goal::Critic => {
                 let q = QValues(&clean.heads);
-                Effect { loss: critic(clean, decision, heads), broken: q.of(decision.best()) < q.of(clean.best()) }
+                let loss = critic(clean, decision, temperature, heads);
+                Effect { loss, broken: q.of(decision.best()) < q.of(clean.best()) }
             }
             // The rest wants one action or shows something, and is done with above.
             _ => away(&decision.heads, clean.best(), heads),
@@ -233,36 +235,37 @@ fn towards(heads: &[f32], wanted: [Option<usize>; 2], slopes: &mut [f32]) -> Eff
 }
 
 /// The softmax of a head.
-fn policy(heads: &[f32]) -> Vec<f32> {
+fn policy(heads: &[f32], temperature: f32) -> Vec<f32> {
     let highest = heads.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let weights: Vec<f32> = heads.iter().map(|head| ((head - highest) / TEMPERATURE).exp()).collect();
+    let weights: Vec<f32> = heads.iter().map(|head| ((head - highest) / temperature).exp()).collect();
     let sum: f32 = weights.iter().sum();
     weights.iter().map(|weight| weight / sum).collect()
 }
 
 /// Divergence of Kullback and Leibler from the clean frame's policy to this one's. The heads choose independently, so theirs add
 /// up.
-fn divergence(clean: &Decision, decision: &Decision, slopes: &mut [f32]) -> f32 {
+fn divergence(clean: &Decision, decision: &Decision, temperature: f32, slopes: &mut [f32]) -> f32 {
     let mut loss = 0.0;
     for head in CHOICES {
-        let (wanted, found) = (policy(&clean.heads[head.clone()]), policy(&decision.heads[head.clone()]));
+        let policy = |decision: &Decision| policy(&decision.heads[head.clone()], temperature);
+        let (wanted, found) = (policy(clean), policy(decision));
         for ((slope, wanted), found) in slopes[head].iter_mut().zip(wanted).zip(found) {
             loss += wanted * (wanted.max(f32::MIN_POSITIVE).ln() - found.max(f32::MIN_POSITIVE).ln());
-            *slope = (found - wanted) / TEMPERATURE;
+            *slope = (found - wanted) / temperature;
         }
     }
     loss
 }
 
 /// How little the clean frame's Q-values think of this frame's policy.
-fn critic(clean: &Decision, decision: &Decision, slopes: &mut [f32]) -> f32 {
+fn critic(clean: &Decision, decision: &Decision, temperature: f32, slopes: &mut [f32]) -> f32 {
     let mut loss = 0.0;
     for head in CHOICES {
-        let (values, found) = (&clean.heads[head.clone()], policy(&decision.heads[head.clone()]));
+        let (values, found) = (&clean.heads[head.clone()], policy(&decision.heads[head.clone()], temperature));
         let mean: f32 = values.iter().zip(&found).map(|(value, found)| value * found).sum();
         loss -= mean;
         for ((slope, value), found) in slopes[head].iter_mut().zip(values).zip(found) {
-            *slope = -found * (value - mean) / TEMPERATURE;
+            *slope = -found * (value - mean) / temperature;
         }
     }
     loss

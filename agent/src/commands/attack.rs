@@ -126,7 +126,7 @@ struct DriveJson {
 }
 
 impl DriveJson {
-    fn new(drive: &Drive, from_outside: bool) -> Self {
+    fn new(drive: &Drive, is_black_box: bool) -> Self {
         Self {
             outcome: drive.outcome,
             score: drive.score,
@@ -134,7 +134,7 @@ impl DriveJson {
             min_ttc_s: drive.min_ttc_s.is_finite().then_some(drive.min_ttc_s),
             decisions: drive.decisions,
             attacked_decisions: drive.attacked,
-            goal_reached: (!from_outside).then_some(drive.changed),
+            goal_reached: (!is_black_box).then_some(drive.changed),
         }
     }
 }
@@ -170,12 +170,12 @@ fn attack(arguments: &Arguments, console: &mut Console) -> anyhow::Result<bool> 
     let place = arguments.subject.place(&arguments.driver, &arguments.way(), arguments.command())?;
     let interrupt = interrupt::install()?;
     let (clean, attacked) = match &mut driver {
-        Driver::Learned(learned) if !arguments.from_outside() => {
-            arguments.from_inside(learned, &scenario, budget, &interrupt)?
+        Driver::Learned(learned) if !arguments.is_black_box() => {
+            arguments.along_slopes(learned, &scenario, budget, &interrupt)?
         }
         driver => arguments.through_drives(driver, &scenario, budget, &interrupt)?,
     };
-    console.line(table(&clean, &attacked, arguments.from_outside()));
+    console.line(table(&clean, &attacked, arguments.is_black_box()));
     let (before, after) = (&clean.score, &attacked.score);
     let kept = if before.driving_score > 0.0 { after.driving_score / before.driving_score } else { 1.0 };
     console.line(format_args!("The attacked drive keeps {:.0} % of the clean driving score.", 100.0 * kept));
@@ -183,7 +183,7 @@ fn attack(arguments: &Arguments, console: &mut Console) -> anyhow::Result<bool> 
     let holds = bounds.as_ref().is_none_or(|(_, bounds)| found::holds(bounds, attacked.outcome, after));
     if let Some(path) = &arguments.json {
         let scenario = arguments.subject.scenario.display().to_string();
-        let [clean, attacked] = [&clean, &attacked].map(|drive| DriveJson::new(drive, arguments.from_outside()));
+        let [clean, attacked] = [&clean, &attacked].map(|drive| DriveJson::new(drive, arguments.is_black_box()));
         let file = AttackFile { about, scenario, clean, attacked, kept, holds };
         write_atomically(path, &serde_json::to_vec_pretty(&file)?)?;
     }
@@ -233,7 +233,7 @@ fn whole_levels(budget: Budget) -> u8 {
 
 impl Arguments {
     /// The clean drive and the attacked one, by a driver whose decisions can be followed.
-    fn from_inside(
+    fn along_slopes(
         &self,
         driver: &mut LearnedDriver,
         scenario: &Scenario,
@@ -284,11 +284,11 @@ impl Arguments {
     fn check_driver(&self, driver: &Driver) -> anyhow::Result<()> {
         let name = &self.driver;
         anyhow::ensure!(
-            driver.needs_camera() || !self.from_outside(),
+            driver.needs_camera() || !self.is_black_box(),
             "the driver {name:?} looks at no frame that could be attacked; `roadproof search` tries faults of all sensors"
         );
         anyhow::ensure!(
-            matches!(driver, Driver::Learned(_)) || self.from_outside(),
+            matches!(driver, Driver::Learned(_)) || self.is_black_box(),
             "the driver {name:?} has no gradients to attack: allowed are shipped, hardened and run folders, and programs, which \
              are attacked from outside; `roadproof search` takes any"
         );
@@ -296,7 +296,7 @@ impl Arguments {
     }
 
     /// Whether nothing is asked of the driver but how its drives go: of a program nothing else can be.
-    fn from_outside(&self) -> bool {
+    fn is_black_box(&self) -> bool {
         self.black_box || self.driver.starts_with(PREFIX)
     }
 
@@ -310,7 +310,7 @@ impl Arguments {
     }
 
     /// Refuses what has no effect on a driver that is attacked from outside.
-    fn check_from_outside(&self) -> anyhow::Result<()> {
+    fn check_black_box(&self) -> anyhow::Result<()> {
         let name = self.method().name();
         anyhow::ensure!(
             self.patterns().is_some(),
@@ -343,8 +343,8 @@ impl Arguments {
             "--steps = {}, allowed is 1 to {MAX_STEPS}",
             self.steps()
         );
-        if self.from_outside() {
-            return self.check_from_outside().map(|()| budget);
+        if self.is_black_box() {
+            return self.check_black_box().map(|()| budget);
         }
         let starts = self.starts();
         anyhow::ensure!((1..=MAX_STARTS).contains(&starts), "--starts = {starts}, allowed is 1 to {MAX_STARTS}");
@@ -376,7 +376,7 @@ impl Arguments {
     }
 
     fn steps(&self) -> usize {
-        self.steps.unwrap_or(if self.from_outside() { DEFAULT_TRIES } else { DEFAULT_STEPS })
+        self.steps.unwrap_or(if self.is_black_box() { DEFAULT_TRIES } else { DEFAULT_STEPS })
     }
 
     fn starts(&self) -> usize {
@@ -388,7 +388,7 @@ impl Arguments {
     }
 
     fn method_name(&self) -> MethodName {
-        self.method.unwrap_or(if self.from_outside() { MethodName::Square } else { MethodName::Pgd })
+        self.method.unwrap_or(if self.is_black_box() { MethodName::Square } else { MethodName::Pgd })
     }
 
     fn goal(&self) -> GoalName {
@@ -411,7 +411,7 @@ impl Arguments {
             NormName::Linf => format!("{levels:.2}"),
             NormName::L2 => format!("{}", self.eps.value),
         };
-        let from = if self.from_outside() { "black_box_" } else { "" };
+        let from = if self.is_black_box() { "black_box_" } else { "" };
         format!("{from}{}_{}_{eps}", named(self.method_name()), named(self.norm))
     }
 
@@ -422,7 +422,7 @@ impl Arguments {
         if self.black_box {
             how += " --black-box";
         }
-        if self.from_outside() {
+        if self.is_black_box() {
             how += &format!(" --steps {} --seed {}", self.steps(), self.seed());
             return self.subject.command("attack", &self.driver, &how);
         }
@@ -445,7 +445,7 @@ impl Arguments {
 }
 
 /// Both drives side by side, a row for each figure: it fits a narrow terminal.
-fn table(clean: &Drive, attacked: &Drive, from_outside: bool) -> comfy_table::Table {
+fn table(clean: &Drive, attacked: &Drive, is_black_box: bool) -> comfy_table::Table {
     let ttc = |drive: &Drive| match drive.min_ttc_s.is_finite() {
         true => format!("{:.1}", drive.min_ttc_s),
         false => "-".to_owned(),
@@ -462,7 +462,7 @@ fn table(clean: &Drive, attacked: &Drive, from_outside: bool) -> comfy_table::Ta
     ];
     let mut table = console::table(["", "clean", "attacked"]);
     // From outside nothing is wanted of single decisions.
-    let shown = if from_outside { &rows[..rows.len() - 1] } else { &rows };
+    let shown = if is_black_box { &rows[..rows.len() - 1] } else { &rows };
     for (name, figure) in shown {
         table.add_row([(*name).to_owned(), figure(clean), figure(attacked)]);
     }

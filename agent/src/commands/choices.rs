@@ -3,6 +3,7 @@
 
 use crate::attack::goal::Goal;
 use crate::attack::method::{ClassMethod, LossMethod, Method};
+use crate::learn::Algorithm;
 use crate::robustness::Part;
 use clap::ValueEnum;
 use roadproof_perception::attack::Norm;
@@ -12,6 +13,30 @@ use roadproof_sim::fault::{FaultKind, Severity};
 /// A choice as the command line spells it.
 pub(super) fn named(choice: impl ValueEnum) -> String {
     choice.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+}
+
+/// How a policy is learnt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum AlgorithmName {
+    /// Q-learning on fresh decisions of many worlds, without replay or target network.
+    Pqn,
+    /// Proximal policy optimisation.
+    Ppo,
+    /// Q-learning from a prioritised replay buffer, with a target network.
+    Dqn,
+    /// Imitation of the scripted driver, which knows the truth.
+    Dagger,
+}
+
+impl From<AlgorithmName> for Algorithm {
+    fn from(name: AlgorithmName) -> Self {
+        match name {
+            AlgorithmName::Pqn => Self::Pqn,
+            AlgorithmName::Ppo => Self::Ppo,
+            AlgorithmName::Dqn => Self::Dqn,
+            AlgorithmName::Dagger => Self::Dagger,
+        }
+    }
 }
 
 /// How the strongest frame is looked for.

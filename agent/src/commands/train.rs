@@ -1,6 +1,7 @@
 //! `roadproof train`
 
 use super::Ended;
+use super::choices::AlgorithmName;
 use super::compare::runs_tables;
 use super::drivers::{RUNS_FOLDER, driver_name, run_folder};
 use super::scenarios::scenarios;
@@ -12,6 +13,7 @@ use crate::host::console::{Console, note};
 use crate::host::interrupt;
 use crate::host::program::quoted;
 use crate::host::run_folder::{RunFolder, SETTINGS_FILE};
+use crate::learn::Algorithm;
 use crate::train::assignments::Assignment;
 use crate::train::checkpoint::{COLLECT, EVALUATE, LEARN, PERCEIVE, cut_in_words};
 use crate::train::compare::compare;
@@ -33,6 +35,7 @@ use std::path::{Path, PathBuf};
   roadproof train --resume runs/seven      goes on where Ctrl-C, or SIGTERM, stopped it
   roadproof train --resume runs/seven --minutes 20   goes on where fewer minutes cut it short
   roadproof train --without-camera         the baseline of all who look, in about three minutes
+  roadproof train --algorithm ppo          by another algorithm than PQN: ppo, dqn or dagger
   roadproof train --harden                 against sensor faults and attacks as well; about a quarter of an hour
   roadproof train --harden --from runs/seven --out runs/seven-hard
   roadproof train --print-settings > mine.ron        every setting with its meaning and what is allowed
@@ -64,6 +67,9 @@ pub(super) struct Arguments {
     /// where dead reckoning from the start puts its lane.
     #[arg(long, conflicts_with_all = ["resume", "harden", "from"])]
     without_camera: bool,
+    /// How the policy is learnt [default: pqn, or what --config or --from says].
+    #[arg(long, value_enum, conflicts_with = "resume")]
+    algorithm: Option<AlgorithmName>,
     /// Harden the driver: train on faulty and adversarial frames, on drives whose sensors fail, with filters over frames.
     #[arg(long, conflicts_with = "resume")]
     harden: bool,
@@ -103,6 +109,12 @@ fn start_from(name: &str) -> anyhow::Result<LearnedDriver> {
 
 /// Refuses settings whose networks are no place for the weights that a run is to begin with.
 fn check_shapes(name: &str, start: &DriverSpec, wanted: &DriverSpec) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        start.heads == wanted.heads,
+        "--from {name}: its policy's heads are {:?}, the algorithm learns {:?}; pqn and dqn can follow each other, and ppo and dagger",
+        start.heads,
+        wanted.heads
+    );
     let of = |spec: &DriverSpec| (spec.percepts, spec.perception, spec.policy);
     anyhow::ensure!(
         of(start) == of(wanted),
@@ -155,6 +167,11 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
     let seeded = arguments.seed.is_some() || !arguments.seeds.is_empty();
     anyhow::ensure!(!(seeded && set("seed")), "--set seed and --seed or --seeds say two things");
     anyhow::ensure!(!(arguments.minutes.is_some() && set("minutes")), "--set minutes and --minutes say two things");
+    settings.algorithm = arguments.algorithm.map_or(settings.algorithm, Algorithm::from);
+    anyhow::ensure!(
+        !(arguments.algorithm.is_some() && set("algorithm")),
+        "--set algorithm and --algorithm say two things"
+    );
     settings = settings.with(&arguments.assignments)?;
     if let (Some(name), Some(start)) = (&arguments.from, &start) {
         check_shapes(name, start.spec(), &settings.driver())?;

@@ -5,7 +5,7 @@
 use crate::formats::ron_file::{self, RonError};
 use crate::host::run_folder::{RunFolder, RunFolderError, SETTINGS_FILE};
 use crate::memory::MemorySettings;
-use crate::policy::PolicySettings;
+use crate::policy::{HeadsAre, PolicySettings};
 use roadproof_perception::PerceptionSettings;
 use roadproof_sim::scenario::{CheckError, check_camera};
 use roadproof_sim::vehicle::VehicleSettings;
@@ -59,6 +59,9 @@ pub struct DriverSpec {
     pub memory: MemorySettings,
     /// Shape of its policy.
     pub policy: PolicySettings,
+    /// What the policy's heads are; the file says nothing of advantages.
+    #[serde(skip_serializing_if = "HeadsAre::is_usual")]
+    pub heads: HeadsAre,
 }
 
 impl Default for DriverSpec {
@@ -187,7 +190,8 @@ impl DriverSpec {
     ) -> Self {
         let Scenario { camera, decision_hz, ego, .. } = drive;
         let (decision_hz, vehicle) = (*decision_hz, ego.vehicle);
-        Self { camera: *camera, decision_hz, vehicle, percepts: true, perception, memory, policy }
+        let heads = HeadsAre::default();
+        Self { camera: *camera, decision_hz, vehicle, percepts: true, perception, memory, policy, heads }
     }
 
     /// Reads the specification in the folder of a driver or of a run.

@@ -6,7 +6,7 @@ use crate::harden::{Adversary, Hardening};
 use crate::memory::situation::Situation;
 use crate::memory::{FEATURES, MemorySettings};
 use roadproof_env::vector::{Replaced, Transition, VectorEnv};
-use roadproof_env::{Action, RewardSettings, Roads};
+use roadproof_env::{Action, RewardSettings, Roads, scripted_intent};
 use roadproof_perception::Perception;
 use roadproof_sim::{FleetError, Observations, Scenario};
 
@@ -131,6 +131,18 @@ impl Environment {
     #[must_use]
     pub fn features(&self) -> &[f32] {
         &self.features
+    }
+
+    /// What the scripted driver, who knows the truth, would do in each world now, as near as a policy can choose it.
+    #[must_use]
+    pub fn taught(&self) -> Vec<Action> {
+        let worlds = self.env.seen().measures.iter().zip(&self.env.seen().vehicles);
+        worlds
+            .map(|(measures, vehicle)| {
+                let (steer_rad, acceleration_mps2) = scripted_intent(measures, vehicle);
+                Action::nearest(steer_rad, acceleration_mps2)
+            })
+            .collect()
     }
 
     /// Roads driven so far.

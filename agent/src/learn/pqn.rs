@@ -13,18 +13,16 @@
 //! and the Q-values are the sum of a head for steering and one for acceleration.
 
 use crate::harden::regulariser::{Decisions, RobustQ};
-use crate::learn::clip::clip_by_global_norm;
-use crate::learn::environment::{Environment, Experience};
+use crate::learn::descent::{Descent, falling, minibatches, rows};
+use crate::learn::environment::Experience;
+use crate::learn::explore::Exploration;
 use crate::learn::returns::{ReturnStep, lambda_returns};
-use crate::memory::FEATURES;
-use crate::policy::{OUTPUTS, PolicySettings, QNetwork, QValues, q_gradient};
-use burn::module::Module;
-use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
-use burn::prelude::*;
-use rand::seq::SliceRandom;
-use rand::{RngExt, SeedableRng};
+use crate::learn::task::Task;
+use crate::learn::{Figures, Learner, Start};
+use crate::policy::{OUTPUTS, QNetwork, QValues, q_gradient};
+use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
-use roadproof_env::action::{ACCELERATION_MPS2, Action, STEER_RAD};
+use roadproof_env::Action;
 use roadproof_sim::FleetError;
 use serde::{Deserialize, Serialize};
 
@@ -71,7 +69,7 @@ pub struct PqnSettings {
     /// Weight of longer returns.
     #[serde(deserialize_with = "range::lambda")]
     pub lambda: f32,
-    /// Adam's step at the start; it falls linearly to zero.
+    /// Adam's step at the start; it falls linearly to a fiftieth.
     #[serde(deserialize_with = "range::learning_rate")]
     pub learning_rate: f64,
     /// Global norm at which gradients are clipped.
@@ -108,7 +106,7 @@ impl Default for PqnSettings {
 }
 
 /// Decisions of all worlds between two updates.
-pub struct Samples {
+struct Samples {
     features: Vec<f32>,
     actions: Vec<Action>,
     reward: Vec<f32>,
@@ -116,100 +114,73 @@ pub struct Samples {
     targets: Vec<f32>,
     /// What the greatest Q-values of all decisions add up to.
     best_values: f64,
-    /// Chance of a random choice.
-    pub epsilon: f32,
 }
 
 /// What an update was like, each in the mean over its minibatches.
 #[derive(Clone, Copy, Debug)]
-pub struct UpdateFigures {
+struct UpdateFigures {
     /// Squared temporal-difference error.
-    pub td_loss: f32,
+    td_loss: f32,
     /// Norm of all gradients together, before it is clipped.
-    pub gradient_norm: f32,
+    gradient_norm: f32,
 }
 
 impl Samples {
     /// Mean of the greatest Q-value of a decision.
-    #[must_use]
-    pub fn mean_best_value(&self) -> f32 {
+    fn mean_best_value(&self) -> f32 {
         (self.best_values / self.reward.len() as f64) as f32
     }
 
     /// Mean reward of a decision of a world.
-    #[must_use]
-    pub fn mean_reward(&self) -> f32 {
+    fn mean_reward(&self) -> f32 {
         self.reward.iter().sum::<f32>() / self.reward.len() as f32
     }
 }
 
-/// The learner: network, optimiser and exploration.
+/// PQN under way.
 pub struct Pqn {
     settings: PqnSettings,
-    network: QNetwork,
-    optimizer: ModuleOptimizer,
+    descent: Descent,
     random: Pcg64Mcg,
     robust: Option<RobustQ>,
 }
 
 impl Pqn {
-    /// A learner with a fresh network, or with one that has made so many updates.
+    /// With a fresh network, or with one that has learnt.
     #[must_use]
-    pub fn new(settings: PqnSettings, policy: PolicySettings, seed: u64, from: Option<(QNetwork, usize)>) -> Self {
-        let device = Device::flex().autodiff();
-        let (network, done) = match from {
-            Some((policy, updates)) => (policy.train(), updates as u64),
-            None => (QNetwork::new(policy, seed, &device), 0),
-        };
-        let optimizer = AdamConfig::new().with_epsilon(1e-5).init();
-        let random = Pcg64Mcg::seed_from_u64(seed ^ 0x7071_6e00 ^ (done << 32));
-        Self { settings, network, optimizer, random, robust: None }
-    }
-
-    /// The policy as it is now.
-    #[must_use]
-    pub fn policy(&self) -> QNetwork {
-        self.network.valid()
-    }
-
-    /// The regulariser of the updates to come, if there is one.
-    pub fn regularise(&mut self, robust: Option<RobustQ>) {
-        self.robust = robust;
+    pub fn new(settings: PqnSettings, start: Start) -> Self {
+        let random = Pcg64Mcg::seed_from_u64(start.seed ^ 0x7071_6e00 ^ ((start.updates as u64) << 32));
+        let descent = Descent::new(start.policy, start.seed, start.from, settings.clip_norm);
+        Self { settings, descent, random, robust: None }
     }
 
     /// Drives one rollout with ε-greedy choices and computes its λ-returns; `note` is told what each decision led to.
-    ///
-    /// # Errors
-    /// [`FleetError`] if a new drive cannot be built.
-    pub fn rollout(
+    fn rollout(
         &mut self,
-        environment: &mut Environment,
-        progress: f32,
-        mut note: impl FnMut(&Experience),
+        task: &mut dyn Task,
+        explore: Exploration,
+        note: &mut dyn FnMut(&Experience),
     ) -> Result<Samples, FleetError> {
-        let PqnSettings { rollout: length, epsilon_start, epsilon_end, epsilon_share, .. } = self.settings;
-        let epsilon = epsilon_start + (epsilon_end - epsilon_start) * (progress / epsilon_share).min(1.0);
-        let actor = self.network.valid();
+        let actor = self.descent.policy();
         let mut rollout = Samples {
             features: Vec::new(),
             actions: Vec::new(),
             reward: Vec::new(),
             targets: Vec::new(),
             best_values: 0.0,
-            epsilon,
         };
-        let mut heads = actor.heads(environment.features());
-        let mut steps = Vec::with_capacity(length);
-        for _ in 0..length {
-            rollout.features.extend_from_slice(environment.features());
+        let mut heads = actor.heads(task.features());
+        let mut steps = Vec::with_capacity(self.settings.rollout);
+        for _ in 0..self.settings.rollout {
+            rollout.features.extend_from_slice(task.features());
             rollout.best_values += best_values(&heads).into_iter().map(f64::from).sum::<f64>();
-            let actions: Vec<Action> =
-                heads.chunks_exact(OUTPUTS).map(|heads| self.explore(QValues(heads).best(), epsilon)).collect();
-            let transition = environment.step(&actions)?;
+            let mut choose = |heads| explore.choose(QValues(heads).best(), &mut self.random);
+            let actions: Vec<Action> = heads.chunks_exact(OUTPUTS).map(&mut choose).collect();
+            let transition = task.step(&actions)?;
             note(&transition);
             rollout.actions.extend_from_slice(&actions);
             rollout.reward.extend_from_slice(&transition.reward);
-            heads = actor.heads(environment.features());
+            heads = actor.heads(task.features());
             let value = |(world, features): &(usize, Vec<f32>)| (*world, best_values(&actor.heads(features))[0]);
             steps.push(ReturnStep {
                 truncated: transition.truncated.iter().map(value).collect(),
@@ -222,25 +193,12 @@ impl Pqn {
         Ok(rollout)
     }
 
-    fn explore(&mut self, best: Action, epsilon: f32) -> Action {
-        let mut choose = |greedy: usize, count: usize| {
-            if self.random.random::<f32>() < epsilon { self.random.random_range(0..count) } else { greedy }
-        };
-        Action {
-            steer: choose(best.steer, STEER_RAD.len()),
-            acceleration: choose(best.acceleration, ACCELERATION_MPS2.len()),
-        }
-    }
-
     /// Some epochs of minibatches over a rollout.
-    pub fn update(&mut self, rollout: &Samples, learning_rate: f64) -> UpdateFigures {
-        let count = rollout.actions.len();
-        let mut order: Vec<usize> = (0..count).collect();
-        let size = count.div_ceil(self.settings.minibatches);
+    fn learn(&mut self, rollout: &Samples, learning_rate: f64) -> UpdateFigures {
+        let mut order: Vec<usize> = (0..rollout.actions.len()).collect();
         let mut figures = Vec::new();
         for _ in 0..self.settings.epochs {
-            order.shuffle(&mut self.random);
-            for batch in order.chunks(size) {
+            for batch in minibatches(&mut order, self.settings.minibatches, &mut self.random) {
                 figures.push(self.minibatch(rollout, batch, learning_rate));
             }
         }
@@ -249,31 +207,56 @@ impl Pqn {
     }
 
     fn minibatch(&mut self, rollout: &Samples, batch: &[usize], learning_rate: f64) -> UpdateFigures {
-        let device = Device::flex().autodiff();
-        let features: Vec<f32> =
-            batch.iter().flat_map(|&index| &rollout.features[index * FEATURES..][..FEATURES]).copied().collect();
-        let input = TensorData::new(features.clone(), [batch.len(), FEATURES]);
-        let heads = self.network.forward(Tensor::from_data(input, &device));
-        let values: Vec<f32> = heads.clone().inner().into_data().try_to_vec().expect("the network computes in f32");
-        let mut gradient = vec![0.0; values.len()];
+        let features = rows(&rollout.features, batch);
         let mut loss = 0.0;
-        let rows = values.chunks_exact(OUTPUTS).zip(gradient.chunks_exact_mut(OUTPUTS)).zip(batch);
-        for ((heads, gradient), &index) in rows {
-            let error = QValues(heads).of(rollout.actions[index]) - rollout.targets[index];
-            loss += error * error;
-            q_gradient(rollout.actions[index], error / batch.len() as f32, gradient);
-        }
-        // The gradient of this sum is that of half the squared error: the factor on the right is a constant.
-        let gradient = Tensor::<2>::from_data(TensorData::new(gradient, [batch.len(), OUTPUTS]), &device);
-        let mut descent = (heads * gradient).sum();
-        if let Some(robust) = &self.robust {
-            let decisions = Decisions { features: &features, heads: &values };
-            descent = descent + robust.loss(&self.network, &decisions);
-        }
-        let gradients = GradientsParams::from_grads(descent.backward(), &self.network);
-        let (gradients, gradient_norm) = clip_by_global_norm(&self.network, gradients, self.settings.clip_norm);
-        self.network = self.optimizer.step(learning_rate, self.network.clone(), gradients);
+        let slope = |heads: &[f32], gradient: &mut [f32]| {
+            let each = heads.chunks_exact(OUTPUTS).zip(gradient.chunks_exact_mut(OUTPUTS)).zip(batch);
+            for ((heads, gradient), &index) in each {
+                let error = QValues(heads).of(rollout.actions[index]) - rollout.targets[index];
+                loss += error * error;
+                q_gradient(rollout.actions[index], error / batch.len() as f32, gradient);
+            }
+        };
+        let robust = |network: &QNetwork, heads: &[f32]| {
+            let decisions = Decisions { features: &features, heads };
+            self.robust.as_ref().map(|robust| robust.loss(network, &decisions))
+        };
+        let gradient_norm = self.descent.step(&features, learning_rate, slope, robust);
         UpdateFigures { td_loss: loss / batch.len() as f32, gradient_norm }
+    }
+}
+
+impl Learner for Pqn {
+    fn update(
+        &mut self,
+        task: &mut dyn Task,
+        progress: f64,
+        note: &mut dyn FnMut(&Experience),
+    ) -> Result<Figures, FleetError> {
+        let PqnSettings { epsilon_start, epsilon_end, epsilon_share, .. } = self.settings;
+        let explore = Exploration::falling(epsilon_start, epsilon_end, epsilon_share, progress as f32);
+        let rollout = self.rollout(task, explore, note)?;
+        let learning_rate = falling(self.settings.learning_rate, progress);
+        let figures = self.learn(&rollout, learning_rate);
+        Ok(Figures {
+            loss: figures.td_loss,
+            curves: vec![
+                ("learn/td_loss", figures.td_loss),
+                ("learn/gradient_norm", figures.gradient_norm),
+                ("learn/learning_rate", learning_rate as f32),
+                ("learn/epsilon", explore.epsilon),
+                ("learn/q_value", rollout.mean_best_value()),
+                ("learn/reward_per_decision", rollout.mean_reward()),
+            ],
+        })
+    }
+
+    fn policy(&self) -> QNetwork {
+        self.descent.policy()
+    }
+
+    fn regularise(&mut self, robust: Option<RobustQ>) {
+        self.robust = robust;
     }
 }
 
@@ -285,7 +268,10 @@ fn best_values(heads: &[f32]) -> Vec<f32> {
 mod tests {
     use super::*;
     use crate::harden::regulariser::RobustQSettings;
+    use crate::memory::FEATURES;
+    use crate::policy::PolicySettings;
     use crate::proof::policy::BoundedPolicy;
+    use rand::RngExt;
     use roadproof_perception::proof::interval::Interval;
 
     /// What is left of the errors of a network that has learnt made-up returns, with or without a regulariser, what the
@@ -300,28 +286,22 @@ mod tests {
         let steer_wanted = |index: usize| 5.0 + 5.0 * features[index * FEATURES];
         let target = |(index, action): (usize, &Action)| -0.1 * (action.steer as f32 - steer_wanted(index)).abs();
         let targets = actions.iter().enumerate().map(target).collect();
-        let rollout = Samples {
-            features: features.clone(),
-            actions,
-            reward: Vec::new(),
-            targets,
-            best_values: 0.0,
-            epsilon: 0.0,
-        };
-        let mut learner = Pqn::new(PqnSettings::default(), PolicySettings { hidden: 32 }, 1, None);
+        let rollout = Samples { features: features.clone(), actions, reward: Vec::new(), targets, best_values: 0.0 };
+        let mut learner = Pqn::new(PqnSettings::default(), Start::fresh(PolicySettings { hidden: 32 }, 1));
         learner.robust = on.then_some(robust);
         let batch: Vec<usize> = (0..COUNT).collect();
         let loss = (0..150).map(|_| learner.minibatch(&rollout, &batch, 3e-3).td_loss).last();
-        let heads = learner.network.valid().heads(&features);
+        let network = learner.policy();
+        let heads = network.heads(&features);
         let decisions = Decisions { features: &features, heads: &heads };
-        let bounded = BoundedPolicy::new(&learner.network.valid());
+        let bounded = BoundedPolicy::new(&network);
         let certified = (0..COUNT).filter(|index| {
             let bounds = std::array::from_fn(|feature| {
                 Interval::exactly(features[index * FEATURES + feature]).widened(f64::from(robust.radius[feature]))
             });
             bounded.certifies(&bounds, QValues(&heads[index * OUTPUTS..][..OUTPUTS]).best())
         });
-        let found = robust.loss(&learner.network, &decisions).into_scalar::<f32>();
+        let found = robust.loss(&network, &decisions).into_scalar::<f32>();
         (loss.expect("some steps"), found, certified.count())
     }
 

@@ -1,7 +1,36 @@
 //! What the policy's numbers mean: a value and the advantages of two heads, read as Q-values.
 
 use roadproof_env::action::{ACCELERATION_MPS2, Action, STEER_RAD};
+use serde::{Deserialize, Serialize};
 use std::ops::Range;
+
+/// What the numbers of the two heads are. Whoever drives takes the greatest of each either way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum HeadsAre {
+    /// Advantages: parts of Q-values.
+    #[default]
+    Advantages,
+    /// Logits: a softmax over them is how likely each choice is.
+    Logits,
+}
+
+impl HeadsAre {
+    /// Temperature of the softmax that makes a random policy of a head. That of advantages is a convention of ours, so that policies can be
+    /// compared: it is of the order of the difference between the best Q-value of a head and the next.
+    #[must_use]
+    pub fn temperature(self) -> f32 {
+        match self {
+            Self::Advantages => 0.01,
+            Self::Logits => 1.0,
+        }
+    }
+
+    /// Whether they are what a driver's file says nothing of.
+    #[must_use]
+    pub(crate) fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
+}
 
 /// Values a network gives for one input: the state's value, then the advantages of each steering angle and acceleration.
 pub const OUTPUTS: usize = ACCELERATION_HEADS.end;

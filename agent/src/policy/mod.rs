@@ -4,7 +4,7 @@ mod heads;
 
 mod network;
 
-pub use heads::{OUTPUTS, QValues, q_gradient};
+pub use heads::{HeadsAre, OUTPUTS, QValues, q_gradient};
 pub use network::{PolicySettings, QNetwork};
 
 pub(crate) use heads::{ACCELERATION_HEADS, STEER_HEADS};

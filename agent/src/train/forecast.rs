@@ -48,7 +48,7 @@ impl UnitTimes {
         let (update_s, decision_s) = learn::sample(settings, &mut environment)?;
         let drive = generate_drive(settings.evaluate.road_seeds()[0], &settings.drive);
         let decisions = f64::from(drive.duration_s * drive.decision_hz);
-        let evaluate_s = decisions * decision_s * settings.evaluate.roads as f64 / settings.learn.worlds as f64;
+        let evaluate_s = decisions * decision_s * settings.evaluate.roads as f64 / settings.amount().worlds as f64;
         Ok(Self { frame_s, step_s, update_s, evaluate_s })
     }
 }
@@ -77,7 +77,8 @@ impl Forecast {
         Self {
             collect_s: if perceives { times.frame_s * frames as f64 } else { 0.0 },
             perceive_s: times.step_s * left(!perceives, settings.perceive.steps, progress.perceive_steps),
-            learn_s: times.update_s * left(progress.policy_has_ended(), settings.learn.updates, progress.learn_updates),
+            learn_s: times.update_s
+                * left(progress.policy_has_ended(), settings.amount().updates, progress.learn_updates),
             evaluate_s: times.evaluate_s,
         }
     }

@@ -5,12 +5,11 @@ use crate::host::interrupt::Interrupt;
 use crate::host::pace::{Allotment, Pace, seconds_of};
 use crate::host::progress::LongWork;
 use crate::learn::environment::{Environment, EnvironmentSettings, Experience};
-use crate::learn::{Pqn, PqnSettings};
 use crate::policy::QNetwork;
 use crate::train::checkpoint::{Checkpoint, CheckpointError};
-use crate::train::settings::Settings;
-use roadproof_env::Roads;
+use crate::train::settings::{LearnAmount, Settings};
 use roadproof_env::vector::Replaced;
+use roadproof_env::{Action, Roads};
 use roadproof_perception::Perception;
 use roadproof_sim::{FleetError, Outcome, Scenario};
 use std::collections::VecDeque;
@@ -29,7 +28,7 @@ pub enum LearnError {
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
     /// The network left the numbers.
-    #[error("learning diverged at update {update}: lower `learn.learning_rate`")]
+    #[error("learning diverged at update {update}: lower the algorithm's `learning_rate`")]
     Diverged {
         /// The update.
         update: usize,
@@ -38,7 +37,7 @@ pub enum LearnError {
 
 /// A trained policy.
 pub struct Learned {
-    /// The Q-network.
+    /// The network.
     pub policy: QNetwork,
     /// Updates made, from the beginning of the run.
     pub updates: usize,
@@ -46,8 +45,8 @@ pub struct Learned {
     pub hurried: bool,
 }
 
-/// How often what was learnt is saved, if a checkpoint is not due before.
-const UPDATES_PER_CHECKPOINT: usize = 20;
+/// Decisions after which what was learnt is saved, if a checkpoint is not due before.
+const DECISIONS_PER_CHECKPOINT: u64 = 81_920;
 
 /// Learns until the updates are made, the time is spent, or somebody interrupts.
 ///
@@ -62,14 +61,14 @@ pub fn learn(
     events: &mut EventWriter,
     checkpoint: &mut Checkpoint,
 ) -> Result<Learned, LearnError> {
-    let pqn = settings.learn;
+    let LearnAmount { worlds, rollout, updates } = settings.amount();
     let first = from.as_ref().map_or(0, |(_, updates)| *updates);
-    let mut learner = Pqn::new(pqn, settings.policy, settings.seed, from);
-    let per_update = (pqn.worlds * pqn.rollout) as u64;
-    let mut stage = LongWork::start("learn", pqn.updates as u64 * per_update, "decisions")
+    let mut learner = settings.learner(from);
+    let per_update = (worlds * rollout) as u64;
+    let mut stage = LongWork::start("learn", updates as u64 * per_update, "decisions")
         .with_done(first as u64 * per_update)
         .with_allotment(time);
-    let mut pace = Pace::new(first, pqn.updates, time.limit);
+    let mut pace = Pace::new(first, updates, time.limit);
     let mut update = first;
     let mut recent = Recent::default();
     let mut since = Instant::now();
@@ -77,30 +76,20 @@ pub fn learn(
         let progress = pace.progress(update);
         environment.grow(progress);
         learner.regularise(environment.regulariser());
-        let rollout = learner.rollout(environment, progress as f32, |transition| recent.note(transition))?;
-        let learning_rate = pqn.learning_rate * (1.0 - progress).max(0.02);
-        let figures = learner.update(&rollout, learning_rate);
+        let figures = learner.update(environment, progress, &mut |transition| recent.note(transition))?;
         update += 1;
-        if !figures.td_loss.is_finite() {
+        if !figures.loss.is_finite() {
             return Err(LearnError::Diverged { update });
         }
         let step = update as u64 * per_update;
-        stage.set(step, format_args!("{}, loss {:.4}", recent.summary(), figures.td_loss));
+        stage.set(step, format_args!("{}, loss {:.4}", recent.summary(), figures.loss));
         let per_s = per_update as f64 / since.elapsed().as_secs_f64();
         since = Instant::now();
-        for (tag, value) in [
-            ("learn/td_loss", figures.td_loss),
-            ("learn/gradient_norm", figures.gradient_norm),
-            ("learn/learning_rate", learning_rate as f32),
-            ("learn/epsilon", rollout.epsilon),
-            ("learn/q_value", rollout.mean_best_value()),
-            ("learn/reward_per_decision", rollout.mean_reward()),
-            ("learn/decisions_per_s", per_s as f32),
-        ] {
+        for (tag, value) in figures.curves.into_iter().chain([("learn/decisions_per_s", per_s as f32)]) {
             events.scalar(tag, step, value)?;
         }
         recent.log(step, events)?;
-        if update.is_multiple_of(UPDATES_PER_CHECKPOINT) || checkpoint.is_due() {
+        if checkpoint.is_due() || step / DECISIONS_PER_CHECKPOINT > (step - per_update) / DECISIONS_PER_CHECKPOINT {
             checkpoint.save_policy(&learner.policy(), update, environment.driven())?;
         }
     }
@@ -127,32 +116,30 @@ pub(crate) fn environment(
         roads: Roads::new(settings.seed, settings.drive),
         reward: settings.reward,
         memory: settings.memory,
-        worlds: settings.learn.worlds,
+        worlds: settings.amount().worlds,
         threads: settings.threads(),
         found: found.to_vec(),
     };
     Environment::new(parts, perception.cloned(), hardening, driven)
 }
 
-/// Seconds that an update takes here, and that each of its decisions takes all drives: measured on the part of an update that fills
-/// one minibatch, with a network of its own.
+/// Seconds that an update takes here, and that a decision of all drives takes, by a part of an update with a network of its own.
 ///
 /// # Errors
 /// [`FleetError`] if a new drive cannot be built.
 pub(crate) fn sample(settings: &Settings, environment: &mut Environment) -> Result<(f64, f64), FleetError> {
-    let pqn = settings.learn;
-    let rollout = pqn.rollout.div_ceil(pqn.minibatches);
-    let part = PqnSettings { rollout, minibatches: 1, epochs: 1, ..pqn };
-    let mut learner = Pqn::new(part, settings.policy, settings.seed, None);
-    let mut last = learner.rollout(environment, 1.0, |_| {});
-    let decision_s = seconds_of(|| last = learner.rollout(environment, 1.0, |_| {})) / rollout as f64;
-    let last = last?;
+    let (part, parts) = settings.in_parts();
+    let mut learner = part.learner(None);
     let regularise_s = seconds_of(|| learner.regularise(environment.regulariser()));
-    let minibatch_s = seconds_of(|| {
-        learner.update(&last, pqn.learning_rate);
-    });
-    let update_s = decision_s * pqn.rollout as f64 + regularise_s + minibatch_s * (pqn.epochs * pqn.minibatches) as f64;
-    Ok((update_s, decision_s))
+    // The first is slower than those after it.
+    let mut last = learner.update(environment, 1.0, &mut |_| ());
+    let part_s = seconds_of(|| last = learner.update(environment, 1.0, &mut |_| ()));
+    last?;
+    let on = vec![Action::nearest(0.0, 0.0); settings.amount().worlds];
+    let mut step = Ok(Experience::default());
+    let decision_s = seconds_of(|| step = environment.step(&on));
+    step?;
+    Ok((part_s * parts + regularise_s, decision_s))
 }
 
 /// What happened of late, for people who watch.

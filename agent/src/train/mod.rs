@@ -30,7 +30,7 @@ use crate::train::collect::collect;
 use crate::train::forecast::{Forecast, UnitTimes};
 use crate::train::learn::{environment, learn};
 use crate::train::perceive::perceive;
-use crate::train::settings::Settings;
+use crate::train::settings::{LearnAmount, Settings};
 use anyhow::Context;
 use roadproof_perception::Perception;
 use roadproof_sim::{Scenario, Seed, generate_drive};
@@ -194,7 +194,8 @@ fn note(checkpoint: &Checkpoint, folder: &RunFolder) -> Option<String> {
 
 /// Decisions of all worlds together in so many updates, the unit of time of everything about the policy.
 fn decisions(settings: &Settings, updates: usize) -> u64 {
-    (updates * settings.learn.worlds * settings.learn.rollout) as u64
+    let LearnAmount { worlds, rollout, .. } = settings.amount();
+    (updates * worlds * rollout) as u64
 }
 
 impl Run<'_> {
@@ -305,11 +306,11 @@ impl Run<'_> {
         self.plan()?;
         let time = self.begin(LEARN);
         let done = &self.checkpoint.progress;
-        let progress = done.learn_updates as f64 / settings.learn.updates as f64;
+        let progress = done.learn_updates as f64 / settings.amount().updates as f64;
         let mut environment = environment(settings, &self.found, perception, done.roads, progress)?;
         let learned =
             learn(settings, &mut environment, earlier, time, self.interrupt, &mut self.events, &mut self.checkpoint)?;
-        let (done, planned) = (learned.updates, settings.learn.updates);
+        let (done, planned) = (learned.updates, settings.amount().updates);
         self.end(LEARN, decisions(settings, done), decisions(settings, planned), learned.hurried);
         self.checkpoint.progress.learned = done >= planned;
         self.checkpoint.save()?;

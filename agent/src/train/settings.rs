@@ -6,9 +6,11 @@ use crate::driver::{DriverSpec, Unmatched};
 use crate::formats::ron_file::{self, RonError};
 use crate::harden::{HardenSettings, Hardening};
 use crate::host::threads::all_cores;
-use crate::learn::PqnSettings;
+use crate::learn::{
+    Algorithm, Dagger, DaggerSettings, Dqn, DqnSettings, Learner, Ppo, PpoSettings, Pqn, PqnSettings, Start,
+};
 use crate::memory::MemorySettings;
-use crate::policy::PolicySettings;
+use crate::policy::{PolicySettings, QNetwork};
 use roadproof_env::reward::RewardSettings;
 use roadproof_perception::{HardBatch, PerceptionSettings, TrainingSettings};
 use roadproof_sim::scenario::{CheckError, check_camera};
@@ -61,8 +63,17 @@ pub struct Settings {
     pub memory: MemorySettings,
     /// Shape of the Q-network.
     pub policy: PolicySettings,
-    /// How the policy is trained.
+    /// How the policy is trained: `Pqn`, `Ppo`, `Dqn` or `Dagger`. The settings of each stand in a section of its own; those of the
+    /// others have no effect.
+    pub algorithm: Algorithm,
+    /// How the policy is trained by `Pqn`.
     pub learn: PqnSettings,
+    /// How the policy is trained by `Ppo`.
+    pub ppo: PpoSettings,
+    /// How the policy is trained by `Dqn`.
+    pub dqn: DqnSettings,
+    /// How the policy is trained by `Dagger`.
+    pub dagger: DaggerSettings,
     /// What the policy is rewarded for.
     pub reward: RewardSettings,
     /// What makes the driver hold under faults and attacks; nothing for a nominal one.
@@ -140,7 +151,11 @@ impl Default for Settings {
             perceive: PerceiveSettings::default(),
             memory: MemorySettings::default(),
             policy: PolicySettings::default(),
+            algorithm: Algorithm::default(),
             learn: PqnSettings::default(),
+            ppo: PpoSettings::default(),
+            dqn: DqnSettings::default(),
+            dagger: DaggerSettings::default(),
             reward: RewardSettings::default(),
             harden: None,
             found: Vec::new(),
@@ -149,8 +164,21 @@ impl Default for Settings {
     }
 }
 
+/// How much learning is asked for, whatever the algorithm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LearnAmount {
+    /// Drives at once.
+    pub worlds: usize,
+    /// Decisions of each drive between two updates.
+    pub rollout: usize,
+    /// Updates in all.
+    pub updates: usize,
+}
+
 /// Chance of a random choice at the start, for a policy that can drive already.
 const FINE_TUNING_EPSILON: f32 = 0.3;
+/// Decisions of each drive that an update is timed on.
+const TIMED_ROLLOUT: usize = 4;
 /// Most bytes of frames that perception's data may have.
 const MAX_FRAME_BYTES: usize = 16_000_000_000;
 
@@ -246,7 +274,7 @@ impl Settings {
     pub fn driver(&self) -> DriverSpec {
         let drive = generate_drive(Seed(self.seed), &self.drive);
         let spec = DriverSpec::of_drives(&drive, self.perception, self.memory, self.policy);
-        DriverSpec { percepts: self.percepts, ..spec }
+        DriverSpec { percepts: self.percepts, heads: self.algorithm.heads(), ..spec }
     }
 
     /// The same for a driver that is to hold, from fresh weights or from `trained` ones.
@@ -259,7 +287,9 @@ impl Settings {
         }
         self.collect.close.get_or_insert(HARDENED_CLOSE);
         if trained {
-            self.learn.epsilon_start = self.learn.epsilon_start.min(FINE_TUNING_EPSILON);
+            for start in [&mut self.learn.epsilon_start, &mut self.dqn.epsilon_start] {
+                *start = start.min(FINE_TUNING_EPSILON);
+            }
         }
         self
     }
@@ -273,6 +303,67 @@ impl Settings {
             self.memory = MemorySettings::RECKONING;
         }
         self
+    }
+
+    /// How much the algorithm learns.
+    #[must_use]
+    pub fn amount(&self) -> LearnAmount {
+        let Self { learn, ppo, dqn, dagger, .. } = self;
+        let (worlds, rollout, updates) = match self.algorithm {
+            Algorithm::Pqn => (learn.worlds, learn.rollout, learn.updates),
+            Algorithm::Ppo => (ppo.worlds, ppo.rollout, ppo.updates),
+            Algorithm::Dqn => (dqn.worlds, dqn.rollout, dqn.updates),
+            Algorithm::Dagger => (dagger.worlds, dagger.rollout, dagger.updates),
+        };
+        LearnAmount { worlds, rollout, updates }
+    }
+
+    /// The algorithm at its beginning, or with a policy that has made so many updates.
+    #[must_use]
+    pub fn learner(&self, from: Option<(QNetwork, usize)>) -> Box<dyn Learner> {
+        let updates = from.as_ref().map_or(0, |(_, updates)| *updates);
+        let start = Start { policy: self.policy, seed: self.seed, from: from.map(|(policy, _)| policy), updates };
+        match self.algorithm {
+            Algorithm::Pqn => Box::new(Pqn::new(self.learn, start)),
+            Algorithm::Ppo => Box::new(Ppo::new(self.ppo, start)),
+            Algorithm::Dqn => Box::new(Dqn::new(self.dqn, start)),
+            Algorithm::Dagger => Box::new(Dagger::new(self.dagger, start)),
+        }
+    }
+
+    /// The same with updates that are a part of those, and how many of them go into one: to time one of them tells how long a whole one
+    /// takes.
+    #[must_use]
+    pub(crate) fn in_parts(&self) -> (Self, f64) {
+        let mut part = self.clone();
+        let LearnAmount { worlds, rollout: whole, .. } = self.amount();
+        // Of what is cut into minibatches one whole one, elsewhere a few decisions.
+        let of_minibatch = |minibatches: usize| whole.div_ceil(minibatches).min(whole);
+        let few = whole.min(TIMED_ROLLOUT);
+        let share = |count: usize, rollout: usize| (count * rollout).div_ceil(whole);
+        let rollout = match self.algorithm {
+            Algorithm::Pqn => {
+                let rollout = of_minibatch(self.learn.minibatches);
+                (part.learn.rollout, part.learn.minibatches) = (rollout, share(self.learn.minibatches, rollout));
+                rollout
+            }
+            Algorithm::Ppo => {
+                let rollout = of_minibatch(self.ppo.minibatches);
+                (part.ppo.rollout, part.ppo.minibatches) = (rollout, share(self.ppo.minibatches, rollout));
+                rollout
+            }
+            Algorithm::Dqn => {
+                (part.dqn.rollout, part.dqn.steps) = (few, share(self.dqn.steps, few));
+                (part.dqn.n_step, part.dqn.warm_up) = (1, 0);
+                few
+            }
+            Algorithm::Dagger => {
+                (part.dagger.rollout, part.dagger.steps) = (few, share(self.dagger.steps, few));
+                part.dagger.batch = self.dagger.batch.min(2 * worlds * few);
+                few
+            }
+        };
+        (part, whole as f64 / rollout as f64)
     }
 
     /// What a stage of the run asks how hard things are to be.
@@ -299,11 +390,24 @@ impl Settings {
     /// [`SettingsError`] for the first that do not.
     pub fn check(&self) -> Result<(), SettingsError> {
         let value = |field, value: String, allowed: String| Err(SettingsError::Value { field, value, allowed });
-        let (worlds, rollout) = (self.learn.worlds, self.learn.rollout);
-        let (minibatches, most) = (self.learn.minibatches, worlds * rollout);
-        if minibatches > most {
-            let allowed = format!("1 to {most}, a decision of learn.worlds x learn.rollout in each");
-            return value("learn.minibatches", minibatches.to_string(), allowed);
+        let (learn, ppo) = (self.learn, self.ppo);
+        for (field, section, minibatches, most) in [
+            ("learn.minibatches", "learn", learn.minibatches, learn.worlds * learn.rollout),
+            ("ppo.minibatches", "ppo", ppo.minibatches, ppo.worlds * ppo.rollout),
+        ] {
+            if minibatches > most {
+                let allowed = format!("1 to {most}, a decision of {section}.worlds x {section}.rollout in each");
+                return value(field, minibatches.to_string(), allowed);
+            }
+        }
+        if ppo.minibatches == ppo.worlds * ppo.rollout {
+            let allowed =
+                "fewer than ppo.worlds x ppo.rollout: the advantage of one decision cannot be normalised".to_owned();
+            return value("ppo.minibatches", ppo.minibatches.to_string(), allowed);
+        }
+        if self.algorithm != Algorithm::Pqn && self.harden.is_some_and(|harden| harden.policy.on()) {
+            let (field, weight) = ("harden.policy.hinge_weight", self.harden.map(|harden| harden.policy.hinge_weight));
+            return value(field, weight.unwrap_or_default().to_string(), "0 unless algorithm is Pqn".to_owned());
         }
         if self.harden.is_some() && !self.percepts {
             return value("percepts", "false".to_owned(), "true for a driver that is hardened".to_owned());

@@ -1,0 +1,86 @@
+//! A network that walks down slopes which are given over its heads, whatever the loss: what all algorithms share of an update.
+
+use crate::learn::clip::clip_by_global_norm;
+use crate::memory::FEATURES;
+use crate::policy::{OUTPUTS, PolicySettings, QNetwork};
+use burn::module::Module;
+use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
+use burn::prelude::*;
+use rand::seq::SliceRandom;
+use rand_pcg::Pcg64Mcg;
+use std::slice::Chunks;
+
+/// A network and its optimiser.
+pub(super) struct Descent {
+    network: QNetwork,
+    optimizer: ModuleOptimizer,
+    clip_norm: f32,
+}
+
+impl Descent {
+    /// With a fresh network of this seed, or with one that has learnt already.
+    pub fn new(policy: PolicySettings, seed: u64, from: Option<QNetwork>, clip_norm: f32) -> Self {
+        let network = match from {
+            Some(policy) => policy.train(),
+            None => QNetwork::new(policy, seed, &Device::flex().autodiff()),
+        };
+        Self { network, optimizer: AdamConfig::new().with_epsilon(1e-5).init(), clip_norm }
+    }
+
+    /// The network as it is now, without gradients.
+    pub fn policy(&self) -> QNetwork {
+        self.network.valid()
+    }
+
+    /// One step on a batch. `slope` is told the heads of the batch and fills in the loss's gradient with respect to them; `more` may add
+    /// a loss with gradients of its own. Returns the norm of all gradients together, before it is clipped.
+    ///
+    /// # Shapes
+    /// - `features`: `batch × FEATURES`; heads and gradient: `batch × OUTPUTS`
+    pub fn step(
+        &mut self,
+        features: &[f32],
+        learning_rate: f64,
+        slope: impl FnOnce(&[f32], &mut [f32]),
+        more: impl FnOnce(&QNetwork, &[f32]) -> Option<Tensor<1>>,
+    ) -> f32 {
+        let device = Device::flex().autodiff();
+        let rows = features.len() / FEATURES;
+        let input = TensorData::new(features.to_vec(), [rows, FEATURES]);
+        let heads = self.network.forward(Tensor::from_data(input, &device));
+        let values: Vec<f32> = heads.clone().inner().into_data().try_to_vec().expect("the network computes in f32");
+        let mut gradient = vec![0.0; values.len()];
+        slope(&values, &mut gradient);
+        // The gradient of this sum is the one that was given: the factor on the right is a constant.
+        let gradient = Tensor::<2>::from_data(TensorData::new(gradient, [rows, OUTPUTS]), &device);
+        let mut descent = (heads * gradient).sum();
+        if let Some(more) = more(&self.network, &values) {
+            descent = descent + more;
+        }
+        let gradients = GradientsParams::from_grads(descent.backward(), &self.network);
+        let (gradients, norm) = clip_by_global_norm(&self.network, gradients, self.clip_norm);
+        self.network = self.optimizer.step(learning_rate, self.network.clone(), gradients);
+        norm
+    }
+}
+
+/// Nothing beside the loss over the heads.
+pub(super) fn nothing_more(_: &QNetwork, _: &[f32]) -> Option<Tensor<1>> {
+    None
+}
+
+/// The numbers in another order, cut into so many parts.
+pub(super) fn minibatches<'o>(order: &'o mut [usize], parts: usize, random: &mut Pcg64Mcg) -> Chunks<'o, usize> {
+    order.shuffle(random);
+    order.chunks(order.len().div_ceil(parts).max(1))
+}
+
+/// Some rows of policy inputs.
+pub(super) fn rows(features: &[f32], batch: &[usize]) -> Vec<f32> {
+    batch.iter().flat_map(|&index| &features[index * FEATURES..][..FEATURES]).copied().collect()
+}
+
+/// Learning rate at a share of the training: it falls linearly to a fiftieth.
+pub(super) fn falling(learning_rate: f64, progress: f64) -> f64 {
+    learning_rate * (1.0 - progress).max(0.02)
+}
