@@ -34,6 +34,7 @@ mod kept_roads;
 mod side_by_side;
 
 mod architecture;
+mod notices;
 mod own_drivers;
 mod settings_reference;
 mod several_drivers;

@@ -30,6 +30,13 @@ fn the_worst_roads_are_kept_and_can_be_replayed() {
     run_well(roadproof().arg("replay").arg(&kept));
     let anew = run(roadproof().arg("replay").arg(&kept).args(["--driver", "straight"]));
     assert!(anew.code == Some(1) && anew.stdout.contains("0 passed, 2 failed"), "{}", anew.stdout);
+    // Whoever is named drives, the one that drives where nobody is named as well; without a name the score is that of the recording.
+    let scripted = run(roadproof().arg("replay").arg(&kept).args(["--driver", "scripted"])).stdout;
+    assert!(!scripted.contains("recorded") && scripted.contains("2 passed, 0 failed"), "{scripted}");
+    let bounds = run_well(roadproof().arg("replay").arg(&kept).arg("--bounds"));
+    for number in &numbers[..2] {
+        assert!(bounds.contains(&format!("driving score = {:.2}", score(*number))), "{bounds}");
+    }
     let attacked = run(roadproof()
         .arg("attack")
         .args(["shipped"])

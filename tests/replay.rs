@@ -80,6 +80,14 @@ fn evaluate_counts_the_files_that_replay_finds_kept() {
         );
         assert!(driven > 2 && (skipped > 0) == some_left_out, "{replayed}");
     }
+    // Where replay drives what does not count, it says how many do.
+    let replayed = run(roadproof().args(["replay", "scenarios/regression", "--driver", "shipped"])).stdout;
+    let options = ["evaluate", "shipped", "--roads", "1", "--scenarios", "scenarios/regression", "--json", "-"];
+    let json: serde_json::Value =
+        serde_json::from_str(&run_well(roadproof().args(options))).expect("the result is JSON");
+    let library = &json["drivers"][0]["library"];
+    let counted = format!("{} of the {} that evaluate and report count: ", library["kept"], library["driven"]);
+    assert!(replayed.contains(&counted), "{counted}: {replayed}");
 }
 
 /// What a new scenario begins with can be used, and is kept by who knows the truth and by who has to see it.
@@ -209,6 +217,46 @@ fn what_was_never_put_to_the_test_is_said_and_what_broke_with_its_moment() {
     );
 }
 
+/// A bound that every drive keeps is told, whether the file is driven or read.
+#[test]
+fn bounds_that_nobody_can_miss_are_told() {
+    let folder = suite(&[]);
+    let file = folder.path().join("good.ron");
+    let text = std::fs::read_to_string(&file).expect("a scenario");
+    std::fs::write(&file, text.replacen("expect: (", "expect: (min_gap_m: 0.0, min_driving_score: 0.0, ", 1))
+        .expect("a file");
+    let told = ["min_gap_m = 0 is kept by every drive", "min_driving_score = 0 is kept by every drive"];
+    for command in [&["replay"][..], &["scenario", "check"]] {
+        let said = run_well(roadproof().args(command).arg(&file));
+        assert!(told.iter().all(|told| said.contains(told)), "{said}");
+    }
+}
+
+/// A scenario comes through a pipe as it comes from a file.
+#[test]
+fn scenarios_are_read_from_standard_input() {
+    let file = "scenarios/cut_in/from_left.ron";
+    let piped = |arguments: &[&str]| {
+        let text = std::fs::File::open(repository().join(file)).expect("a scenario");
+        run(roadproof().args(arguments).stdin(text))
+    };
+    let replayed = piped(&["replay", "-", "--driver", "shipped"]);
+    let of_file = run_well(roadproof().args(["replay", file, "--driver", "shipped"]));
+    let measured = |text: &str| text.lines().next().and_then(|line| Some(line.split_once("Arrived")?.1.to_owned()));
+    assert!(replayed.code == Some(0) && measured(&replayed.stdout).is_some(), "{}", replayed.stderr);
+    assert_eq!(measured(&replayed.stdout), measured(&of_file));
+    let refused = piped(&["replay", "-", "--bless"]);
+    assert!(refused.code == Some(2) && refused.stderr.contains("standard input"), "{}", refused.stderr);
+    let found = tempfile::tempdir().expect("a temporary folder");
+    let options = ["attack", "shipped", "-", "--method", "noise", "--steps", "1", "--eps", "1/255", "--out"];
+    let attacked = piped(&[&options[..], &[&*found.path().to_string_lossy()]].concat());
+    assert!(
+        attacked.code == Some(0) && attacked.stdout.contains("The driver holds; nothing is kept."),
+        "{}",
+        attacked.stderr
+    );
+}
+
 /// Without a folder of scenarios there is nothing to count; one that is named must be there.
 #[test]
 fn evaluate_counts_where_there_is_something_to_count() {
@@ -307,7 +355,11 @@ fn one_file_that_cannot_be_used_keeps_no_other_from_being_driven() {
     for part in ["/good ", "ERROR", "bad.ron:1:", "1 passed, 0 failed, 2 not to be used"] {
         assert!(ended.stdout.contains(part), "{part:?} is not in\n{}", ended.stdout);
     }
-    assert!(ended.stderr.contains("error: 2 files cannot be driven, the first: "), "{}", ended.stderr);
+    // A file alone is told of once.
+    let alone = run(roadproof().arg("replay").arg(folder.path().join("bad.ron")));
+    assert!(alone.code == Some(2) && alone.stdout.is_empty(), "{}", alone.stdout);
+    assert!(alone.stderr.starts_with("error: ") && alone.stderr.contains("bad.ron:1:"), "{}", alone.stderr);
+    assert!(ended.stderr.contains("error: 2 files cannot be used"), "{}", ended.stderr);
     let report = std::fs::read_to_string(junit).expect("a report");
     assert!(report.contains("tests=\"3\" failures=\"0\" errors=\"2\""), "{report}");
     assert!(report.contains("<error message=") && report.contains("bad.ron:1:"), "{report}");

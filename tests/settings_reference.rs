@@ -57,12 +57,27 @@ fn fields<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<Field> {
                 meaning.push(doc.trim());
             }
         } else if let Some((name, kind)) = line.strip_prefix("pub ").and_then(|rest| rest.split_once(": ")) {
-            let meaning = std::mem::take(&mut meaning).join(" ").replace("[`", "`").replace("`]", "`");
+            let meaning = plain(&std::mem::take(&mut meaning).join(" "));
             fields.push(Field { name: name.to_owned(), kind: kind.trim_end_matches(',').to_owned(), meaning });
             headed = false;
         }
     }
     fields
+}
+
+/// A text without the links of the source's documentation.
+fn plain(text: &str) -> String {
+    let mut plain = String::new();
+    for (at, part) in text.split("[`").enumerate() {
+        match part.split_once("`]").filter(|_| at > 0) {
+            Some((name, rest)) => {
+                let target = rest.strip_prefix('(').and_then(|target| target.split_once(')'));
+                plain += &format!("`{name}`{}", target.map_or(rest, |(_, rest)| rest));
+            }
+            None => plain += part,
+        }
+    }
+    plain
 }
 
 /// What a number may be, by the answer to one that it may not be.
@@ -116,6 +131,7 @@ fn every_setting_is_explained_as_the_source_explains_it() {
     for name in values.keys() {
         assert!(kept.lines().any(|line| line == name), "{name} is not explained");
     }
+    assert!(!kept.contains("Self::") && !kept.contains("](") && !kept.contains("[`"), "words of the source: {kept}");
     for known in ["reward.progress\n", "  allowed: 0 to 1\n", "harden.ramp\n", "drive.road.max_slope\n"] {
         assert!(kept.contains(known), "{known:?}");
     }

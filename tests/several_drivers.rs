@@ -159,3 +159,35 @@ fn a_snapshot_is_of_the_drive_of_whoever_drives() {
     let refused = refusal(roadproof().args(other).arg("--out").arg(folder.path()));
     assert!(refused.contains("the driver \"shipped\" cannot drive there"), "{refused}");
 }
+
+/// On the perception of a run the same seed learns the same policy; another algorithm learns another, and perception stays.
+#[test]
+fn a_policy_is_learnt_on_the_perception_of_another_run() {
+    let from = laid_out();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let run = from.path().to_str().expect("a plain name");
+    let train = |name: &str, options: &[&str]| {
+        let out = folder.path().join(name);
+        run_well(roadproof().args(["train", "--perception", run, "--out"]).arg(&out).args(options));
+        let bytes = |file: &str| std::fs::read(out.join(file)).expect("weights");
+        let result: Value = serde_json::from_slice(&bytes("result.json")).expect("JSON");
+        assert_eq!(result["about"]["driver"]["parent"]["perception_alone"], true, "{result}");
+        assert!(result["wall_clock_s"]["collect"].is_null(), "nothing is collected: {result}");
+        (bytes("perception.safetensors"), bytes("policy.safetensors"))
+    };
+    let bytes = |file: &str| std::fs::read(from.path().join(file)).expect("weights");
+    let own = (bytes("perception.safetensors"), bytes("policy.safetensors"));
+    assert!(train("same", &[]) == own, "the same settings learn the same policy");
+    let updates = ["--algorithm", "dagger", "--set", "dagger.updates=2", "--set", "dagger.worlds=4"];
+    let other = train("dagger", &[&updates[..], &["--set", "dagger.steps=2"]].concat());
+    assert!(other.0 == own.0 && other.1 != own.1);
+    for (options, why) in [
+        (&["train", "--perception", "scripted"][..], "--perception scripted: there are no weights to begin with"),
+        (&["train", "--perception", run, "--set", "perception.hidden=7"], "its weights are of"),
+        (&["train", "--perception", run, "--set", "ppo.updates=7"], "--set ppo.updates: it has no effect"),
+        (&["train", "--perception", run, "--from", "shipped"], "cannot be used with"),
+    ] {
+        let refused = refusal(roadproof().args(options));
+        assert!(refused.contains(why), "{refused}");
+    }
+}

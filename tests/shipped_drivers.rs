@@ -26,7 +26,7 @@ fn hardened() -> LearnedDriver {
 /// Held-out roads of the seed that was looked at while the training was laid out. Those that figures are quoted of have another.
 fn drives_roads(name: &str) -> DriverResult {
     let roads = EvaluateSettings { roads: 20, seed: 0, ..EvaluateSettings::default() };
-    let result = evaluate(&mut named(name), &roads, &DriveStyle::default(), 2, &Interrupt::never());
+    let result = evaluate(name, &mut named(name), &roads, &DriveStyle::default(), 2, &Interrupt::never());
     result.expect("such roads can be built").expect("nobody interrupts")
 }
 

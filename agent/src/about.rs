@@ -70,13 +70,20 @@ pub struct Parent {
     pub name: String,
     /// Its weights.
     pub weights: Weights,
+    /// Whether its perception alone was taken, as it is.
+    #[serde(default)]
+    pub perception_alone: bool,
 }
 
 impl Parent {
     /// A driver by the name that was given.
     #[must_use]
     pub fn of(name: &str, driver: &LearnedDriver) -> Self {
-        Self { name: name.to_owned(), weights: Weights::of(Some(driver.perception()), driver.policy()) }
+        Self {
+            name: name.to_owned(),
+            weights: Weights::of(Some(driver.perception()), driver.policy()),
+            perception_alone: false,
+        }
     }
 
     /// The driver that the run in a folder began as; none for a fresh one, where there is no run, and where what it says cannot be
@@ -95,7 +102,7 @@ impl Parent {
     /// What [`PARENT_FILE`] holds.
     #[must_use]
     pub fn to_ron(&self) -> String {
-        ron_file::text_of("The driver whose weights this run began with.", self)
+        ron_file::text_of("The driver whose weights, or whose perception alone, this run began with.", self)
     }
 }
 

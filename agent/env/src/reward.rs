@@ -9,51 +9,52 @@ pub const GAP_REACH_M: f32 = 60.0;
 /// What is allowed.
 mod range {
     roadproof_range::bounded! {
-        progress: f32 = -100.0 to 100.0;
-        overspeed: f32 = -100.0 to 100.0;
-        lane_offset: f32 = -100.0 to 100.0;
-        heading: f32 = -100.0 to 100.0;
-        close_gap: f32 = -100.0 to 100.0;
-        time_to_collision: f32 = -100.0 to 100.0;
-        acceleration: f32 = -100.0 to 100.0;
-        steer_change: f32 = -100.0 to 100.0;
-        outside_lanes: f32 = -100.0 to 100.0;
-        failure: f32 = -1000.0 to 1000.0;
+        progress: f32 = 0.0 to 100.0;
+        overspeed: f32 = 0.0 to 100.0;
+        lane_offset: f32 = 0.0 to 100.0;
+        heading: f32 = 0.0 to 100.0;
+        close_gap: f32 = 0.0 to 100.0;
+        time_to_collision: f32 = 0.0 to 100.0;
+        acceleration: f32 = 0.0 to 100.0;
+        steer_change: f32 = 0.0 to 100.0;
+        outside_lanes: f32 = 0.0 to 100.0;
+        failure: f32 = 0.0 to 1000.0;
     }
 }
 
-/// Weights of the reward's terms, per decision.
+/// Weights of the reward's terms, per decision. Progress is paid for; all others are costs, which are taken off: who is to do less of
+/// something makes its number larger, and none is below nought.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RewardSettings {
-    /// Driving at the speed limit; less in proportion below it.
+    /// Reward of driving at the speed limit; less in proportion below it.
     #[serde(deserialize_with = "range::progress")]
     pub progress: f32,
-    /// Each m/s above the speed limit.
+    /// Cost of each m/s above the speed limit.
     #[serde(deserialize_with = "range::overspeed")]
     pub overspeed: f32,
-    /// Square of the lane offset in metres, up to one.
+    /// Cost of the lane offset: its square in metres, up to one.
     #[serde(deserialize_with = "range::lane_offset")]
     pub lane_offset: f32,
-    /// Square of the heading error in tenths of a radian, up to one.
+    /// Cost of the heading error: its square in tenths of a radian, up to one.
     #[serde(deserialize_with = "range::heading")]
     pub heading: f32,
-    /// Following closer than the safe gap, as the share of it that is missing.
+    /// Cost of following closer than the safe gap, as the share of it that is missing.
     #[serde(deserialize_with = "range::close_gap")]
     pub close_gap: f32,
-    /// Time to collision below three seconds, as the share of them that is missing.
+    /// Cost of a time to collision below three seconds, as the share of them that is missing.
     #[serde(deserialize_with = "range::time_to_collision")]
     pub time_to_collision: f32,
-    /// Square of the acceleration over 7 m/s².
+    /// Cost of the acceleration: the square of its share of 7 m/s², up to one.
     #[serde(deserialize_with = "range::acceleration")]
     pub acceleration: f32,
-    /// Change of the steering angle, per tenth of a radian.
+    /// Cost of changing the steering angle, per tenth of a radian.
     #[serde(deserialize_with = "range::steer_change")]
     pub steer_change: f32,
-    /// Leaving one's lanes.
+    /// Cost of being outside one's lanes.
     #[serde(deserialize_with = "range::outside_lanes")]
     pub outside_lanes: f32,
-    /// Ending the drive by a collision, off the road, or by standing.
+    /// Cost of ending the drive by a collision, off the road, or by standing.
     #[serde(deserialize_with = "range::failure")]
     pub failure: f32,
 }

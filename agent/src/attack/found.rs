@@ -10,7 +10,7 @@ use anyhow::Context;
 use roadproof_sim::fault::Recorded;
 use roadproof_sim::outcome::expectations::Expect;
 use roadproof_sim::outcome::score::Score;
-use roadproof_sim::scenario::to_ron;
+use roadproof_sim::scenario::{is_standard_input, to_ron};
 use roadproof_sim::{Controls, Episode, Outcome, Scenario, Trace, parse, text};
 use std::path::{Path, PathBuf};
 
@@ -169,7 +169,8 @@ impl Place {
 pub fn name(scenario: &Path, driver: &str, how: &str) -> String {
     let stem = |path: &Path| path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
     let driver = if driver == "shipped" { String::new() } else { stem(Path::new(driver)) };
-    let parts = [stem(scenario), driver, how.to_owned()];
+    let scenario = if is_standard_input(scenario) { "stdin".to_owned() } else { stem(scenario) };
+    let parts = [scenario, driver, how.to_owned()];
     let name = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("_");
     name.chars()
         .map(|letter| if letter.is_ascii_alphanumeric() || "_-.".contains(letter) { letter } else { '_' })

@@ -2,7 +2,7 @@
 
 use super::Ended;
 use super::choices::{Fraction, GoalName, MethodName, NormName, fraction, named};
-use super::drivers::driver_name;
+use super::drivers::{DriverOption, driver_name};
 use super::finds::{Subject, keep};
 use crate::about::About;
 use crate::attack::black_box::{BlackBox, BlackBoxError, Patterns};
@@ -54,9 +54,11 @@ of a driver who holds, and the trace of the drive.
 Exit codes: 0 the driver holds, 1 the attacked drive ends otherwise or keeps less than nine tenths of the clean driving score,
 2 bad input, 130 stopped by Ctrl-C or another signal.")]
 pub(super) struct Arguments {
-    /// shipped, hardened, the folder of a run, latest, or cmd:PROGRAM; --driver NAME says the same.
+    /// shipped, hardened, the folder of a run, latest, or cmd:PROGRAM.
     #[arg(value_parser = driver_name())]
     driver: String,
+    #[command(flatten)]
+    _option: DriverOption,
     #[command(flatten)]
     subject: Subject,
     /// How the strongest frame is looked for [default: pgd, or square from outside].
@@ -66,7 +68,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     black_box: bool,
     /// The budget, as a number or a fraction; 2/255 is two grey levels.
-    #[arg(long, default_value = "2/255", value_parser = fraction)]
+    #[arg(long, default_value = "2/255", value_parser = fraction, allow_hyphen_values = true)]
     eps: Fraction,
     /// How the budget is measured.
     #[arg(long, value_enum, default_value_t = NormName::Linf)]
@@ -187,7 +189,10 @@ fn attack(arguments: &Arguments, console: &mut Console) -> anyhow::Result<bool> 
         let file = AttackFile { about, scenario, clean, attacked, kept, holds };
         write_atomically(path, &serde_json::to_vec_pretty(&file)?)?;
     }
-    let Some((outcome, bounds)) = bounds.filter(|_| !holds) else { return Ok(true) };
+    let Some((outcome, bounds)) = bounds.filter(|_| !holds) else {
+        console.line("The driver holds; nothing is kept.");
+        return Ok(true);
+    };
     if !found::breakable(Some(outcome)) {
         console.line(format_args!("Nothing is kept: the clean drive ends {outcome:?} by itself."));
         return Ok(false);

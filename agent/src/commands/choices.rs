@@ -250,13 +250,16 @@ pub(super) struct Fraction {
     pub value: f32,
 }
 
-/// A number, or two with a stroke between them.
+/// A number that is not below nought, or two with a stroke between them.
 pub(super) fn fraction(text: &str) -> Result<Fraction, String> {
-    let number = |text: &str| text.trim().parse::<f32>().map_err(|error| format!("{text:?}: {error}"));
+    let number = |text: &str| text.trim().parse::<f32>().map_err(|_| format!("{text:?} is no number"));
     let value = match text.split_once('/') {
         None => number(text)?,
         Some((over, under)) => number(over)? / number(under)?,
     };
+    if value < 0.0 {
+        return Err("a budget is no less than 0".to_owned());
+    }
     Ok(Fraction { text: text.to_owned(), value })
 }
 

@@ -1,7 +1,7 @@
 //! `roadproof compare`
 
 use super::Ended;
-use super::drivers::{RUNS_FOLDER, named, runs_in};
+use super::drivers::{RUNS_FOLDER, named_run, runs_in};
 use crate::host::console::{Console, note, table};
 use crate::host::files::{check_writable, write_atomically};
 use crate::train::compare::{Comparison, Figures, compare, has_ended};
@@ -57,7 +57,7 @@ impl Arguments {
             let inside = runs_in(Path::new(&name));
             if inside.is_empty() {
                 anyhow::ensure!(!self.runs.is_empty(), "there are no runs in {RUNS_FOLDER}/ here: name some");
-                runs.push(named(&name, Path::new(RUNS_FOLDER)).map_err(anyhow::Error::msg)?);
+                runs.push(named_run(&name, Path::new(RUNS_FOLDER)).map_err(anyhow::Error::msg)?);
                 continue;
             }
             for run in inside.into_iter().rev() {

@@ -1,9 +1,12 @@
 //! Drivers by the names that people type: those that need no folder, the folder of a run or driver, `latest`, the run that was
 //! trained last, or a program behind `cmd:`.
 
+use super::scenarios;
+use super::trained::is_run;
 use crate::driver::program::PREFIX;
-use crate::driver::{Driver, SPEC_FILE};
+use crate::driver::Driver;
 use crate::host::run_folder::SETTINGS_FILE;
+use clap::Args;
 use clap::builder::{PathBufValueParser, StringValueParser, TypedValueParser};
 use roadproof_sim::mistake::nearest;
 use std::path::{Path, PathBuf};
@@ -13,8 +16,19 @@ use std::time::SystemTime;
 pub(super) const RUNS_FOLDER: &str = "runs";
 /// The name of the run that was trained last.
 const LATEST: &str = "latest";
+/// What is told to whoever names a scenario for a driver.
+const DRIVER_FIRST: &str = "where a command takes both, the driver comes first";
 /// Runs that are named of a folder that has some.
 const SHOWN: usize = 5;
+
+/// The option that names the driver where the first word may do so as well: for help and completions, because what stands there is put in
+/// the first place before the words are parsed.
+#[derive(Args, Debug)]
+pub(super) struct DriverOption {
+    /// The same as the first word.
+    #[arg(long = "driver", value_name = "DRIVER")]
+    _driver: Option<String>,
+}
 
 /// Parses the name of a driver.
 pub(super) fn driver_name() -> impl TypedValueParser<Value = String> {
@@ -42,10 +56,7 @@ pub(super) fn named(typed: &str, runs: &Path) -> Result<String, String> {
         return Ok(typed.to_owned());
     }
     if path.exists() && !path.is_dir() {
-        return Err(
-            "this is a file, and a driver is a name or a folder; where a command takes both, the driver comes first"
-                .to_owned(),
-        );
+        return Err(format!("this is a file, and a driver is a name or a folder; {DRIVER_FIRST}"));
     }
     if path.is_dir() {
         let inside = runs_in(path);
@@ -56,6 +67,9 @@ pub(super) fn named(typed: &str, runs: &Path) -> Result<String, String> {
         let more = if inside.len() > SHOWN { format!(" and {} more", inside.len() - SHOWN) } else { String::new() };
         return Err(format!("this is no run, but there are some in it: {}{more}", shown.join(", ")));
     }
+    if let Some(scenario) = scenarios::named(typed) {
+        return Err(format!("this is the scenario {}; {DRIVER_FIRST}", scenario.display()));
+    }
     let meant = nearest(typed, Driver::NAMES.into_iter());
     let meant = meant.map_or_else(|| ":".to_owned(), |name| format!(", did you mean {name}?"));
     let names = Driver::NAMES.join(", ");
@@ -64,8 +78,22 @@ pub(super) fn named(typed: &str, runs: &Path) -> Result<String, String> {
     ))
 }
 
-fn is_run(folder: &Path) -> bool {
-    folder.join(SETTINGS_FILE).exists() || folder.join(SPEC_FILE).exists()
+/// The folder of a run, which drivers that ship and programs have none of.
+pub(super) fn named_run(typed: &str, runs: &Path) -> Result<String, String> {
+    if typed == LATEST || is_run(Path::new(typed)) {
+        return named(typed, runs);
+    }
+    if Driver::NAMES.contains(&typed) || typed.starts_with(PREFIX) {
+        return Err(format!(
+            "{typed} is no run; to hold any drivers against each other: roadproof evaluate {typed} RUN"
+        ));
+    }
+    let all: Vec<String> = runs_in(runs).iter().map(|run| run.display().to_string()).collect();
+    let called = |name: &str| Path::new(name).file_name().is_some_and(|last| last == typed);
+    let meant = all.iter().find(|name| called(name)).map(String::as_str);
+    let meant = meant.or_else(|| nearest(typed, all.iter().map(String::as_str)));
+    let meant = meant.map_or_else(String::new, |name| format!(", did you mean {name}?"));
+    Err(format!("there is no run {typed:?}{meant}; allowed are folders of runs, and {LATEST}"))
 }
 
 /// The runs in a folder, the one that was trained last at first.
@@ -107,6 +135,19 @@ mod tests {
         let told = named(&folder.path().to_string_lossy(), folder.path()).expect_err("no run");
         let places: Vec<usize> = ["/c", "/a", "/b"].map(|name| told.find(name).expect("it is told")).to_vec();
         assert!(places.is_sorted() && !told.contains("no-run"), "{told}");
+    }
+
+    #[test]
+    fn who_compares_what_is_no_run_is_told_what_is() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        std::fs::create_dir(folder.path().join("seven")).expect("a folder");
+        std::fs::write(folder.path().join("seven").join(SETTINGS_FILE), "()").expect("a file");
+        let told = |typed: &str| named_run(typed, folder.path()).expect_err("no run");
+        assert!(told("shipped").contains("roadproof evaluate shipped RUN"), "{}", told("shipped"));
+        let seven = folder.path().join("seven").display().to_string();
+        assert!(told("seven").contains(&format!("did you mean {seven}?")), "{}", told("seven"));
+        assert!(!told("zzz").contains("mean") && !told("zzz").contains("hardened"), "{}", told("zzz"));
+        assert_eq!(named_run(LATEST, folder.path()), Ok(seven));
     }
 
     #[test]

@@ -201,27 +201,23 @@ impl Arguments {
         if let Some(run) = self.blind_run(name) {
             about.parent = Parent::read(run);
         }
-        // By the name that was given: many drivers have learnt.
-        let named = |driver: String, result| Driven {
-            result: DriverResult { driver, ..result },
-            about: about.clone(),
-            library: None,
-        };
-        let Some(result) = evaluate(&mut driver, roads, &style, threads, interrupt)? else {
+        let driven = |result| Driven { result, about: about.clone(), library: None };
+        let Some(result) = evaluate(name, &mut driver, roads, &style, threads, interrupt)? else {
             console.line("Stopped before the last road.");
             return Ok(None);
         };
-        let (mut rows, mut words) = (vec![named(name.to_owned(), result)], None);
+        let (mut rows, mut words) = (vec![driven(result)], None);
         if self.camera == Camera::Bevy {
-            let Some((second, cost)) = second_view(&mut driver, roads, &style, threads, interrupt)? else {
+            let Some((second, cost)) = second_view(name, &mut driver, roads, &style, threads, interrupt)? else {
                 console.line("Stopped before the last road.");
                 return Ok(None);
             };
-            rows.push(named(format!("{name}, bevy's frames"), second));
+            rows.push(driven(second));
             words = Some(cost);
         }
         if let Some(library) = &library {
-            rows[0].library = library.count(|| self.driver(name), threads, interrupt)?;
+            let stage = format!("scenario library {name}");
+            rows[0].library = library.count(&stage, || self.driver(name), threads, interrupt)?;
             if rows[0].library.is_none() {
                 console.line("Stopped before the last scenario file.");
                 return Ok(None);
@@ -302,13 +298,15 @@ fn check_second_camera(_: &Driver) -> anyhow::Result<()> {
 /// The result on bevy's frames, and what they cost in words.
 #[cfg(feature = "watch")]
 fn second_view(
+    name: &str,
     driver: &mut Driver,
     settings: &EvaluateSettings,
     style: &DriveStyle,
     threads: usize,
     interrupt: &interrupt::Interrupt,
 ) -> anyhow::Result<Option<(DriverResult, String)>> {
-    let Some(view) = crate::watch::second_camera::evaluate::evaluate(driver, settings, style, threads, interrupt)?
+    let Some(view) =
+        crate::watch::second_camera::evaluate::evaluate(name, driver, settings, style, threads, interrupt)?
     else {
         return Ok(None);
     };
@@ -321,6 +319,7 @@ fn second_view(
 
 #[cfg(not(feature = "watch"))]
 fn second_view(
+    _: &str,
     _: &mut Driver,
     _: &EvaluateSettings,
     _: &DriveStyle,

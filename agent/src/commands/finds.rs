@@ -8,13 +8,14 @@ use crate::host::program::quoted;
 use anyhow::Context;
 use clap::Args;
 use roadproof_sim::outcome::score::Score;
-use roadproof_sim::{Episode, Scenario, text};
+use roadproof_sim::scenario::read_text;
+use roadproof_sim::{Episode, Scenario};
 use std::path::PathBuf;
 
 /// What is to be broken, and where what broke it goes.
 #[derive(Args, Debug)]
 pub(super) struct Subject {
-    /// The scenario; its camera and decision rate must be the driver's.
+    /// The scenario, whose camera and decision rate must be the driver's; - is standard input.
     #[arg(value_parser = scenarios())]
     pub scenario: PathBuf,
     /// Where what broke the drive is kept.
@@ -32,7 +33,7 @@ impl Subject {
     /// The scenario, if the driver can drive there, and its text.
     pub fn source(&self, driver: &Driver) -> anyhow::Result<(String, Scenario)> {
         let path = &self.scenario;
-        let text = text::read(path).with_context(|| format!("cannot read the scenario {path:?}"))?;
+        let text = read_text(path).with_context(|| format!("cannot read the scenario {path:?}"))?;
         let scenario = roadproof_sim::parse(&text, path)?;
         driver.fits(&scenario).with_context(|| format!("{path:?} is not for this driver"))?;
         anyhow::ensure!(

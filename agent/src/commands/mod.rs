@@ -10,6 +10,7 @@ mod evaluate;
 mod faults;
 mod finds;
 mod keep;
+mod refusal;
 mod replay;
 mod report;
 mod scenario;
@@ -19,6 +20,8 @@ mod snapshot;
 mod train;
 mod trained;
 mod watch;
+
+pub use refusal::refusal;
 
 use crate::driver::{Driver, Drives, program};
 use crate::host::console::{Console, be_quiet, note};
@@ -30,6 +33,7 @@ use clap::builder::RangedU64ValueParser;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
+use refusal::with_tips;
 use roadproof_sim::{Build, Clock, Episode};
 use std::ffi::OsString;
 
@@ -45,24 +49,9 @@ Exit codes: 0 all held, 1 something fell short, 2 bad input, 130 stopped by Ctrl
 /// What clap says of it; help and version are answers of this kind, too.
 pub fn read(arguments: Vec<OsString>) -> Result<Cli, clap::Error> {
     let command = Cli::command().mut_subcommands(|command| command.allow_negative_numbers(true));
-    let mut matches = command.try_get_matches_from(with_driver_first(arguments)?)?;
-    Cli::from_arg_matches_mut(&mut matches)
-}
-
-/// What the standard library says of a text that is no number, and what people would.
-const NUMBERS: [(&str, &str); 4] = [
-    ("invalid digit found in string", "a whole number from 0 on is wanted"),
-    ("number too large to fit in target type", "this number is too large"),
-    ("invalid float literal", "a number is wanted"),
-    ("cannot parse integer from empty string", "a whole number is wanted"),
-];
-
-/// A refusal of a command line in plain words, coloured if it is for a terminal.
-#[must_use]
-pub fn refusal(error: &clap::Error, coloured: bool) -> String {
-    let told = error.render();
-    let told = if coloured { told.ansi().to_string() } else { told.to_string() };
-    NUMBERS.iter().fold(told, |told, (parser, people)| told.replace(parser, people)).trim_end().to_owned()
+    let matches = command.try_get_matches_from(with_driver_first(arguments)?);
+    let read = matches.and_then(|mut matches| Cli::from_arg_matches_mut(&mut matches));
+    read.map_err(|error| with_tips(error, &Cli::command()))
 }
 
 /// Commands whose first word is the driver.
@@ -123,7 +112,7 @@ enum Command {
     Train(train::Arguments),
     /// Watch a driver in a window, or make a film of it.
     Watch(watch::Arguments),
-    /// Drive held-out roads with one driver and score it.
+    /// Drive held-out roads with one driver or several and score them.
     Evaluate(evaluate::Arguments),
     /// Hold runs against each other: scores, spread over seeds, settings that differ.
     Compare(compare::Arguments),
@@ -296,23 +285,6 @@ mod tests {
         }
         assert!(read(words("roadproof report --driver shipped --quick")).is_ok());
         assert!(read(words("roadproof report shipped --driver hardened")).is_err());
-    }
-
-    #[test]
-    fn what_is_no_number_is_told_in_plain_words() {
-        for (typed, told) in [
-            ("train --seed -1", "invalid value '-1' for '--seed <SEED>': a whole number from 0 on is wanted"),
-            ("train --seed 1.5", "invalid value '1.5' for '--seed <SEED>': a whole number from 0 on is wanted"),
-            ("evaluate --roads -5", "invalid value '-5' for '--roads <N>': "),
-            ("report shipped --drives many", "a whole number from 0 on is wanted"),
-            ("faults --at x", "a number is wanted"),
-            ("attack --driver", "--driver wants the name of a driver"),
-            ("report --driver a --driver b", "--driver is there twice"),
-        ] {
-            let words = ["roadproof"].into_iter().chain(typed.split(' ')).map(OsString::from).collect();
-            let refused = refusal(&read(words).expect_err("it must be refused"), false);
-            assert!(refused.contains(told), "{typed}: {refused}");
-        }
     }
 
     #[test]

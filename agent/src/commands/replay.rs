@@ -5,6 +5,7 @@ use super::drivers::driver_name;
 use super::scenarios::scenarios;
 use super::trained::trained_under;
 use crate::about::About;
+use crate::drive::library::speaks_of;
 use crate::drive::replay::{Case, CaseReport, bless, drive_case, family, name, title};
 use crate::driver::Driver;
 use crate::formats::junit::{CaseOutcome, CaseResult, write_junit};
@@ -19,6 +20,7 @@ use clap::Args;
 use rayon::prelude::*;
 use roadproof_sim::Outcome;
 use roadproof_sim::outcome::expectations::Closest;
+use roadproof_sim::scenario::is_standard_input;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -33,20 +35,22 @@ use std::path::{Path, PathBuf};
   roadproof replay --driver shipped --mcap drives      drives to open in Foxglove or Lichtblick
   roadproof replay scenarios/regression --bless        record actions and golden traces anew
 
-A file with a .trace beside it replays the recorded actions and must meet every digest of state and frame; with any
-other driver than scripted the trace is left aside. Files without a trace are driven in closed loop. What an attack found
-has a trace of the driver who broke, and bounds for those who hold: without --driver the trace alone is held to.
+Without --driver a file with a .trace beside it replays the recorded actions and must meet every digest of state and frame;
+files without a trace are driven in closed loop, by scripted. Whoever is named drives all of them, and traces are left aside.
+What an attack found has a trace of the driver who broke, and bounds for those who hold: without --driver the trace alone is
+held to.
 
 A driver is held to the bounds for its class, if a file has some. Files whose camera or decision rate is not the driver's are skipped, and so
 are files without a trace whose faults are the camera's alone where the driver looks through none. A file that cannot be used is named, the others are driven, and the exit
 code is 2.")]
 pub(super) struct Arguments {
-    /// Scenario files or folders, or names of the library: `cut_in/from_left`.
+    /// Scenario files or folders, or names of the library: `cut_in/from_left`; - is standard input.
     #[arg(default_value = "scenarios", value_parser = scenarios())]
     paths: Vec<PathBuf>,
-    /// scripted, straight, random, shipped, hardened, blind, odometry, the folder of a run, latest, or cmd:PROGRAM.
-    #[arg(long, default_value = "scripted", value_parser = driver_name())]
-    driver: String,
+    /// scripted, straight, random, shipped, hardened, blind, odometry, the folder of a run, latest, or cmd:PROGRAM: who drives every
+    /// file anew [default: scripted, and recorded actions where a file has some].
+    #[arg(long, value_parser = driver_name())]
+    driver: Option<String>,
     /// Write a JUnit report there; - is standard output.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
@@ -62,7 +66,7 @@ pub(super) struct Arguments {
     /// Write one trace file per case into this folder.
     #[arg(long, value_name = "FOLDER")]
     traces: Option<PathBuf>,
-    /// Say of every bound what was measured, not of the closest alone.
+    /// Say of every drive its score, and of every bound what was measured, not of the closest alone.
     #[arg(long)]
     bounds: bool,
     /// Drive in closed loop and record actions and trace beside each scenario whose bounds the drive keeps.
@@ -76,11 +80,15 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
         !(piped(&arguments.junit) && piped(&arguments.json)),
         "--junit and --json would both write to standard output"
     );
+    anyhow::ensure!(
+        !(arguments.bless && arguments.paths.iter().any(|path| is_standard_input(path))),
+        "--bless records beside a file, and standard input lies nowhere"
+    );
     console.give_way_to(arguments.junit.as_deref());
     console.give_way_to(arguments.json.as_deref());
     let files = roadproof_sim::scenario::find(&arguments.paths)?;
-    let driver = Driver::named(&arguments.driver, None)?;
-    let with_golden = arguments.driver == "scripted" && !arguments.bless;
+    let driver = Driver::named(arguments.driver(), None)?;
+    let with_golden = arguments.driver.is_none() && !arguments.bless;
     let (cases, mut left_out) = read(files, &driver, with_golden, arguments.bless);
     check_outputs(arguments, &cases)?;
     let interrupt = interrupt::install()?;
@@ -95,10 +103,14 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
     if arguments.bounds {
         for (case, report) in cases.iter().zip(&mut reports) {
             let told = |bound: &Closest| format!("{bound}{}", bound.place(&case.scenario.actors));
+            report.notes.push(format!("driving score = {:.2}", report.driving_score));
             report.notes.extend(report.bounds.iter().filter(|bound| !bound.untested()).map(told));
         }
     }
     told(console, &reports, &left_out);
+    if !with_golden && !arguments.bless {
+        counted(console, &driver, &cases, &reports);
+    }
     blessed?;
     if let Some(folder) = &arguments.traces {
         write_traces(folder, &reports)?;
@@ -109,21 +121,28 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
         write_junit(path, "roadproof replay", &all)?;
     }
     if let Some(path) = &arguments.json {
-        let about = About::this(JSON_FORMAT).of(&arguments.driver, &driver);
+        let about = About::this(JSON_FORMAT).of(arguments.driver(), &driver);
         let all: Vec<CaseJson<'_>> =
             reports.iter().map(CaseJson::driven).chain(left_out.iter().map(LeftOut::json)).collect();
         write_atomically(path, &serde_json::to_vec_pretty(&ReplayFile { about, cases: all })?)?;
     }
     if let Some(folder) = &arguments.mcap {
-        write_mcap(folder, &arguments.driver, &cases, &reports, &interrupt)?;
+        write_mcap(folder, arguments.driver(), &cases, &reports, &interrupt)?;
     }
     if let Some(folder) = &arguments.film {
-        film_failures(folder, &arguments.driver, &cases, &reports, console)?;
+        film_failures(folder, arguments.driver(), &cases, &reports, console)?;
     }
     if let Some(error) = LeftOut::as_error(left_out, reports.is_empty()) {
         return Err(error);
     }
     Ok(Ended::held(reports.iter().all(|report| report.failures.is_empty())))
+}
+
+impl Arguments {
+    /// Who drives, wherever nothing recorded does.
+    fn driver(&self) -> &str {
+        self.driver.as_deref().unwrap_or("scripted")
+    }
 }
 
 /// Version of the shape of what `--json` writes.
@@ -197,13 +216,19 @@ impl LeftOut {
         CaseJson { file, verdict, outcome: None, driving_score: None, failures: &[], notes, bounds: &[] }
     }
 
-    /// What the exit code is to tell: files that cannot be used, or that none of them fits the driver.
-    fn as_error(left_out: Vec<Self>, nothing_driven: bool) -> Option<anyhow::Error> {
+    /// What the exit code is to tell: files that cannot be used, or that none of them fits the driver. A file alone is told of here;
+    /// what is wrong with one of several stands in their list.
+    fn as_error(mut left_out: Vec<Self>, nothing_driven: bool) -> Option<anyhow::Error> {
+        let alone = nothing_driven && left_out.len() == 1;
         let broken = left_out.iter().filter(|left| left.kind == Kind::Broken).count();
-        let first = left_out.into_iter().find(|left| left.kind == Kind::Broken || (nothing_driven && broken == 0))?;
-        let named = first.kind == Kind::Broken;
-        let reason = if named { first.reason } else { first.reason.context(first.path.display().to_string()) };
-        Some(if broken > 1 { reason.context(format!("{broken} files cannot be driven, the first")) } else { reason })
+        match (alone.then(|| left_out.pop()).flatten(), broken) {
+            (Some(only), 1) => Some(only.reason),
+            (Some(only), _) => Some(only.reason.context(only.path.display().to_string())),
+            (None, 0) if nothing_driven => Some(anyhow::anyhow!("none of {} files is for this driver", left_out.len())),
+            (None, 0) => None,
+            (None, 1) => Some(anyhow::anyhow!("1 file cannot be used")),
+            (None, broken) => Some(anyhow::anyhow!("{broken} files cannot be used")),
+        }
     }
 }
 
@@ -258,7 +283,7 @@ fn drive(
         if interrupt.requested() {
             return None;
         }
-        let driven = Driver::named(&arguments.driver, None).and_then(|mut driver| drive_case(&case, &mut driver));
+        let driven = Driver::named(arguments.driver(), None).and_then(|mut driver| drive_case(&case, &mut driver));
         Some((case, driven))
     };
     let all: Vec<_> = pool.install(|| cases.into_par_iter().filter_map(drive_one).collect());
@@ -278,8 +303,11 @@ fn drive(
     Ok((driven, reports))
 }
 
-/// Tells what became of every file, and how many went which way.
+/// Tells what became of every file, and how many went which way; nothing of a file alone that was not driven, which is an error.
 fn told(console: &mut Console, reports: &[CaseReport], left_out: &[LeftOut]) {
+    if reports.is_empty() && left_out.len() == 1 {
+        return;
+    }
     for report in reports {
         console.line(report.line());
         for line in report.failures.iter().chain(&report.notes) {
@@ -300,6 +328,20 @@ fn told(console: &mut Console, reports: &[CaseReport], left_out: &[LeftOut]) {
         }
     }
     console.line(counts);
+}
+
+/// Tells how many of the files `evaluate` and `report` count, where they are not all that were driven.
+fn counted(console: &mut Console, driver: &Driver, cases: &[Case], reports: &[CaseReport]) {
+    let counting: Vec<&CaseReport> =
+        cases.iter().zip(reports).filter(|(case, _)| speaks_of(driver, case)).map(|(_, report)| report).collect();
+    if !counting.is_empty() && counting.len() < reports.len() {
+        let kept = counting.iter().filter(|report| report.failures.is_empty()).count();
+        console.line(format_args!(
+            "{kept} of the {} that evaluate and report count: not what has recorded actions, is to fail whoever drives, or was found by an \
+             attack",
+            counting.len()
+        ));
+    }
 }
 
 /// Finds out whether every case can have a file of its own, before anything is driven.

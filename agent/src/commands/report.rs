@@ -2,7 +2,7 @@
 
 use super::Ended;
 use super::choices::{PartName, fault_kind, named};
-use super::drivers::driver_name;
+use super::drivers::{DriverOption, driver_name};
 use super::trained::{settings_known, trained_under};
 use crate::about::{About, as_written};
 use crate::driver::Driver;
@@ -42,9 +42,11 @@ and attacks it counts the scenario files whose bounds the driver keeps. Writes r
 Exit codes: 0 the attacks can be believed as far as the checks go, 1 a check found a sign that they are weaker than they seem,
 2 bad input, 130 stopped by Ctrl-C or another signal.")]
 pub(super) struct Arguments {
-    /// shipped, hardened, the folder of a run, latest, or, for faults alone, any other driver; --driver NAME says the same.
+    /// shipped, hardened, the folder of a run, latest, or, for faults alone, any other driver.
     #[arg(value_parser = driver_name())]
     driver: String,
+    #[command(flatten)]
+    _option: DriverOption,
     /// Folder of the report [default: robustness/<time>-<driver>].
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,

@@ -1,12 +1,14 @@
 //! `roadproof scenario`
 
 use super::Ended;
-use super::scenarios::scenarios_or_input;
+use super::scenarios::scenarios;
 use crate::drive::replay::title;
 use crate::host::console::Console;
 use crate::host::files::{check_writable, write_atomically};
 use crate::host::program::quoted;
 use clap::{Args, Subcommand};
+use roadproof_sim::Scenario;
+use roadproof_sim::outcome::expectations::Expect;
 use roadproof_sim::scenario::{REFERENCE, find, read_all};
 use std::path::PathBuf;
 
@@ -40,7 +42,7 @@ enum What {
     /// Tell every mistake in each file, or that it can be used, without driving.
     Check {
         /// Scenario files or folders, or names of the library; - is standard input.
-        #[arg(default_value = "scenarios", value_parser = scenarios_or_input())]
+        #[arg(default_value = "scenarios", value_parser = scenarios())]
         paths: Vec<PathBuf>,
     },
 }
@@ -73,12 +75,32 @@ fn new(file: &PathBuf, console: &mut Console) -> anyhow::Result<Ended> {
     Ok(Ended::Held)
 }
 
+/// Bounds of any class of drivers that every drive keeps, by where they stand.
+fn toothless(scenario: &Scenario) -> Vec<String> {
+    let by = &scenario.expect_by;
+    let all = [
+        ("expect", Some(&scenario.expect)),
+        ("expect_by.camera", by.camera.as_ref()),
+        ("expect_by.hardened", by.hardened.as_ref()),
+    ];
+    let named = |(place, expect): (&str, Option<&Expect>)| {
+        let place = place.to_owned();
+        expect.into_iter().flat_map(Expect::toothless).map(move |name| format!("{place}.{name}")).collect::<Vec<_>>()
+    };
+    all.into_iter().flat_map(named).collect()
+}
+
 fn check(paths: &[PathBuf], console: &mut Console) -> anyhow::Result<Ended> {
     let files = find(paths)?;
     let (mut mistakes, mut unusable) = (0, 0);
     for file in &files {
         match read_all(file) {
-            Ok(scenario) => console.line(format_args!("ok     {:<36} {}", title(file), scenario.title)),
+            Ok(scenario) => {
+                console.line(format_args!("ok     {:<36} {}", title(file), scenario.title));
+                for bound in toothless(&scenario) {
+                    console.line(format_args!("       {bound} = 0 is kept by every drive, and says nothing"));
+                }
+            }
             Err(all) => {
                 unusable += 1;
                 mistakes += all.len();

@@ -1,27 +1,25 @@
 //! Scenarios by the names that people type: a path, or what commands print, `cut_in/from_left`, which is looked up in the library.
 
+use super::trained::is_run;
 use crate::drive::library::LIBRARY_FOLDER;
 use crate::drive::replay::title;
+use crate::driver::Driver;
+use crate::driver::program::PREFIX;
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use roadproof_sim::mistake::ALIKE;
-use roadproof_sim::scenario::find;
+use roadproof_sim::scenario::{find, is_standard_input};
 use std::path::{Path, PathBuf};
 
-/// Parses the name of a scenario or of a folder of them.
+/// Parses the name of a scenario or of a folder of them, or `-` for standard input, which has no folder: nothing lies beside what is
+/// read there.
 pub(super) fn scenarios() -> impl TypedValueParser<Value = PathBuf> {
-    PathBufValueParser::new().try_map(|typed| found(&typed, Path::new(LIBRARY_FOLDER)))
-}
-
-/// The same, or `-` for standard input, which has no folder: nothing lies beside what is read there.
-pub(super) fn scenarios_or_input() -> impl TypedValueParser<Value = PathBuf> {
-    PathBufValueParser::new().try_map(|typed| match typed.as_os_str() == "-" {
+    PathBufValueParser::new().try_map(|typed| match is_standard_input(&typed) {
         true => Ok(typed),
         false => found(&typed, Path::new(LIBRARY_FOLDER)),
     })
 }
 
 /// What a word names where it may as well name something else: a scenario or a folder of them, if there is one.
-#[cfg(feature = "watch")]
 pub(super) fn named(typed: &str) -> Option<PathBuf> {
     found(Path::new(typed), Path::new(LIBRARY_FOLDER)).ok()
 }
@@ -34,7 +32,14 @@ fn found(typed: &Path, library: &Path) -> Result<PathBuf, String> {
         [path, PathBuf::from(name)]
     };
     let places = with_end(typed.to_owned()).into_iter().chain(with_end(library.join(typed)));
+    let name = typed.to_string_lossy();
+    if is_run(typed) {
+        return Err(format!("this is the folder of a run, which holds no scenarios; who is to drive: --driver {name}"));
+    }
     places.into_iter().find(|path| path.exists()).ok_or_else(|| {
+        if Driver::NAMES.contains(&&*name) || name.starts_with(PREFIX) {
+            return format!("this is a driver, and a scenario is wanted; who is to drive: --driver {name}");
+        }
         let nearest = nearest(typed, library);
         let meant = nearest.map_or_else(String::new, |nearest| format!("; did you mean {}?", nearest.display()));
         format!("there is no such file or folder, here or in {}{meant}", library.display())
@@ -84,6 +89,16 @@ mod tests {
         assert_eq!(found(Path::new("src"), &library), Ok("src".into()));
         let without_end = library.join("cut_in/from_left");
         assert_eq!(found(&without_end, &library), Ok(library.join("cut_in/from_left.ron")));
+    }
+
+    #[test]
+    fn who_names_a_driver_for_a_scenario_is_told_how_drivers_are_named() {
+        let library = library();
+        let told = |typed: &Path| found(typed, &library).expect_err("no scenario");
+        assert!(told(Path::new("shipped")).ends_with("--driver shipped"), "{}", told(Path::new("shipped")));
+        let run = tempfile::tempdir().expect("a temporary folder");
+        std::fs::write(run.path().join("settings.ron"), "()").expect("a file");
+        assert!(told(run.path()).contains("the folder of a run"), "{}", told(run.path()));
     }
 
     #[test]

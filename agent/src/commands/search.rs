@@ -1,7 +1,7 @@
 //! `roadproof search`
 
 use super::Ended;
-use super::drivers::driver_name;
+use super::drivers::{DriverOption, driver_name};
 use super::finds::{Subject, keep};
 use crate::attack::found;
 use crate::attack::search::{Search, SearchError};
@@ -27,10 +27,11 @@ who holds, and the trace of the drive.
 
 Exit codes: 0 none of the faults breaks the drive, 1 some do, 2 bad input, 130 stopped by Ctrl-C or another signal.")]
 pub(super) struct Arguments {
-    /// A run folder, or one of shipped, hardened, scripted, straight, random, blind, odometry, latest, cmd:PROGRAM; --driver NAME says the
-    /// same.
+    /// A run folder, or one of shipped, hardened, scripted, straight, random, blind, odometry, latest, cmd:PROGRAM.
     #[arg(value_parser = driver_name())]
     driver: String,
+    #[command(flatten)]
+    _option: DriverOption,
     #[command(flatten)]
     subject: Subject,
     /// How many faults are drawn.
@@ -45,7 +46,7 @@ pub(super) struct Arguments {
 const MAX_DRAWN: usize = 1_000_000;
 
 pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Result<Ended> {
-    let Arguments { driver: name, subject, faults: count, seed } = arguments;
+    let Arguments { driver: name, subject, faults: count, seed, .. } = arguments;
     anyhow::ensure!((1..=MAX_DRAWN).contains(count), "--faults = {count}, allowed is 1 to {MAX_DRAWN}");
     let mut driver = Driver::named(name, None)?;
     let (text, scenario) = subject.source(&driver)?;
@@ -72,7 +73,7 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
         found => found?,
     };
     let Some(found) = found else {
-        console.line(format_args!("None of {count} faults breaks the drive."));
+        console.line(format_args!("None of {count} faults breaks the drive; nothing is kept."));
         return Ok(Ended::Held);
     };
     let scenario = search.with(&found.candidate);

@@ -19,7 +19,7 @@ use std::path::PathBuf;
 Classes have the colours of Cityscapes, every car one of its own. Depth is grey, near is bright: grey g means
 1000^(1 - g/255) m, so 255 is 1 m or less and 0 is 1000 m or more.")]
 pub(super) struct Arguments {
-    /// The scenario.
+    /// The scenario; - is standard input.
     #[arg(value_parser = scenarios())]
     scenario: PathBuf,
     /// Who drives there: scripted, straight, random, shipped, hardened, blind, odometry, the folder of a run, latest, or cmd:PROGRAM.

@@ -22,6 +22,7 @@ use crate::train::settings::Settings;
 use crate::train::{Begin, RESULT_FILE, train};
 use anyhow::Context;
 use clap::Args;
+use roadproof_sim::scenario::is_standard_input;
 use roadproof_sim::text;
 use std::path::{Path, PathBuf};
 
@@ -36,6 +37,7 @@ use std::path::{Path, PathBuf};
   roadproof train --resume runs/seven --minutes 20   goes on where fewer minutes cut it short
   roadproof train --without-camera         the baseline of all who look, in about three minutes
   roadproof train --algorithm ppo          by another algorithm than PQN: ppo, dqn or dagger
+  roadproof train --algorithm dagger --perception shipped --seeds 1,2,3    policies alone, on one perception
   roadproof train --harden                 against sensor faults and attacks as well; about a quarter of an hour
   roadproof train --harden --from runs/seven --out runs/seven-hard
   roadproof train --print-settings > mine.ron        every setting with its meaning and what is allowed
@@ -43,7 +45,7 @@ use std::path::{Path, PathBuf};
 
 A run that is stopped saves what was learnt, says how to go on, and exits with 130.")]
 pub(super) struct Arguments {
-    /// Where all randomness starts [default: 1, or what --config or --from says].
+    /// Where all randomness starts [default: 1, or what --config, --from or --perception says].
     #[arg(long)]
     seed: Option<u64>,
     /// Several runs, one after the other, that differ in nothing but this: 1,2,3. With --out each lies in there as seed-N, and at the
@@ -67,7 +69,7 @@ pub(super) struct Arguments {
     /// where dead reckoning from the start puts its lane.
     #[arg(long, conflicts_with_all = ["resume", "harden", "from"])]
     without_camera: bool,
-    /// How the policy is learnt [default: pqn, or what --config or --from says].
+    /// How the policy is learnt [default: pqn, or what --config, --from or --perception says].
     #[arg(long, value_enum, conflicts_with = "resume")]
     algorithm: Option<AlgorithmName>,
     /// Harden the driver: train on faulty and adversarial frames, on drives whose sensors fail, with filters over frames.
@@ -77,6 +79,10 @@ pub(super) struct Arguments {
     /// settings.
     #[arg(long, value_name = "RUN", conflicts_with = "resume", value_parser = driver_name())]
     from: Option<String>,
+    /// Take the perception of a finished run, or of a driver that ships, as it is, and learn nothing but a policy on it, under its settings:
+    /// to compare algorithms and rewards without training perception each time.
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["resume", "from", "without_camera"], value_parser = driver_name())]
+    perception: Option<String>,
     /// Set one setting, over all that is said elsewhere, such as reward.progress=0.2; can be given several times. Names are those of
     /// a run's settings.ron, values are RON.
     #[arg(long = "set", value_name = "NAME=VALUE", conflicts_with = "resume")]
@@ -98,27 +104,27 @@ fn minutes(text: &str) -> Result<f64, String> {
 }
 
 /// The driver to begin with.
-fn start_from(name: &str) -> anyhow::Result<LearnedDriver> {
+fn start_from(option: &str, name: &str) -> anyhow::Result<LearnedDriver> {
     match Driver::named(name, None)? {
         Driver::Learned(driver) => Ok(*driver),
         _ => anyhow::bail!(
-            "--from {name}: there are no weights to begin with, allowed are shipped, hardened and run folders"
+            "{option} {name}: there are no weights to begin with, allowed are shipped, hardened and run folders"
         ),
     }
 }
 
 /// Refuses settings whose networks are no place for the weights that a run is to begin with.
-fn check_shapes(name: &str, start: &DriverSpec, wanted: &DriverSpec) -> anyhow::Result<()> {
+fn check_shapes(option: &str, name: &str, start: &DriverSpec, wanted: &DriverSpec) -> anyhow::Result<()> {
     anyhow::ensure!(
         start.heads == wanted.heads,
-        "--from {name}: its policy's heads are {:?}, the algorithm learns {:?}; pqn and dqn can follow each other, and ppo and dagger",
+        "{option} {name}: its policy's heads are {:?}, the algorithm learns {:?}; pqn and dqn can follow each other, and ppo and dagger",
         start.heads,
         wanted.heads
     );
     let of = |spec: &DriverSpec| (spec.percepts, spec.perception, spec.policy);
     anyhow::ensure!(
         of(start) == of(wanted),
-        "--from {name}: its weights are of {:?} and {:?}, the settings ask for {:?} and {:?}",
+        "{option} {name}: its weights are of {:?} and {:?}, the settings ask for {:?} and {:?}",
         start.perception,
         start.policy,
         wanted.perception,
@@ -140,8 +146,11 @@ fn over(settings: Settings, file: &Path) -> anyhow::Result<Settings> {
 
 pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Result<Ended> {
     let resumed = arguments.resume.is_some();
-    let start = arguments.from.as_deref().map(start_from).transpose()?;
-    let (mut settings, existing) = match (&arguments.resume, &arguments.config, &arguments.from) {
+    // Under its settings, whether all its weights are taken or those of perception alone.
+    let base = arguments.from.as_ref().or(arguments.perception.as_ref());
+    let option = if arguments.perception.is_some() { "--perception" } else { "--from" };
+    let start = base.map(|name| start_from(option, name)).transpose()?;
+    let (mut settings, existing) = match (&arguments.resume, &arguments.config, base) {
         (Some(folder), ..) => {
             let run = RunFolder::resume(folder)?;
             (Settings::read(&run.path(SETTINGS_FILE))?, Some(run))
@@ -152,9 +161,14 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
         (None, Some(file), Some(name)) => (over(Settings { minutes: None, ..trained_under(name, None)? }, file)?, None),
         (None, None, None) => (Settings::default(), None),
     };
+    let of_file = arguments.config.as_ref().map(|_| settings.clone());
     if arguments.harden {
-        settings = settings.hardened(start.is_some());
+        settings = settings.hardened(arguments.from.is_some());
         if !arguments.found.is_empty() {
+            anyhow::ensure!(
+                !arguments.found.iter().any(|path| is_standard_input(path)),
+                "--found - : a run that is gone on with reads its scenarios again, so they must be files"
+            );
             // Whoever goes on with the run may stand in another folder.
             let found = roadproof_sim::scenario::find(&arguments.found)?;
             settings.found = found.iter().map(std::path::absolute).collect::<Result<_, _>>()?;
@@ -173,8 +187,13 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
         "--set algorithm and --algorithm say two things"
     );
     settings = settings.with(&arguments.assignments)?;
-    if let (Some(name), Some(start)) = (&arguments.from, &start) {
-        check_shapes(name, start.spec(), &settings.driver())?;
+    arguments.check_effect(of_file, &settings)?;
+    if let (Some(name), Some(start)) = (base, &start) {
+        let wanted = settings.driver();
+        // A policy that is learnt anew may be of any shape and kind.
+        let of = DriverSpec { policy: wanted.policy, heads: wanted.heads, ..*start.spec() };
+        let start = if arguments.perception.is_some() { &of } else { start.spec() };
+        check_shapes(option, name, start, &wanted)?;
     }
     settings.seed = arguments.seed.unwrap_or(settings.seed);
     settings.minutes = arguments.minutes.or(settings.minutes);
@@ -183,10 +202,11 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
         console.line(explained(&settings).trim_end());
         return Ok(Ended::Held);
     }
-    let begin = match (resumed, &start) {
-        (true, _) => Begin::Resumed,
-        (false, Some(driver)) => Begin::From(arguments.from.as_deref().unwrap_or_default(), driver),
-        (false, None) => Begin::Fresh,
+    let begin = match (resumed, base, &start) {
+        (true, ..) => Begin::Resumed,
+        (false, Some(name), Some(driver)) if arguments.perception.is_some() => Begin::Perceiving(name, driver),
+        (false, Some(name), Some(driver)) => Begin::From(name, driver),
+        (false, ..) => Begin::Fresh,
     };
     arguments.check_seeds()?;
     let interrupt = interrupt::install()?;
@@ -219,6 +239,22 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
 }
 
 impl Arguments {
+    /// Refuses what sets an algorithm that is not used, and notes what a file says of one: a run's own settings have a section for each.
+    fn check_effect(&self, of_file: Option<Settings>, settings: &Settings) -> anyhow::Result<()> {
+        let (algorithm, unused) = (settings.algorithm, settings.unused_sections());
+        if let Some(idle) = self.assignments.iter().find(|assignment| unused.contains(&assignment.section())) {
+            let (name, section) = (idle.name(), algorithm.section());
+            anyhow::bail!(
+                "--set {name}: it has no effect, because the algorithm is {algorithm:?}, whose settings are {section}"
+            );
+        }
+        let idle = of_file.map_or_else(Vec::new, |of_file| of_file.without_effect_by(algorithm));
+        if !idle.is_empty() {
+            note(format_args!("note: without effect, because the algorithm is {algorithm:?}: {}", idle.join(", ")));
+        }
+        Ok(())
+    }
+
     /// Where the run of a seed is to lie, if that was said.
     fn folder_of(&self, seed: u64) -> Option<PathBuf> {
         self.out.as_ref().map(|out| out.join(format!("seed-{seed}")))

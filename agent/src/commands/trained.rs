@@ -1,6 +1,6 @@
 //! Under which settings a driver was trained, by the name that people type for it.
 
-use crate::driver::DriverSpec;
+use crate::driver::{DriverSpec, SPEC_FILE};
 use crate::driver::program::PREFIX;
 use crate::host::run_folder::SETTINGS_FILE;
 use crate::train::settings::Settings;
@@ -54,6 +54,11 @@ pub(super) fn trained_under(name: &str, blind_run: Option<&Path>) -> anyhow::Res
     let road = generate_drive(Seed(settings.seed), &settings.drive);
     driver.fits(&road).with_context(|| format!("the settings are not for the driver beside them: {path:?}"))?;
     Ok(settings)
+}
+
+/// Whether a folder is that of a run or a driver.
+pub(super) fn is_run(folder: &Path) -> bool {
+    folder.join(SETTINGS_FILE).exists() || folder.join(SPEC_FILE).exists()
 }
 
 /// Whether it is known under which settings the driver of this name was trained.

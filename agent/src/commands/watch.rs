@@ -2,6 +2,7 @@
 
 use super::Ended;
 use super::choices::{QualityName, ViewName, live_fault, size};
+use super::drivers::DriverOption;
 use super::scenarios::scenarios;
 use crate::host::console::Console;
 use clap::Args;
@@ -25,6 +26,8 @@ pub(super) struct Arguments {
     /// A run folder, or one of shipped, hardened, scripted, straight, random, blind, odometry [default: shipped]; or the scenario.
     #[arg(value_name = "RUN")]
     first: Option<String>,
+    #[command(flatten)]
+    _option: DriverOption,
     /// A scenario file, or a folder of them [default: an everyday scenario].
     #[arg(value_parser = scenarios())]
     scenario: Option<PathBuf>,

@@ -55,11 +55,12 @@ impl EvaluateSettings {
     }
 }
 
-/// Drives every road with a driver, drawn in this style; `None` if somebody interrupted.
+/// Drives every road with a driver, drawn in this style, whose result and progress go by this name; `None` if somebody interrupted.
 ///
 /// # Errors
 /// [`FleetError`] if the style describes drives that cannot be built.
 pub fn evaluate(
+    name: &str,
     driver: &mut Driver,
     settings: &EvaluateSettings,
     style: &DriveStyle,
@@ -69,7 +70,6 @@ pub fn evaluate(
     let roads = settings.roads;
     let seeds = settings.road_seeds();
     let scenarios: Vec<_> = seeds.iter().map(|seed| generate_drive(*seed, style)).collect();
-    let name = driver.name();
     let mut rollout = Rollout::start(scenarios, driver, threads)?;
     let mut logs = ComfortLogs::start(rollout.seen());
     let mut stage = LongWork::start(&format!("evaluate {name}"), roads as u64, "roads");

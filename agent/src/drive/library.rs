@@ -7,11 +7,13 @@
 use crate::drive::replay::{Case, drive_case};
 use crate::driver::{Driver, Misfit};
 use crate::host::interrupt::Interrupt;
+use crate::host::progress::LongWork;
 use rayon::prelude::*;
 use roadproof_sim::{DriverClass, Outcome, scenario};
 use serde::Serialize;
 use std::fmt::{self, Display};
 use std::path::Path;
+use std::sync::Mutex;
 
 /// Where the library lies unless another folder is named.
 pub const LIBRARY_FOLDER: &str = "scenarios";
@@ -50,34 +52,46 @@ impl ScenarioLibrary {
         Ok(Self { left_out: files.len() - cases.len(), cases })
     }
 
-    /// Drives the files side by side, each with a driver of its own; `None` if somebody interrupts.
+    /// Drives the files side by side, each with a driver of its own, and tells under a name how far it has come; `None` if
+    /// somebody interrupts.
     ///
     /// # Errors
     /// A driver that cannot be made, or a world that cannot be built.
     pub fn count(
         &self,
+        stage: &str,
         driver: impl Fn() -> anyhow::Result<Driver> + Sync,
         threads: usize,
         interrupt: &Interrupt,
     ) -> anyhow::Result<Option<LibraryCount>> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
+        let work = LongWork::start(stage, self.cases.len() as u64, "files");
+        let progress = Mutex::new((0, work));
         let keeps = |case: &Case| {
             if interrupt.requested() {
                 return None;
             }
             let driven = driver().and_then(|mut driver| drive_case(case, &mut driver));
+            if let Ok((done, work)) = progress.lock().as_deref_mut() {
+                *done += 1;
+                work.set(*done, "");
+            }
             Some(driven.map(|report| report.failures.is_empty()))
         };
         let kept: Vec<_> = pool.install(|| self.cases.par_iter().map(keeps).collect());
         let kept: Option<anyhow::Result<Vec<bool>>> = kept.into_iter().collect();
         let Some(kept) = kept.transpose()? else { return Ok(None) };
         let (driven, kept) = (kept.len(), kept.into_iter().filter(|kept| *kept).count());
+        if let Ok((_, work)) = progress.into_inner() {
+            work.finish(format_args!("{kept} keep their bounds"));
+        }
         Ok(Some(LibraryCount { kept, driven, left_out: self.left_out }))
     }
 }
 
-/// Whether what becomes of a file says something of a driver.
-fn speaks_of(driver: &Driver, case: &Case) -> bool {
+/// Whether what becomes of a file says something of a driver, so that the file counts.
+#[must_use]
+pub fn speaks_of(driver: &Driver, case: &Case) -> bool {
     let silent = says_nothing(case, driver.fits(&case.scenario), driver.class());
     silent.is_none() && !case.unseen_by(driver) && !case.found()
 }
@@ -150,14 +164,14 @@ mod tests {
         let count = |name: &str| {
             let driver = || Driver::named(name, None);
             let library = ScenarioLibrary::read(&folder("lane_keeping"), &driver()?)?;
-            library.count(driver, 2, &Interrupt::never())
+            library.count(name, driver, 2, &Interrupt::never())
         };
         let scripted = count("scripted").expect("files").expect("nobody interrupts");
         assert!(scripted.kept == scripted.driven && scripted.driven > 3, "{scripted:?}");
         let straight = count("straight").expect("files").expect("nobody interrupts");
         assert!(straight.kept < straight.driven && straight.driven == scripted.driven, "{straight:?}");
         let library = ScenarioLibrary::read(&folder("lane_keeping"), &Driver::Scripted).expect("files");
-        let interrupted = library.count(|| Ok(Driver::Scripted), 1, &Interrupt::after(1)).expect("files");
+        let interrupted = library.count("scripted", || Ok(Driver::Scripted), 1, &Interrupt::after(1)).expect("files");
         assert_eq!(interrupted, None, "half a count is none");
     }
 }

@@ -109,7 +109,7 @@ mod tests {
     fn every_line_fits_a_terminal() {
         let style = DriveStyle { length_m: 120.0, max_cars: 2, ..DriveStyle::default() };
         let roads = EvaluateSettings { roads: 3, ..EvaluateSettings::default() };
-        let driven = evaluate(&mut Driver::Scripted, &roads, &style, 1, &Interrupt::never());
+        let driven = evaluate("scripted", &mut Driver::Scripted, &roads, &style, 1, &Interrupt::never());
         let mut results = vec![driven.expect("a style").expect("nobody interrupts")];
         let name = "/a/folder/with/a/long/name/runs/20261128T101500Z-1".to_owned();
         results.extend(

@@ -20,7 +20,7 @@ pub const EXIT_CODE: u8 = 130;
 #[derive(Debug, Error)]
 pub enum InterruptError {
     /// The operating system refused.
-    #[error("cannot handle ctrl-c: {cause}")]
+    #[error("cannot handle signals such as Ctrl-C: {cause}")]
     Install {
         /// What went wrong.
         cause: io::Error,
@@ -130,7 +130,9 @@ impl Interrupt {
             Source::Signals { requested, noted } => {
                 let requested = requested.load(Ordering::Relaxed);
                 if requested && !noted.swap(true, Ordering::Relaxed) {
-                    console::note("\nending at the next clean point; ctrl-c again quits at once");
+                    console::note(
+                        "\nending at the next clean point; asked once more (Ctrl-C, or another signal) it quits at once",
+                    );
                 }
                 requested
             }

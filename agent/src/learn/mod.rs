@@ -43,6 +43,20 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
+    /// All there are.
+    pub const ALL: [Self; 4] = [Self::Pqn, Self::Ppo, Self::Dqn, Self::Dagger];
+
+    /// The section of a run's settings that is about it.
+    #[must_use]
+    pub fn section(self) -> &'static str {
+        match self {
+            Self::Pqn => "learn",
+            Self::Ppo => "ppo",
+            Self::Dqn => "dqn",
+            Self::Dagger => "dagger",
+        }
+    }
+
     /// What the heads of a policy are that was learnt in this way.
     #[must_use]
     pub fn heads(self) -> HeadsAre {

@@ -126,6 +126,12 @@ impl Assignment {
         (self.name(), self.value)
     }
 
+    /// The outermost section of its name, or the name itself.
+    #[must_use]
+    pub fn section(&self) -> &str {
+        self.path.first().map_or("", String::as_str)
+    }
+
     /// Its whole name.
     #[must_use]
     pub fn name(&self) -> String {

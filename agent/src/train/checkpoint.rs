@@ -227,6 +227,23 @@ impl Checkpoint {
         Ok(Self::fresh(run))
     }
 
+    /// The checkpoint of a run that takes another driver's perception as it is, of so many steps, and learns a policy on it.
+    ///
+    /// # Errors
+    /// [`CheckpointError`] if the weights cannot be written.
+    pub fn with_perception(
+        run: RunFolder,
+        name: &str,
+        driver: &LearnedDriver,
+        steps: usize,
+    ) -> Result<Self, CheckpointError> {
+        run.write(PERCEPTION_FILE, &driver.perception().to_bytes()?)?;
+        let parent = Parent { perception_alone: true, ..Parent::of(name, driver) };
+        run.write(PARENT_FILE, parent.to_ron().as_bytes())?;
+        let progress = Progress { perceive_steps: steps, perceived: true, ..Progress::default() };
+        Ok(Self::with_progress(run, progress))
+    }
+
     /// The checkpoint of a run that goes on.
     ///
     /// # Errors

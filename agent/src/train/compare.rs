@@ -1,6 +1,7 @@
 //! Runs beside each other: what each came to, the spread over seeds of equal settings, and the settings in which they differ.
 
 use crate::host::run_folder::{RunFolder, SETTINGS_FILE};
+use crate::learn::Algorithm;
 use crate::train::RESULT_FILE;
 use crate::train::assignments::Assignment;
 use crate::train::settings::Settings;
@@ -124,10 +125,16 @@ pub fn compare(folders: &[String]) -> anyhow::Result<Comparison> {
     Ok(Comparison { runs, settings: kinds.len(), differences: differences(&kinds) })
 }
 
-/// The settings without what makes no other experiment.
+/// The settings without what makes no other experiment: what has no effect, too.
 fn alike(settings: Settings) -> Settings {
-    let Settings { seed, minutes, threads, .. } = Settings::default();
-    Settings { seed, minutes, threads, ..settings }
+    let Settings { seed, minutes, threads, learn, ppo, dqn, dagger, .. } = Settings::default();
+    let alike = Settings { seed, minutes, threads, learn, ppo, dqn, dagger, ..settings };
+    match settings.algorithm {
+        Algorithm::Pqn => Settings { learn: settings.learn, ..alike },
+        Algorithm::Ppo => Settings { ppo: settings.ppo, ..alike },
+        Algorithm::Dqn => Settings { dqn: settings.dqn, ..alike },
+        Algorithm::Dagger => Settings { dagger: settings.dagger, ..alike },
+    }
 }
 
 /// The result of a run; none of one that has not ended, or was stopped before its evaluation.
@@ -172,16 +179,26 @@ fn read(folder: &str) -> anyhow::Result<EndedRun> {
     })
 }
 
-/// The settings in which some differ, by name.
+/// The settings in which some differ, by name. Of an algorithm that not all of them use, those that are not as they are by default.
 fn differences(kinds: &[Settings]) -> BTreeMap<String, Vec<Option<String>>> {
     let mut all: BTreeMap<String, Vec<Option<String>>> = BTreeMap::new();
     for (place, kind) in kinds.iter().enumerate() {
+        let unused = kind.unused_sections();
         for assignment in Assignment::all_of(&kind.to_ron()) {
+            if unused.contains(&assignment.section()) {
+                continue;
+            }
             let (name, value) = assignment.into_parts();
             all.entry(name).or_insert_with(|| vec![None; kinds.len()])[place] = Some(value);
         }
     }
-    all.retain(|_, values| values.iter().any(|value| *value != values[0]));
+    let usual: BTreeMap<String, String> =
+        Assignment::all_of(&Settings::default().to_ron()).into_iter().map(Assignment::into_parts).collect();
+    let of_algorithm = |name: &str| Algorithm::ALL.iter().any(|one| name.split('.').next() == Some(one.section()));
+    all.retain(|name, values| {
+        let told = values.iter().flatten().any(|value| usual.get(name) != Some(value));
+        values.iter().any(|value| *value != values[0]) && (told || !of_algorithm(name))
+    });
     all
 }
 
@@ -203,6 +220,10 @@ impl Comparison {
 mod tests {
     use super::*;
 
+    fn set(text: &str) -> [Assignment; 1] {
+        [text.parse().expect("a name and a value")]
+    }
+
     #[test]
     fn settings_that_differ_are_named_and_seeds_are_no_difference() {
         let seeds = [1, 2].map(|seed| alike(Settings { seed, minutes: Some(seed as f64), ..Settings::default() }));
@@ -212,6 +233,17 @@ mod tests {
         assert_eq!(found["collect.close"], [Some("None".to_owned()), Some("0.15".to_owned())]);
         assert_eq!(found["harden"], [Some("None".to_owned()), None]);
         assert_eq!(found["harden.ramp"], [None, Some("0.4".to_owned())]);
+        // What the other does not use is no difference, but for what somebody chose of it.
+        let ppo = alike(
+            Settings { algorithm: Algorithm::Ppo, ..Settings::default() }
+                .with(&set("learn.gamma=0.5"))
+                .expect("settings"),
+        );
+        let found_of_ppo = differences(&[seeds[0].clone(), ppo.clone()]);
+        assert_eq!(found_of_ppo.keys().collect::<Vec<_>>(), ["algorithm"]);
+        assert_eq!(ppo, alike(Settings { algorithm: Algorithm::Ppo, ..Settings::default() }));
+        let chosen = alike(Settings::default().with(&set("learn.gamma=0.5")).expect("settings"));
+        assert_eq!(differences(&[chosen, ppo])["learn.gamma"], [Some("0.5".to_owned()), None]);
         assert!(!found.contains_key("learn.gamma") && differences(&seeds[..1]).is_empty());
     }
 }

@@ -25,7 +25,7 @@ use crate::host::interrupt::Interrupt;
 use crate::host::pace::Allotment;
 use crate::host::run_folder::{RunFolder, SETTINGS_FILE};
 use crate::policy::QNetwork;
-use crate::train::checkpoint::{COLLECT, Checkpoint, Cut, EVALUATE, LEARN, PERCEIVE, PLAN, cut_in_words};
+use crate::train::checkpoint::{COLLECT, Checkpoint, Cut, EVALUATE, LEARN, PERCEIVE, PLAN, Progress, cut_in_words};
 use crate::train::collect::collect;
 use crate::train::forecast::{Forecast, UnitTimes};
 use crate::train::learn::{environment, learn};
@@ -78,6 +78,8 @@ pub enum Begin<'a> {
     Fresh,
     /// With the weights of another driver, by its name.
     From(&'a str, &'a LearnedDriver),
+    /// With the perception of another driver, by its name, which stays as it is.
+    Perceiving(&'a str, &'a LearnedDriver),
     /// Where an earlier session of the same run stopped.
     Resumed,
 }
@@ -123,6 +125,9 @@ pub fn train(
     let mut checkpoint = match begin {
         Begin::Fresh => Checkpoint::fresh(folder.clone()),
         Begin::From(name, driver) => Checkpoint::from_driver(folder.clone(), name, driver)?,
+        Begin::Perceiving(name, driver) => {
+            Checkpoint::with_perception(folder.clone(), name, driver, settings.perceive.steps)?
+        }
         Begin::Resumed => Checkpoint::resume(folder.clone())?,
     };
     // A damaged checkpoint is refused before anything in the folder is touched.
@@ -132,6 +137,9 @@ pub fn train(
     checkpoint.progress.take_up(settings.minutes);
     if checkpoint.progress.is_finished() && folder.path(RESULT_FILE).exists() {
         return Ok(Trained { result: None, note: note(&checkpoint, folder) });
+    }
+    if resumed {
+        console::note(format_args!("goes on behind {}", so_far(settings, &checkpoint.progress)));
     }
     folder.write(SETTINGS_FILE, settings.to_ron().as_bytes())?;
     folder.write(SPEC_FILE, settings.driver().to_ron().as_bytes())?;
@@ -190,6 +198,13 @@ fn note(checkpoint: &Checkpoint, folder: &RunFolder) -> Option<String> {
         .minutes_needed()
         .map(|minutes| format!("; go on: roadproof train --resume {} --minutes {minutes}", folder.root().display()));
     Some(format!("note: the clock cut {} short{}", cut_in_words(&progress.cut), go_on.unwrap_or_default()))
+}
+
+/// How far a run has come, for people.
+fn so_far(settings: &Settings, progress: &Progress) -> String {
+    let steps = format!("{} of {} steps of perception", progress.perceive_steps, settings.perceive.steps);
+    let updates = format!("{} of {} updates of the policy", progress.learn_updates, settings.amount().updates);
+    if settings.percepts { format!("{steps} and {updates}") } else { updates }
 }
 
 /// Decisions of all worlds together in so many updates, the unit of time of everything about the policy.
@@ -341,7 +356,8 @@ fn evaluate_all(
     drivers.extend([Driver::Straight, Driver::Random(RandomDriver::default()), Driver::Scripted]);
     let mut results = Vec::new();
     for mut driver in drivers {
-        match evaluate(&mut driver, &settings.evaluate, &settings.drive, settings.threads(), interrupt)? {
+        match evaluate(driver.name(), &mut driver, &settings.evaluate, &settings.drive, settings.threads(), interrupt)?
+        {
             Some(result) => results.push(result),
             None => break,
         }

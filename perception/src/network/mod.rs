@@ -48,7 +48,7 @@ pub struct PerceptionSettings {
     /// Height of a frame in pixels, likewise.
     #[serde(default, skip_serializing)]
     pub height: usize,
-    /// Side of a patch in pixels, kernel and stride of the first convolution; a multiple of [`CELL_PX`].
+    /// Side of a patch in pixels, kernel and stride of the first convolution; a multiple of the side of a segmentation cell, which is 4 ([`CELL_PX`]).
     #[serde(deserialize_with = "range::patch")]
     pub patch: usize,
     /// Channels after the first convolution.

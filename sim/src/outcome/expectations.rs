@@ -66,6 +66,19 @@ impl Default for Expect {
     }
 }
 
+impl Expect {
+    /// Bounds that every drive keeps, by name: what is never below nought says nothing by being nought or more.
+    pub fn toothless(&self) -> impl Iterator<Item = &'static str> + use<> {
+        let least = [
+            ("min_ttc_s", self.min_ttc_s),
+            ("min_gap_m", self.min_gap_m),
+            ("min_driving_score", self.min_driving_score),
+            ("min_route_completion", self.min_route_completion),
+        ];
+        least.into_iter().filter_map(|(name, bound)| (bound? <= 0.0).then_some(name))
+    }
+}
+
 /// What a driver goes by, as far as the bounds of a drive can depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DriverClass {
@@ -326,6 +339,14 @@ mod tests {
         let [speed, ttc] = &untested.bounds[..] else { panic!("two bounds") };
         assert!(!speed.untested() && ttc.untested() && untested.passed());
         assert_eq!(ttc.to_string(), "min_ttc_s was never put to the test (bound 1.50)");
+    }
+
+    #[test]
+    fn bounds_that_every_drive_keeps_are_told_from_those_that_it_may_miss() {
+        let expect = Expect { min_gap_m: Some(0.0), min_driving_score: Some(0.0), ..Expect::default() };
+        assert!(expect.toothless().eq(["min_gap_m", "min_driving_score"]));
+        let expect = Expect { min_gap_m: Some(0.1), max_speed_mps: Some(0.0), ..Expect::default() };
+        assert_eq!(expect.toothless().count(), 0);
     }
 
     #[test]

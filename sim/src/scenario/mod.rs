@@ -15,7 +15,7 @@ pub use build::{Build, BuiltScenario};
 pub use check::check_camera;
 pub use error::CheckError;
 pub use generate::{DriveStyle, generate_drive};
-pub use read::{ReadError, find, parse, parse_all, read, read_all, to_ron};
+pub use read::{ReadError, find, is_standard_input, parse, parse_all, read, read_all, read_text, to_ron};
 pub use reference::REFERENCE;
 
 use crate::camera::CameraSettings;

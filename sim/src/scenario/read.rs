@@ -90,8 +90,7 @@ pub fn read(path: &Path) -> Result<BuiltScenario, ReadError> {
 /// # Errors
 /// As [`parse_all`], or [`ReadError::Io`].
 pub fn read_all(path: &Path) -> Result<BuiltScenario, Vec<ReadError>> {
-    let text = if is_standard_input(path) { read_standard_input() } else { crate::text::read(path) };
-    parse_all(&text.map_err(|cause| vec![ReadError::Io { cause, path: path.to_owned() }])?, path)
+    parse_all(&read_text(path).map_err(|cause| vec![ReadError::Io { cause, path: path.to_owned() }])?, path)
 }
 
 /// Parses and checks a scenario's text. `path` is named in errors; a recorded perturbation is read from its folder.
@@ -152,8 +151,17 @@ fn load_recorded(scenario: &mut Scenario, doubts: &Doubts, path: &Path) -> Resul
     recorded.load(folder).map_err(|cause| (cause, recorded.path(folder)))
 }
 
+/// The text of a scenario's file; `-` is standard input.
+///
+/// # Errors
+/// What the system says, or that it is no text.
+pub fn read_text(path: &Path) -> std::io::Result<String> {
+    if is_standard_input(path) { read_standard_input() } else { crate::text::read(path) }
+}
+
 /// Whether a path means standard input.
-fn is_standard_input(path: &Path) -> bool {
+#[must_use]
+pub fn is_standard_input(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 

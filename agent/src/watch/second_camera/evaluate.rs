@@ -27,6 +27,7 @@ pub struct SecondView {
 /// # Errors
 /// A style of drives that cannot be built, or a renderer that gives no picture.
 pub fn evaluate(
+    name: &str,
     driver: &mut Driver,
     settings: &EvaluateSettings,
     style: &DriveStyle,
@@ -35,7 +36,6 @@ pub fn evaluate(
 ) -> anyhow::Result<Option<SecondView>> {
     let count = settings.roads;
     let seeds = settings.road_seeds();
-    let name = driver.name();
     let mut stage = LongWork::start(&format!("evaluate {name} on bevy's frames"), count as u64, "roads");
     let (mut roads, mut frames, mut drawing) = (Vec::new(), 0, Duration::ZERO);
     for seeds in seeds.chunks(MOST_WORLDS) {
