@@ -14,7 +14,7 @@
 use crate::action::Action;
 use crate::reward::{RewardSettings, Terms, sum};
 use crate::roads::Roads;
-use roadproof_sim::{Fleet, FleetError, Observations, Outcome, Scenario, Score};
+use roadproof_sim::{Fleet, FleetError, Measures, Observations, Outcome, Scenario, Score};
 
 /// Many drives on training roads.
 ///
@@ -34,6 +34,8 @@ use roadproof_sim::{Fleet, FleetError, Observations, Outcome, Scenario, Score};
 pub struct VectorEnv {
     fleet: Fleet,
     seen: Observations,
+    /// What was measured before the last decision.
+    before: Vec<Measures>,
     roads: Roads,
     reward: RewardSettings,
     driven: u64,
@@ -91,7 +93,7 @@ impl VectorEnv {
         let scenarios: Vec<Scenario> = (driven..next).map(|road| roads.drive(road)).collect();
         let mut fleet = Fleet::new(scenarios, threads)?;
         let seen = fleet.observe();
-        Ok(Self { fleet, seen, roads, reward, driven: next, returns: vec![0.0; worlds] })
+        Ok(Self { fleet, before: seen.measures.clone(), seen, roads, reward, driven: next, returns: vec![0.0; worlds] })
     }
 
     /// Whether frames are drawn from now on; drivers who do not look learn faster without.
@@ -116,6 +118,16 @@ impl VectorEnv {
         &self.roads
     }
 
+    /// The frames of all worlds, for whoever changes what is seen.
+    pub fn frames_mut(&mut self) -> &mut [u8] {
+        &mut self.seen.rgb
+    }
+
+    /// Says how many roads were driven, where others have worlds on the same roads: drives that end are followed by the roads after these.
+    pub fn set_driven(&mut self, driven: u64) {
+        self.driven = driven;
+    }
+
     /// Roads driven so far, those under way among them.
     #[must_use]
     pub fn driven(&self) -> u64 {
@@ -131,16 +143,33 @@ impl VectorEnv {
     /// # Panics
     /// If there is not one action for each world.
     pub fn step(&mut self, actions: &[Action], look: impl FnOnce(&mut Observations)) -> Result<Transition, FleetError> {
+        self.simulate(actions);
+        look(&mut self.seen);
+        self.settle()
+    }
+
+    /// The first half of [`Self::step`]: what the actions lead to. Drives that have ended are still there; [`Self::settle`] replaces them,
+    /// and comes before the next decision.
+    ///
+    /// # Panics
+    /// If there is not one action for each world.
+    pub fn simulate(&mut self, actions: &[Action]) {
         assert_eq!(actions.len(), self.seen.measures.len(), "one action for each world");
-        let before = self.seen.measures.clone();
-        let worlds = actions.len();
+        self.before.clone_from(&self.seen.measures);
         let driving = self.seen.sensed.iter().zip(&self.seen.vehicles).zip(actions);
         let controls: Vec<_> =
             driving.map(|((sensed, vehicle), action)| action.controls(vehicle, &sensed.ego)).collect();
         self.fleet.step(&controls, &mut self.seen);
-        look(&mut self.seen);
+    }
+
+    /// The second half of [`Self::step`]: what it was worth. Drives that have ended are replaced.
+    ///
+    /// # Errors
+    /// [`FleetError`] if a new drive cannot be built.
+    pub fn settle(&mut self) -> Result<Transition, FleetError> {
+        let worlds = self.before.len();
         let mut transition = Transition::default();
-        for (world, before) in before.iter().enumerate() {
+        for (world, before) in self.before.iter().enumerate() {
             let (after, verdict) = (&self.seen.measures[world], &self.seen.verdicts[world]);
             let terms = self.reward.terms(before, after, verdict);
             let reward = sum(&terms);

@@ -3,8 +3,8 @@
 
 use super::scenarios;
 use super::trained::is_run;
-use crate::driver::program::PREFIX;
 use crate::driver::Driver;
+use crate::driver::program::PREFIX;
 use crate::host::run_folder::SETTINGS_FILE;
 use clap::Args;
 use clap::builder::{PathBufValueParser, StringValueParser, TypedValueParser};

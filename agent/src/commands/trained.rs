@@ -1,7 +1,7 @@
 //! Under which settings a driver was trained, by the name that people type for it.
 
-use crate::driver::{DriverSpec, SPEC_FILE};
 use crate::driver::program::PREFIX;
+use crate::driver::{DriverSpec, SPEC_FILE};
 use crate::host::run_folder::SETTINGS_FILE;
 use crate::train::settings::Settings;
 use anyhow::Context;

@@ -5,10 +5,14 @@
 
 use crate::drive::rollout::Rollout;
 use crate::driver::{Driver, DriverSpec, Drives, LearnedDriver};
+use crate::harden::Hardening;
 use crate::host::progress::LongWork;
 use crate::host::threads::all_cores;
+use crate::learn::environment::{Environment, EnvironmentSettings};
+use crate::learn::task::{Actor, Experience, Group, Task};
 use crate::policy::QNetwork;
 use burn::prelude::Device;
+use roadproof_env::{Action, RewardSettings, Roads};
 use roadproof_perception::{Dataset, PerceptLabel, PerceptionSettings, Trainer, TrainingSettings};
 use roadproof_sim::traffic::{ActorKind, ActorSpec, ActorStart, Idm};
 use roadproof_sim::{CameraSettings, Controls, DriveStyle, FleetError, Observations, Seed, Split, generate_drive};
@@ -90,6 +94,9 @@ fn measure_once(plan: &BenchPlan) -> Result<Vec<Sample>, FleetError> {
     }
     samples.extend(perception(plan));
     samples.push(whole_loop(plan)?);
+    for overlap in [false, true] {
+        samples.push(training_loop(plan, overlap)?);
+    }
     Ok(samples)
 }
 
@@ -191,6 +198,45 @@ fn whole_loop(plan: &BenchPlan) -> Result<Sample, FleetError> {
     Ok(rate("whole loop, decisions with camera, perception and policy", worlds, plan.each, || {
         rollout.step();
     }))
+}
+
+/// Decisions of a training without what is learnt from them, with worlds that are simulated while others are looked at, or without.
+fn training_loop(plan: &BenchPlan, overlap: bool) -> Result<Sample, FleetError> {
+    const DECISIONS: usize = 16;
+    let (spec, worlds) = (DriverSpec::default(), 2 * plan.worlds);
+    let perception =
+        Trainer::new(spec.perception, TrainingSettings::default(), 1).expect("default settings").perception();
+    let settings = EnvironmentSettings {
+        roads: Roads::new(1, DriveStyle::default()),
+        reward: RewardSettings::default(),
+        memory: spec.memory,
+        worlds,
+        threads: all_cores(),
+        overlap,
+        found: Vec::new(),
+    };
+    let mut environment = Environment::new(settings, Some(perception), Hardening::default(), 0)?;
+    let mut scripted = TaughtBeside(QNetwork::new(spec.policy, 1, &Device::flex()));
+    let mut driven = Ok(());
+    let how = if overlap { "one half simulated while the other decides" } else { "in turn" };
+    let sample = rate(&format!("training loop, decisions, {how}"), DECISIONS * worlds, plan.each, || {
+        if driven.is_ok() {
+            driven = environment.drive(DECISIONS, &mut scripted);
+        }
+    });
+    driven.map(|()| sample)
+}
+
+/// The scripted driver, with a policy that decides beside it.
+struct TaughtBeside(QNetwork);
+
+impl Actor for TaughtBeside {
+    fn decide(&mut self, group: &Group<'_>) -> Vec<Action> {
+        std::hint::black_box(self.0.heads(group.features));
+        (group.teacher)()
+    }
+
+    fn learn_of(&mut self, _: &Group<'_>, _: &Experience) {}
 }
 
 /// The scripted driver, with or without a camera. An untrained driver beside it may look and decide as well; its drives would end

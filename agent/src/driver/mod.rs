@@ -30,7 +30,7 @@ use roadproof_sim::{Controls, Observations, Seed};
 /// let mut driver = Driver::named("scripted", None)?;
 /// let style = DriveStyle { length_m: 120.0, max_cars: 0, ..DriveStyle::default() };
 /// let roads = EvaluateSettings { roads: 2, ..EvaluateSettings::default() };
-/// let result = evaluate(&mut driver, &roads, &style, 1, &Interrupt::never())?.expect("nobody interrupts");
+/// let result = evaluate("scripted", &mut driver, &roads, &style, 1, &Interrupt::never())?.expect("nobody interrupts");
 /// assert_eq!((result.driver.as_str(), result.episodes), ("scripted", 2));
 /// assert!(Driver::named("shiped", None).is_err());
 /// # Ok::<(), anyhow::Error>(())

@@ -14,8 +14,7 @@
 
 use crate::learn::choices::choices;
 use crate::learn::descent::{Descent, falling, nothing_more, rows};
-use crate::learn::environment::Experience;
-use crate::learn::task::Task;
+use crate::learn::task::{Actor, Experience, Group, Task};
 use crate::learn::{Figures, Learner, Start};
 use crate::memory::FEATURES;
 use crate::policy::{OUTPUTS, QNetwork, QValues};
@@ -162,6 +161,36 @@ impl Dagger {
     }
 }
 
+/// Gathers what the teacher would do while one of the two drives.
+struct Driving<'d> {
+    network: QNetwork,
+    /// Chance that the teacher decides.
+    by_teacher: f32,
+    random: &'d mut Pcg64Mcg,
+    shown: &'d mut Shown,
+    note: &'d mut dyn FnMut(&Experience),
+    reward: f32,
+    decisions: usize,
+}
+
+impl Actor for Driving<'_> {
+    fn decide(&mut self, group: &Group<'_>) -> Vec<Action> {
+        let taught = (group.teacher)();
+        self.shown.add(group.features, &taught);
+        let heads = self.network.heads(group.features);
+        let mut decide = |(heads, taught): (&[f32], &Action)| {
+            if self.random.random::<f32>() < self.by_teacher { *taught } else { QValues(heads).best() }
+        };
+        heads.chunks_exact(OUTPUTS).zip(&taught).map(&mut decide).collect()
+    }
+
+    fn learn_of(&mut self, _: &Group<'_>, experience: &Experience) {
+        (self.note)(experience);
+        self.reward += experience.reward.iter().sum::<f32>();
+        self.decisions += experience.reward.len();
+    }
+}
+
 impl Learner for Dagger {
     fn update(
         &mut self,
@@ -171,21 +200,10 @@ impl Learner for Dagger {
     ) -> Result<Figures, FleetError> {
         let DaggerSettings { rollout, steps, teacher_start, teacher_end, teacher_share, .. } = self.settings;
         let by_teacher = teacher_start + (teacher_end - teacher_start) * (progress as f32 / teacher_share).min(1.0);
-        let actor = self.descent.policy();
-        let (mut reward, mut decisions) = (0.0, 0);
-        for _ in 0..rollout {
-            let taught = task.taught();
-            self.shown.add(task.features(), &taught);
-            let heads = actor.heads(task.features());
-            let mut decide = |(heads, taught): (&[f32], &Action)| {
-                if self.random.random::<f32>() < by_teacher { *taught } else { QValues(heads).best() }
-            };
-            let actions: Vec<Action> = heads.chunks_exact(OUTPUTS).zip(&taught).map(&mut decide).collect();
-            let experience = task.step(&actions)?;
-            note(&experience);
-            reward += experience.reward.iter().sum::<f32>();
-            decisions += actions.len();
-        }
+        let (network, random, shown) = (self.descent.policy(), &mut self.random, &mut self.shown);
+        let mut driving = Driving { network, by_teacher, random, shown, note, reward: 0.0, decisions: 0 };
+        task.drive(rollout, &mut driving)?;
+        let reward = driving.reward / driving.decisions.max(1) as f32;
         let learning_rate = falling(self.settings.learning_rate, progress);
         let (mut loss, mut agreed, mut norm) = (0.0, 0.0, 0.0);
         for _ in 0..steps {
@@ -203,7 +221,7 @@ impl Learner for Dagger {
                 ("learn/shown", self.shown.taught.len() as f32),
                 ("learn/gradient_norm", norm),
                 ("learn/learning_rate", learning_rate as f32),
-                ("learn/reward_per_decision", reward / decisions.max(1) as f32),
+                ("learn/reward_per_decision", reward),
             ],
         })
     }

@@ -11,10 +11,9 @@
 //! and floor -1. Steps, discount and exploration are those of our Q-learning without replay.
 
 use crate::learn::descent::{Descent, falling, nothing_more};
-use crate::learn::environment::Experience;
 use crate::learn::explore::Exploration;
 use crate::learn::replay::{End, NSteps, Replay};
-use crate::learn::task::Task;
+use crate::learn::task::{Actor, Experience, Group, Task};
 use crate::learn::{Figures, Learner, Start};
 use crate::memory::FEATURES;
 use crate::policy::{ACCELERATION_HEADS, OUTPUTS, QNetwork, QValues, STEER_HEADS, q_gradient};
@@ -23,6 +22,7 @@ use rand_pcg::Pcg64Mcg;
 use roadproof_env::Action;
 use roadproof_sim::FleetError;
 use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
 
 /// What is allowed.
 mod range {
@@ -176,37 +176,19 @@ impl Dqn {
         }
     }
 
+    /// Drives with ε-greedy choices into the replay buffer; returns the mean reward of a decision.
     fn drive(
         &mut self,
         task: &mut dyn Task,
         explore: Exploration,
         note: &mut dyn FnMut(&Experience),
     ) -> Result<f32, FleetError> {
-        let actor = self.descent.policy();
-        let (mut reward, mut decisions) = (0.0, 0);
-        for _ in 0..self.settings.rollout {
-            let before = task.features().to_vec();
-            let heads = actor.heads(&before);
-            let mut choose = |heads| explore.choose(QValues(heads).best(), &mut self.random);
-            let actions: Vec<Action> = heads.chunks_exact(OUTPUTS).map(&mut choose).collect();
-            let experience = task.step(&actions)?;
-            note(&experience);
-            for (world, action) in actions.iter().enumerate() {
-                let cut_off = experience.truncated.iter().find(|(cut, _)| *cut == world);
-                let (next, end) = match cut_off {
-                    Some((_, last)) => (&last[..], Some(End::Truncated)),
-                    None => {
-                        let next = &task.features()[world * FEATURES..][..FEATURES];
-                        (next, experience.terminated[world].then_some(End::Terminated))
-                    }
-                };
-                let decision = (&before[world * FEATURES..][..FEATURES], *action, experience.reward[world]);
-                self.waiting.add(world, decision, next, end, |transition| self.replay.add(&transition));
-            }
-            reward += experience.reward.iter().sum::<f32>();
-            decisions += actions.len();
-        }
-        Ok(reward / decisions.max(1) as f32)
+        let Self { settings, descent, random, replay, waiting, .. } = self;
+        let (network, under_way) = (descent.policy(), VecDeque::new());
+        let mut driving =
+            Driving { network, explore, random, replay, waiting, note, under_way, reward: 0.0, decisions: 0 };
+        task.drive(settings.rollout, &mut driving)?;
+        Ok(driving.reward / driving.decisions.max(1) as f32)
     }
 
     /// One optimiser step: the squared error, the mean Q-value and the norm of the gradients.
@@ -261,6 +243,49 @@ impl Dqn {
             self.target = self.descent.policy();
         }
         [loss, mean_q, norm]
+    }
+}
+
+/// Gathers decisions for replay while it makes them.
+struct Driving<'d> {
+    network: QNetwork,
+    explore: Exploration,
+    random: &'d mut Pcg64Mcg,
+    replay: &'d mut Replay,
+    waiting: &'d mut NSteps,
+    note: &'d mut dyn FnMut(&Experience),
+    /// Observations and actions of which it is not known yet what they led to, the oldest first.
+    under_way: VecDeque<(Vec<f32>, Vec<Action>)>,
+    reward: f32,
+    decisions: usize,
+}
+
+impl Actor for Driving<'_> {
+    fn decide(&mut self, group: &Group<'_>) -> Vec<Action> {
+        let heads = self.network.heads(group.features);
+        let mut choose = |heads| self.explore.choose(QValues(heads).best(), self.random);
+        let actions: Vec<Action> = heads.chunks_exact(OUTPUTS).map(&mut choose).collect();
+        self.under_way.push_back((group.features.to_vec(), actions.clone()));
+        actions
+    }
+
+    fn learn_of(&mut self, group: &Group<'_>, experience: &Experience) {
+        (self.note)(experience);
+        let (before, actions) = self.under_way.pop_front().expect("what is told of was decided before");
+        for (world, action) in actions.iter().enumerate() {
+            let row = |features: &[f32]| -> Vec<f32> { features[world * FEATURES..][..FEATURES].to_vec() };
+            let cut_off = experience.truncated.iter().find(|(cut, _)| *cut == world);
+            let (next, end) = match cut_off {
+                Some((_, last)) => (last.clone(), Some(End::Truncated)),
+                None => (row(group.features), experience.terminated[world].then_some(End::Terminated)),
+            };
+            let before = row(&before);
+            let decision = (&before[..], *action, experience.reward[world]);
+            let replay = &mut *self.replay;
+            self.waiting.add(group.worlds.start + world, decision, &next, end, |transition| replay.add(&transition));
+        }
+        self.reward += experience.reward.iter().sum::<f32>();
+        self.decisions += actions.len();
     }
 }
 

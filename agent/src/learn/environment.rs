@@ -1,46 +1,32 @@
 //! Where the task meets perception: many drives, seen through the eyes of a driver who learns, and made as hard as a hardening says.
+//!
+//! The worlds are in two groups. While one is simulated and drawn, perception and policy look at the other, on another thread: the
+//! two exchange whole groups through bounded channels. Which group is decided about when does not depend on which of them is ready, so
+//! that the same settings give the same bits with and without it, on any number of threads. Stooke and Abbeel 2018 (arXiv:1803.02811,
+//! section 3) and Petrenko et al. 2020 ("Sample Factory", arXiv:2006.11751, double-buffered sampling) keep both halves of a machine
+//! busy in this way.
 
-use crate::driver::{Eyes, Odometer};
+use crate::harden::Hardening;
 use crate::harden::regulariser::RobustQ;
-use crate::harden::{Adversary, Hardening};
-use crate::memory::situation::Situation;
-use crate::memory::{FEATURES, MemorySettings};
-use roadproof_env::vector::{Replaced, Transition, VectorEnv};
-use roadproof_env::{Action, RewardSettings, Roads, scripted_intent};
+use crate::learn::drives::Drives;
+use crate::learn::task::{Actor, Task};
+use crate::memory::MemorySettings;
+use crossbeam::channel::{Receiver, Sender, bounded};
+use roadproof_env::vector::VectorEnv;
+use roadproof_env::{Action, RewardSettings, Roads};
 use roadproof_perception::Perception;
-use roadproof_sim::{FleetError, Observations, Scenario};
+use roadproof_sim::{FleetError, Scenario};
+use std::collections::VecDeque;
+
+/// Groups of worlds where there are enough of them: one is simulated while the other is looked at.
+const GROUPS: usize = 2;
 
 /// Many drives on training roads, seen through perception.
 pub struct Environment {
-    env: VectorEnv,
-    senses: Senses,
-    features: Vec<f32>,
+    groups: Vec<Drives>,
     hardening: Hardening,
-    adversary: Option<Adversary>,
-}
-
-/// What the policy learns by.
-enum Senses {
-    /// Frames, and what the car tells of itself.
-    Eyes(Box<Eyes>),
-    /// What the car tells of itself.
-    Odometer(Odometer),
-}
-
-impl Senses {
-    fn look(&mut self, seen: &Observations, features: &mut [f32]) {
-        match self {
-            Self::Eyes(eyes) => drop(eyes.look(seen, features)),
-            Self::Odometer(odometer) => odometer.feel(seen, features),
-        }
-    }
-
-    fn look_afresh(&mut self, seen: &Observations, worlds: &[usize], features: &mut [f32]) {
-        match self {
-            Self::Eyes(eyes) => eyes.look_afresh(seen, worlds, features),
-            Self::Odometer(odometer) => odometer.feel_afresh(seen, worlds, features),
-        }
-    }
+    /// Roads driven so far, those under way among them.
+    driven: u64,
 }
 
 /// What an environment is made of.
@@ -55,25 +41,10 @@ pub struct EnvironmentSettings {
     pub worlds: usize,
     /// Threads that simulate.
     pub threads: usize,
+    /// Whether worlds are simulated while others are looked at; no bit depends on it.
+    pub overlap: bool,
     /// Scenarios that broke a driver.
     pub found: Vec<Scenario>,
-}
-
-/// What one decision of all worlds led to.
-#[derive(Clone, Debug, Default)]
-pub struct Experience {
-    /// Reward of each world.
-    pub reward: Vec<f32>,
-    /// What the rewards are the sums of, in the mean over worlds.
-    pub terms: Vec<(&'static str, f32)>,
-    /// Mean speed over worlds.
-    pub speed_mps: f32,
-    /// Drives that failed.
-    pub terminated: Vec<bool>,
-    /// Last observations of drives that arrived or whose time was up: world and policy input.
-    pub truncated: Vec<(usize, Vec<f32>)>,
-    /// Drives that ended, for statistics.
-    pub ended: Vec<Replaced>,
 }
 
 impl Environment {
@@ -88,103 +59,129 @@ impl Environment {
         hardening: Hardening,
         driven: u64,
     ) -> Result<Self, FleetError> {
-        let EnvironmentSettings { mut roads, reward, memory, worlds, threads, found } = settings;
+        let EnvironmentSettings { mut roads, reward, memory, worlds, threads, overlap, found } = settings;
         roads.hard = hardening.roads(found);
-        let mut env = VectorEnv::new(roads, reward, worlds, threads, driven)?;
-        env.set_camera(perception.is_some());
-        let mut adversary = perception.as_ref().and_then(|perception| hardening.adversary(perception, worlds));
-        if let Some(adversary) = &mut adversary {
-            (0..worlds).for_each(|world| {
-                adversary.start(world, hardening.attacked(env.roads().seed_of(driven + world as u64)));
-            });
-        }
-        let mut senses = match perception {
-            Some(perception) => Senses::Eyes(Box::new(Eyes::new(perception, memory, worlds))),
-            None => Senses::Odometer(Odometer::new(memory, worlds)),
+        let count = if overlap { GROUPS.min(worlds) } else { 1 };
+        let bounds: Vec<usize> = (0..=count).map(|group| group * worlds / count).collect();
+        let start = |bounds: &[usize]| {
+            let (first, worlds) = (bounds[0], bounds[1] - bounds[0]);
+            let env = VectorEnv::new(roads.clone(), reward, worlds, threads, driven + first as u64)?;
+            Ok(Drives::new(first, env, perception.as_ref(), memory, &hardening))
         };
-        let mut features = vec![0.0; worlds * FEATURES];
-        senses.look(env.seen(), &mut features);
-        Ok(Self { env, senses, features, hardening, adversary })
+        let groups = bounds.windows(2).map(start).collect::<Result<Vec<Drives>, FleetError>>()?;
+        Ok(Self { groups, hardening, driven: driven + worlds as u64 })
     }
 
     /// Lets budgets and severities grow with the training, of which a share of `progress` is done.
     pub fn grow(&mut self, progress: f64) {
         self.hardening.grow(progress);
-        if let Some(hard) = &mut self.env.roads_mut().hard {
-            hard.severity = self.hardening.growth();
-        }
+        let severity = self.hardening.growth();
+        self.groups.iter_mut().for_each(|group| group.grow(severity));
     }
 
     /// The policy's regulariser for the budget as it is now, if the hardening asks for one.
     #[must_use]
     pub fn regulariser(&self) -> Option<RobustQ> {
-        let Senses::Eyes(eyes) = &self.senses else { return None };
-        let worlds = self.env.seen().measures.len();
-        let situation = |world: usize| Situation::new(eyes.memory(world), self.env.seen(), world);
-        self.hardening.regulariser(eyes.perception(), worlds, situation)
-    }
-
-    /// Policy inputs of all worlds now.
-    ///
-    /// # Shapes
-    /// - returns: `worlds × FEATURES`
-    #[must_use]
-    pub fn features(&self) -> &[f32] {
-        &self.features
-    }
-
-    /// What the scripted driver, who knows the truth, would do in each world now, as near as a policy can choose it.
-    #[must_use]
-    pub fn taught(&self) -> Vec<Action> {
-        let worlds = self.env.seen().measures.iter().zip(&self.env.seen().vehicles);
-        worlds
-            .map(|(measures, vehicle)| {
-                let (steer_rad, acceleration_mps2) = scripted_intent(measures, vehicle);
-                Action::nearest(steer_rad, acceleration_mps2)
-            })
-            .collect()
+        let perception = self.groups.first()?.perception()?;
+        let worlds = self.groups.iter().map(Drives::worlds).sum();
+        let all: Vec<(&Drives, usize)> =
+            self.groups.iter().flat_map(|group| (0..group.worlds()).map(move |world| (group, world))).collect();
+        let situation = |world: usize| {
+            let (group, world) = all[world];
+            group.situation(world).expect("who has a perception has eyes")
+        };
+        self.hardening.regulariser(perception, worlds, situation)
     }
 
     /// Roads driven so far.
     #[must_use]
     pub fn driven(&self) -> u64 {
-        self.env.driven()
+        self.driven
     }
 
-    /// One decision of every world.
-    ///
-    /// # Errors
-    /// [`FleetError`] if a new drive cannot be built.
-    pub fn step(&mut self, actions: &[Action]) -> Result<Experience, FleetError> {
-        let Self { env, senses, features, hardening, adversary } = self;
-        let Transition { reward, terms, speed_mps, terminated, ended } = env.step(actions, |seen| {
-            if let Some(adversary) = adversary {
-                adversary.act(hardening.attack_eps(), &mut seen.rgb);
+    /// The drives on this thread alone, one group after the other.
+    fn drive_in_turn(&mut self, decisions: usize, actor: &mut dyn Actor) -> Result<(), FleetError> {
+        let Self { groups, hardening, driven } = self;
+        for _ in 0..decisions {
+            for group in groups.iter_mut() {
+                let actions = group.show(|group| actor.decide(group));
+                let mut env = group.take();
+                env.simulate(&actions);
+                let experience = group.look(env, hardening, driven)?;
+                group.show(|group| actor.learn_of(group, &experience));
             }
-            senses.look(seen, features);
-        })?;
-        let last = |ended: &Replaced| (ended.world, features[ended.world * FEATURES..][..FEATURES].to_vec());
-        let truncated = ended.iter().filter(|ended| ended.truncated).map(last).collect();
-        if !ended.is_empty() {
-            if let Some(adversary) = adversary {
-                for Replaced { world, next_road, .. } in &ended {
-                    adversary.start(*world, hardening.attacked(env.roads().seed_of(*next_road)));
-                }
-            }
-            let worlds: Vec<usize> = ended.iter().map(|ended| ended.world).collect();
-            senses.look_afresh(env.seen(), &worlds, features);
         }
-        Ok(Experience { reward, terms, speed_mps, terminated, truncated, ended })
+        Ok(())
+    }
+
+    /// The drives with another thread that simulates: as soon as a group is decided about it goes there, and comes back when it is its turn
+    /// again.
+    fn drive_overlapped(
+        &mut self,
+        decisions: usize,
+        actor: &mut dyn Actor,
+        (orders, simulated): (Sender<Order>, Receiver<VectorEnv>),
+    ) -> Result<(), FleetError> {
+        let Self { groups, hardening, driven } = self;
+        let (mut under_way, count) = (VecDeque::new(), groups.len());
+        for turn in 0..(decisions + 1) * count {
+            let place = turn % count;
+            let group = &mut groups[place];
+            if under_way.front() == Some(&place) {
+                under_way.pop_front();
+                let env = simulated.recv().expect("the simulating thread lives as long as it has worlds");
+                let experience = group.look(env, hardening, driven)?;
+                group.show(|group| actor.learn_of(group, &experience));
+            }
+            if turn < decisions * count {
+                let actions = group.show(|group| actor.decide(group));
+                under_way.push_back(place);
+                let order = Order { env: group.take(), actions };
+                assert!(orders.send(order).is_ok(), "the simulating thread lives as long as it may get worlds");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Worlds that are to be simulated.
+struct Order {
+    env: VectorEnv,
+    actions: Vec<Action>,
+}
+
+impl Task for Environment {
+    fn drive(&mut self, decisions: usize, actor: &mut dyn Actor) -> Result<(), FleetError> {
+        if self.groups.len() < GROUPS {
+            return self.drive_in_turn(decisions, actor);
+        }
+        let (orders, taken) = bounded::<Order>(GROUPS);
+        let (done, simulated) = bounded(GROUPS);
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                for Order { mut env, actions } in taken {
+                    env.simulate(&actions);
+                    if done.send(env).is_err() {
+                        // Whoever waited has ended with an error.
+                        break;
+                    }
+                }
+            });
+            self.drive_overlapped(decisions, actor, (orders, simulated))
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::driver::LearnedDriver;
+    use crate::driver::{Eyes, LearnedDriver};
     use crate::harden::HardenSettings;
+    use crate::learn::task::{Experience, Group};
+    use crate::memory::FEATURES;
     use roadproof_env::action::{ACCELERATION_MPS2, STEER_RAD};
-    use roadproof_sim::{DriveStyle, Fleet, Outcome};
+    use roadproof_env::vector::Replaced;
+    use roadproof_sim::{DriveStyle, Fleet, Observations, Outcome};
 
     const WORLDS: usize = 3;
     /// Straight on, a little faster.
@@ -196,22 +193,59 @@ mod tests {
         roadproof_sim::parse(&text, "t.ron".as_ref()).expect("a scenario").into_scenario()
     }
 
-    /// An environment that drives one scenario and nothing else.
-    fn environment(found: Scenario) -> Environment {
+    /// An environment on these roads.
+    fn on_roads(found: Vec<Scenario>, harden: HardenSettings, overlap: bool) -> Environment {
         let perception = LearnedDriver::shipped().expect("it is built in").perception().clone();
-        let harden =
-            HardenSettings { found_drives: 1.0, fault_drives: 0.0, attack_drives: 0.0, ..HardenSettings::default() };
         let settings = EnvironmentSettings {
             roads: Roads::new(1, DriveStyle::default()),
             reward: RewardSettings::default(),
             memory: MemorySettings::default(),
             worlds: WORLDS,
             threads: 1,
-            found: vec![found],
+            overlap,
+            found,
         };
         Environment::new(settings, Some(perception), Hardening::new(Some(harden)), 0).expect("worlds")
     }
 
+    /// An environment that drives one scenario and nothing else.
+    fn environment(found: Scenario, overlap: bool) -> Environment {
+        let harden =
+            HardenSettings { found_drives: 1.0, fault_drives: 0.0, attack_drives: 0.0, ..HardenSettings::default() };
+        on_roads(vec![found], harden, overlap)
+    }
+
+    /// Decides by a rule and keeps what it is told: what each decision of all worlds led to, and the policy inputs afterwards.
+    struct Recorder {
+        rule: fn(&[f32]) -> Action,
+        told: Vec<(Experience, Vec<f32>)>,
+    }
+
+    impl Recorder {
+        fn new(rule: fn(&[f32]) -> Action) -> Self {
+            Self { rule, told: Vec::new() }
+        }
+    }
+
+    impl Actor for Recorder {
+        fn decide(&mut self, group: &Group<'_>) -> Vec<Action> {
+            group.features.chunks_exact(FEATURES).map(self.rule).collect()
+        }
+
+        fn learn_of(&mut self, group: &Group<'_>, experience: &Experience) {
+            let first = group.worlds.start;
+            if first == 0 {
+                self.told.push((Experience::default(), Vec::new()));
+            }
+            let (all, features) = self.told.last_mut().expect("the first group is told of first");
+            assert_eq!(all.reward.len(), first, "groups are told of in their order");
+            all.reward.extend_from_slice(&experience.reward);
+            all.terminated.extend_from_slice(&experience.terminated);
+            all.truncated.extend(experience.truncated.iter().map(|(world, last)| (first + world, last.clone())));
+            all.ended.extend(experience.ended.iter().map(|ended| Replaced { world: first + ended.world, ..*ended }));
+            features.extend_from_slice(group.features);
+        }
+    }
     /// The policy's input at each decision of a scenario, the first included.
     fn looks(scenario: &Scenario, decisions: usize) -> Vec<Vec<f32>> {
         let perception = LearnedDriver::shipped().expect("it is built in").perception().clone();
@@ -235,38 +269,67 @@ mod tests {
     fn a_truncated_drive_is_bootstrapped_from_its_last_observation_and_replaced_in_the_same_step() {
         let found = scenario("duration_s: 0.5, ego: (speed_mps: 9.0)");
         let looks = looks(&found, 5);
-        let mut environment = environment(found);
-        for (decision, look) in looks.iter().enumerate().take(5).skip(1) {
-            let transition = environment.step(&[ON; WORLDS]).expect("worlds");
-            assert!(transition.truncated.is_empty() && transition.ended.is_empty(), "decision {decision}");
-            assert!(environment.features().chunks_exact(FEATURES).all(|row| row == *look), "{decision}");
+        for overlap in [false, true] {
+            let (mut environment, mut recorder) = (environment(found.clone(), overlap), Recorder::new(|_| ON));
+            environment.drive(5, &mut recorder).expect("worlds");
+            for (decision, (experience, features)) in recorder.told[..4].iter().enumerate() {
+                assert!(experience.truncated.is_empty() && experience.ended.is_empty(), "decision {decision}");
+                assert!(features.chunks_exact(FEATURES).all(|row| row == looks[decision + 1]), "{decision}");
+            }
+            let (last, features) = &recorder.told[4];
+            assert_eq!(last.terminated, [false; WORLDS]);
+            let ended: Vec<_> = last.ended.iter().map(|ended| (ended.world, ended.outcome, ended.next_road)).collect();
+            assert_eq!(ended, [0, 1, 2].map(|world| (world, Outcome::TimeUp, 3 + world as u64)));
+            let truncated: Vec<(usize, Vec<f32>)> = (0..WORLDS).map(|world| (world, looks[5].clone())).collect();
+            assert!(last.truncated == truncated, "the last look at the drive that was cut off");
+            assert!(features.chunks_exact(FEATURES).all(|row| row == looks[0]), "the first look at the next");
+            assert_eq!(environment.driven(), 2 * WORLDS as u64);
         }
-        let transition = environment.step(&[ON; WORLDS]).expect("worlds");
-        assert_eq!(transition.terminated, [false; WORLDS]);
-        let ended: Vec<Outcome> = transition.ended.iter().map(|ended| ended.outcome).collect();
-        assert_eq!(ended, [Outcome::TimeUp; WORLDS]);
-        let truncated: Vec<(usize, Vec<f32>)> = (0..WORLDS).map(|world| (world, looks[5].clone())).collect();
-        assert!(transition.truncated == truncated, "the last look at the drive that was cut off");
-        assert!(environment.features().chunks_exact(FEATURES).all(|row| row == looks[0]), "the first look at the next");
-        assert_eq!(environment.driven(), 2 * WORLDS as u64);
     }
 
     #[test]
     fn a_drive_that_ended_by_itself_has_nothing_to_bootstrap_from() {
         let found = scenario("duration_s: 9.0, ego: (speed_mps: 12.0, heading_deg: -45.0)");
         let first = looks(&found, 0).remove(0);
-        let mut environment = environment(found);
-        let mut decisions = 0;
-        let transition = loop {
-            let transition = environment.step(&[ON; WORLDS]).expect("worlds");
-            decisions += 1;
-            if !transition.ended.is_empty() {
-                break transition;
-            }
+        let (mut environment, mut recorder) = (environment(found, true), Recorder::new(|_| ON));
+        environment.drive(30, &mut recorder).expect("worlds");
+        let end =
+            recorder.told.iter().position(|(experience, _)| !experience.ended.is_empty()).expect("it leaves the road");
+        let (experience, features) = &recorder.told[end];
+        assert!(end > 0 && experience.truncated.is_empty());
+        assert_eq!(experience.terminated, [true; WORLDS]);
+        assert!(experience.reward.iter().all(|reward| *reward < -0.5 * RewardSettings::default().failure));
+        assert!(features.chunks_exact(FEATURES).all(|row| row == first));
+    }
+
+    /// Faults, an adversary, drives that end at different times, and choices that hang on what is seen: no bit tells whether worlds were
+    /// simulated while others were looked at.
+    #[test]
+    fn what_is_simulated_meanwhile_changes_no_bit() {
+        let rule = |features: &[f32]| {
+            let bits = features.iter().fold(7_u32, |sum, feature| sum.rotate_left(5) ^ feature.to_bits());
+            Action { steer: 3 + (bits % 5) as usize, acceleration: 2 + (bits / 5 % 3) as usize }
         };
-        assert!(decisions > 1 && transition.truncated.is_empty());
-        assert_eq!(transition.terminated, [true; WORLDS]);
-        assert!(transition.reward.iter().all(|reward| *reward < -0.5 * RewardSettings::default().failure.abs()));
-        assert!(environment.features().chunks_exact(FEATURES).all(|row| row == first));
+        let drive = |overlap: bool| {
+            let harden =
+                HardenSettings { attack_drives: 0.5, fault_drives: 0.5, ramp: 0.0, ..HardenSettings::default() };
+            let (mut environment, mut recorder) = (on_roads(Vec::new(), harden, overlap), Recorder::new(rule));
+            for (progress, decisions) in [(0.1, 1), (0.6, 40), (1.0, 80)] {
+                environment.grow(progress);
+                environment.drive(decisions, &mut recorder).expect("worlds");
+            }
+            let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<u32>>();
+            let told = recorder.told.iter().map(|(all, features)| {
+                let ended: Vec<_> = all.ended.iter().map(|end| (end.world, end.next_road, end.decisions)).collect();
+                (bits(&all.reward), bits(features), ended, all.terminated.clone())
+            });
+            (told.collect::<Vec<_>>(), environment.driven())
+        };
+        let (apart, together) = (drive(false), drive(true));
+        assert!(apart.1 > WORLDS as u64, "some drives ended");
+        for (decision, (apart, together)) in apart.0.iter().zip(&together.0).enumerate() {
+            assert!(apart == together, "decision {decision}");
+        }
+        assert_eq!((apart.0.len(), apart.1), (together.0.len(), together.1));
     }
 }

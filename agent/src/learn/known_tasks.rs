@@ -1,7 +1,6 @@
 //! Small tasks whose best policy is known, and every algorithm on each of them.
 
-use crate::learn::environment::Experience;
-use crate::learn::task::Task;
+use crate::learn::task::{Actor, Experience, Group, Task};
 use crate::learn::{Dagger, DaggerSettings, Dqn, DqnSettings, Learner, Ppo, PpoSettings, Pqn, PqnSettings, Start};
 use crate::memory::FEATURES;
 use crate::policy::{OUTPUTS, PolicySettings, QNetwork, QValues};
@@ -42,6 +41,29 @@ fn learners(worlds: usize, gamma: f32, seed: u64) -> Vec<(&'static str, Box<dyn 
         ("Munchausen DQN", Box::new(Dqn::new(munchausen, start())), 200),
         ("DAgger", Box::new(Dagger::new(dagger, start())), 40),
     ]
+}
+
+/// Worlds in one group.
+trait Together {
+    fn features(&self) -> &[f32];
+
+    fn taught(&self) -> Vec<Action>;
+
+    fn step(&mut self, actions: &[Action]) -> Result<Experience, FleetError>;
+}
+
+impl<T: Together> Task for T {
+    fn drive(&mut self, decisions: usize, actor: &mut dyn Actor) -> Result<(), FleetError> {
+        let worlds = 0..self.features().len() / FEATURES;
+        for _ in 0..decisions {
+            let group = Group { worlds: worlds.clone(), features: self.features(), teacher: &|| self.taught() };
+            let actions = actor.decide(&group);
+            let experience = self.step(&actions)?;
+            let group = Group { worlds: worlds.clone(), features: self.features(), teacher: &|| self.taught() };
+            actor.learn_of(&group, &experience);
+        }
+        Ok(())
+    }
 }
 
 fn learn(learner: &mut dyn Learner, task: &mut dyn Task, updates: usize) -> QNetwork {
@@ -122,7 +144,7 @@ impl Corridor {
     }
 }
 
-impl Task for Corridor {
+impl Together for Corridor {
     fn features(&self) -> &[f32] {
         &self.features
     }
@@ -195,7 +217,7 @@ struct Clock {
     features: Vec<f32>,
 }
 
-impl Task for Clock {
+impl Together for Clock {
     fn features(&self) -> &[f32] {
         &self.features
     }
@@ -272,7 +294,7 @@ fn looks(seen: &Observations) -> Vec<f32> {
     seen.measures.iter().flat_map(row).collect()
 }
 
-impl Task for TrueLane {
+impl Together for TrueLane {
     fn features(&self) -> &[f32] {
         &self.features
     }

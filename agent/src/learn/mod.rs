@@ -6,6 +6,7 @@ mod clip;
 pub mod dagger;
 mod descent;
 pub mod dqn;
+mod drives;
 pub mod environment;
 mod explore;
 #[cfg(test)]
@@ -14,6 +15,7 @@ pub mod ppo;
 pub mod pqn;
 mod replay;
 mod returns;
+mod rollout;
 pub mod task;
 
 pub use dagger::{Dagger, DaggerSettings};
@@ -22,8 +24,7 @@ pub use ppo::{Ppo, PpoSettings};
 pub use pqn::{Pqn, PqnSettings};
 
 use crate::harden::regulariser::RobustQ;
-use crate::learn::environment::Experience;
-use crate::learn::task::Task;
+use crate::learn::task::{Experience, Task};
 use crate::policy::{HeadsAre, PolicySettings, QNetwork};
 use roadproof_sim::FleetError;
 use serde::{Deserialize, Serialize};

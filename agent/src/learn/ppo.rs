@@ -13,9 +13,8 @@
 
 use crate::learn::choices::choices;
 use crate::learn::descent::{Descent, falling, minibatches, nothing_more, rows};
-use crate::learn::environment::Experience;
-use crate::learn::returns::{ReturnStep, lambda_returns};
-use crate::learn::task::Task;
+use crate::learn::rollout::{Gathered, Rollout};
+use crate::learn::task::{Experience, Task};
 use crate::learn::{Figures, Learner, Start};
 use crate::policy::{OUTPUTS, QNetwork};
 use rand::SeedableRng;
@@ -108,17 +107,11 @@ impl Default for PpoSettings {
     }
 }
 
-/// Decisions of all worlds between two updates.
+/// Decisions of all worlds between two updates; returns less values are their advantages.
 struct Samples {
-    features: Vec<f32>,
-    actions: Vec<Action>,
+    gathered: Gathered,
     /// Logarithm of each action's probability when it was drawn.
     drawn_at: Vec<f32>,
-    reward: Vec<f32>,
-    /// Value of each observation when it was made.
-    values: Vec<f32>,
-    /// λ-returns; less the value they are advantages.
-    returns: Vec<f32>,
 }
 
 /// What an update was like, in the mean over its minibatches.
@@ -148,47 +141,23 @@ impl Ppo {
     }
 
     fn rollout(&mut self, task: &mut dyn Task, note: &mut dyn FnMut(&Experience)) -> Result<Samples, FleetError> {
-        let PpoSettings { rollout: length, gamma, lambda, .. } = self.settings;
-        let actor = self.descent.policy();
-        let mut samples = Samples {
-            features: Vec::new(),
-            actions: Vec::new(),
-            drawn_at: Vec::new(),
-            reward: Vec::new(),
-            values: Vec::new(),
-            returns: Vec::new(),
+        let PpoSettings { rollout, gamma, lambda, .. } = self.settings;
+        let (mut drawn_at, random) = (Vec::new(), &mut self.random);
+        let mut choose = |heads: &[f32]| -> Vec<Action> {
+            let choices = choices(heads);
+            let actions: Vec<Action> = choices.iter().map(|choices| choices.draw(random)).collect();
+            drawn_at.extend(choices.iter().zip(&actions).map(|(choices, action)| choices.log_probability(*action)));
+            actions
         };
-        let mut heads = actor.heads(task.features());
-        let mut steps = Vec::with_capacity(length);
-        for _ in 0..length {
-            samples.features.extend_from_slice(task.features());
-            samples.values.extend(values(&heads));
-            let choices = choices(&heads);
-            let actions: Vec<Action> = choices.iter().map(|choices| choices.draw(&mut self.random)).collect();
-            samples
-                .drawn_at
-                .extend(choices.iter().zip(&actions).map(|(choices, action)| choices.log_probability(*action)));
-            let experience = task.step(&actions)?;
-            note(&experience);
-            samples.actions.extend_from_slice(&actions);
-            samples.reward.extend_from_slice(&experience.reward);
-            heads = actor.heads(task.features());
-            let value = |(world, features): &(usize, Vec<f32>)| (*world, values(&actor.heads(features))[0]);
-            steps.push(ReturnStep {
-                truncated: experience.truncated.iter().map(value).collect(),
-                reward: experience.reward,
-                terminated: experience.terminated,
-                next_best: values(&heads),
-            });
-        }
-        samples.returns = lambda_returns(&steps, gamma, lambda);
-        Ok(samples)
+        let gathered =
+            Rollout::new(self.descent.policy(), values, &mut choose, note).gather(task, rollout, gamma, lambda)?;
+        Ok(Samples { gathered, drawn_at })
     }
 
     /// Some epochs of minibatches, until the policy has moved as far as it may.
     fn learn(&mut self, samples: &Samples, learning_rate: f64) -> (Moved, usize) {
         let (mut moved, mut epochs) = (Vec::new(), 0);
-        let mut order: Vec<usize> = (0..samples.actions.len()).collect();
+        let mut order: Vec<usize> = (0..samples.gathered.actions.len()).collect();
         while epochs < self.settings.epochs {
             let batches = minibatches(&mut order, self.settings.minibatches, &mut self.random);
             let of_epoch: Vec<Moved> = batches.map(|batch| self.minibatch(samples, batch, learning_rate)).collect();
@@ -212,24 +181,25 @@ impl Ppo {
     }
 
     fn minibatch(&mut self, samples: &Samples, batch: &[usize], learning_rate: f64) -> Moved {
-        let advantages =
-            normalised(batch.iter().map(|&index| samples.returns[index] - samples.values[index]).collect());
+        let advantages = normalised(
+            batch.iter().map(|&index| samples.gathered.returns[index] - samples.gathered.values[index]).collect(),
+        );
         let mut moved = Moved::default();
         let (settings, share) = (self.settings, 1.0 / batch.len() as f32);
-        let features = rows(&samples.features, batch);
+        let features = rows(&samples.gathered.features, batch);
         let slope = |heads: &[f32], gradient: &mut [f32]| {
             let each = heads.chunks_exact(OUTPUTS).zip(gradient.chunks_exact_mut(OUTPUTS));
             let policies = choices(heads);
             for (((heads, gradient), choices), (&index, advantage)) in
                 each.zip(&policies).zip(batch.iter().zip(&advantages))
             {
-                let action = samples.actions[index];
+                let action = samples.gathered.actions[index];
                 let surrogate = Surrogate::new(
                     choices.log_probability(action) - samples.drawn_at[index],
                     *advantage,
                     settings.clip,
                 );
-                let error = heads[0] - samples.returns[index];
+                let error = heads[0] - samples.gathered.returns[index];
                 gradient[0] = share * settings.value_weight * error;
                 choices.add_gradient(action, share * surrogate.slope, -share * settings.entropy, gradient);
                 moved.surrogate += share * surrogate.loss;
@@ -256,22 +226,22 @@ impl Learner for Ppo {
         let (moved, epochs) = self.learn(&samples, learning_rate);
         let mean = |values: &[f32]| values.iter().sum::<f32>() / values.len() as f32;
         let advantages: Vec<f32> =
-            samples.returns.iter().zip(&samples.values).map(|(all, value)| all - value).collect();
+            samples.gathered.returns.iter().zip(&samples.gathered.values).map(|(all, value)| all - value).collect();
         Ok(Figures {
             loss: moved.surrogate + self.settings.value_weight * moved.value_loss,
             curves: vec![
                 ("learn/surrogate", moved.surrogate),
                 ("learn/value_loss", moved.value_loss),
-                ("learn/explained_variance", explained_variance(&samples.values, &samples.returns)),
+                ("learn/explained_variance", explained_variance(&samples.gathered.values, &samples.gathered.returns)),
                 ("learn/entropy", moved.entropy),
                 ("learn/kl", moved.kl),
                 ("learn/clipped", moved.clipped),
                 ("learn/epochs", epochs as f32),
                 ("learn/advantage_std", deviation(&advantages, mean(&advantages))),
-                ("learn/value", mean(&samples.values)),
+                ("learn/value", mean(&samples.gathered.values)),
                 ("learn/gradient_norm", moved.gradient_norm),
                 ("learn/learning_rate", learning_rate as f32),
-                ("learn/reward_per_decision", mean(&samples.reward)),
+                ("learn/reward_per_decision", mean(&samples.gathered.reward)),
             ],
         })
     }
@@ -332,6 +302,7 @@ fn explained_variance(values: &[f32], returns: &[f32]) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::learn::returns::{ReturnStep, lambda_returns};
 
     /// Advantages by the sum that defines them: discounted errors of the value, to the end of the drive or of the rollout.
     fn by_definition(

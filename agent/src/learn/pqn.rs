@@ -14,10 +14,9 @@
 
 use crate::harden::regulariser::{Decisions, RobustQ};
 use crate::learn::descent::{Descent, falling, minibatches, rows};
-use crate::learn::environment::Experience;
 use crate::learn::explore::Exploration;
-use crate::learn::returns::{ReturnStep, lambda_returns};
-use crate::learn::task::Task;
+use crate::learn::rollout::{Gathered, Rollout};
+use crate::learn::task::{Experience, Task};
 use crate::learn::{Figures, Learner, Start};
 use crate::policy::{OUTPUTS, QNetwork, QValues, q_gradient};
 use rand::SeedableRng;
@@ -105,17 +104,6 @@ impl Default for PqnSettings {
     }
 }
 
-/// Decisions of all worlds between two updates.
-struct Samples {
-    features: Vec<f32>,
-    actions: Vec<Action>,
-    reward: Vec<f32>,
-    /// λ-returns.
-    targets: Vec<f32>,
-    /// What the greatest Q-values of all decisions add up to.
-    best_values: f64,
-}
-
 /// What an update was like, each in the mean over its minibatches.
 #[derive(Clone, Copy, Debug)]
 struct UpdateFigures {
@@ -123,18 +111,6 @@ struct UpdateFigures {
     td_loss: f32,
     /// Norm of all gradients together, before it is clipped.
     gradient_norm: f32,
-}
-
-impl Samples {
-    /// Mean of the greatest Q-value of a decision.
-    fn mean_best_value(&self) -> f32 {
-        (self.best_values / self.reward.len() as f64) as f32
-    }
-
-    /// Mean reward of a decision of a world.
-    fn mean_reward(&self) -> f32 {
-        self.reward.iter().sum::<f32>() / self.reward.len() as f32
-    }
 }
 
 /// PQN under way.
@@ -154,47 +130,23 @@ impl Pqn {
         Self { settings, descent, random, robust: None }
     }
 
-    /// Drives one rollout with ε-greedy choices and computes its λ-returns; `note` is told what each decision led to.
+    /// Drives one rollout with ε-greedy choices; `note` is told what each decision led to.
     fn rollout(
         &mut self,
         task: &mut dyn Task,
         explore: Exploration,
         note: &mut dyn FnMut(&Experience),
-    ) -> Result<Samples, FleetError> {
-        let actor = self.descent.policy();
-        let mut rollout = Samples {
-            features: Vec::new(),
-            actions: Vec::new(),
-            reward: Vec::new(),
-            targets: Vec::new(),
-            best_values: 0.0,
+    ) -> Result<Gathered, FleetError> {
+        let PqnSettings { rollout, gamma, lambda, .. } = self.settings;
+        let random = &mut self.random;
+        let mut choose = |heads: &[f32]| -> Vec<Action> {
+            heads.chunks_exact(OUTPUTS).map(|heads| explore.choose(QValues(heads).best(), random)).collect()
         };
-        let mut heads = actor.heads(task.features());
-        let mut steps = Vec::with_capacity(self.settings.rollout);
-        for _ in 0..self.settings.rollout {
-            rollout.features.extend_from_slice(task.features());
-            rollout.best_values += best_values(&heads).into_iter().map(f64::from).sum::<f64>();
-            let mut choose = |heads| explore.choose(QValues(heads).best(), &mut self.random);
-            let actions: Vec<Action> = heads.chunks_exact(OUTPUTS).map(&mut choose).collect();
-            let transition = task.step(&actions)?;
-            note(&transition);
-            rollout.actions.extend_from_slice(&actions);
-            rollout.reward.extend_from_slice(&transition.reward);
-            heads = actor.heads(task.features());
-            let value = |(world, features): &(usize, Vec<f32>)| (*world, best_values(&actor.heads(features))[0]);
-            steps.push(ReturnStep {
-                truncated: transition.truncated.iter().map(value).collect(),
-                reward: transition.reward,
-                terminated: transition.terminated,
-                next_best: best_values(&heads),
-            });
-        }
-        rollout.targets = lambda_returns(&steps, self.settings.gamma, self.settings.lambda);
-        Ok(rollout)
+        Rollout::new(self.descent.policy(), best_values, &mut choose, note).gather(task, rollout, gamma, lambda)
     }
 
     /// Some epochs of minibatches over a rollout.
-    fn learn(&mut self, rollout: &Samples, learning_rate: f64) -> UpdateFigures {
+    fn learn(&mut self, rollout: &Gathered, learning_rate: f64) -> UpdateFigures {
         let mut order: Vec<usize> = (0..rollout.actions.len()).collect();
         let mut figures = Vec::new();
         for _ in 0..self.settings.epochs {
@@ -206,13 +158,13 @@ impl Pqn {
         UpdateFigures { td_loss: mean(|one| one.td_loss), gradient_norm: mean(|one| one.gradient_norm) }
     }
 
-    fn minibatch(&mut self, rollout: &Samples, batch: &[usize], learning_rate: f64) -> UpdateFigures {
+    fn minibatch(&mut self, rollout: &Gathered, batch: &[usize], learning_rate: f64) -> UpdateFigures {
         let features = rows(&rollout.features, batch);
         let mut loss = 0.0;
         let slope = |heads: &[f32], gradient: &mut [f32]| {
             let each = heads.chunks_exact(OUTPUTS).zip(gradient.chunks_exact_mut(OUTPUTS)).zip(batch);
             for ((heads, gradient), &index) in each {
-                let error = QValues(heads).of(rollout.actions[index]) - rollout.targets[index];
+                let error = QValues(heads).of(rollout.actions[index]) - rollout.returns[index];
                 loss += error * error;
                 q_gradient(rollout.actions[index], error / batch.len() as f32, gradient);
             }
@@ -238,6 +190,7 @@ impl Learner for Pqn {
         let rollout = self.rollout(task, explore, note)?;
         let learning_rate = falling(self.settings.learning_rate, progress);
         let figures = self.learn(&rollout, learning_rate);
+        let mean = |values: &[f32]| values.iter().sum::<f32>() / values.len() as f32;
         Ok(Figures {
             loss: figures.td_loss,
             curves: vec![
@@ -245,8 +198,8 @@ impl Learner for Pqn {
                 ("learn/gradient_norm", figures.gradient_norm),
                 ("learn/learning_rate", learning_rate as f32),
                 ("learn/epsilon", explore.epsilon),
-                ("learn/q_value", rollout.mean_best_value()),
-                ("learn/reward_per_decision", rollout.mean_reward()),
+                ("learn/q_value", mean(&rollout.values)),
+                ("learn/reward_per_decision", mean(&rollout.reward)),
             ],
         })
     }
@@ -286,7 +239,7 @@ mod tests {
         let steer_wanted = |index: usize| 5.0 + 5.0 * features[index * FEATURES];
         let target = |(index, action): (usize, &Action)| -0.1 * (action.steer as f32 - steer_wanted(index)).abs();
         let targets = actions.iter().enumerate().map(target).collect();
-        let rollout = Samples { features: features.clone(), actions, reward: Vec::new(), targets, best_values: 0.0 };
+        let rollout = Gathered { features: features.clone(), actions, returns: targets, ..Gathered::default() };
         let mut learner = Pqn::new(PqnSettings::default(), Start::fresh(PolicySettings { hidden: 32 }, 1));
         learner.robust = on.then_some(robust);
         let batch: Vec<usize> = (0..COUNT).collect();

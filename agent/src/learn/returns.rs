@@ -1,6 +1,7 @@
 //! What a decision turned out to be worth: rewards to come, with what the network expects where it does not wait for them.
 
 /// What the returns of one decision of all worlds are made of.
+#[derive(Default)]
 pub(crate) struct ReturnStep {
     /// Of each world.
     pub reward: Vec<f32>,

@@ -2,6 +2,7 @@
 //! only some of them. They are put into the text of the settings and read back, so that they are checked as a file is.
 
 use crate::formats::ron_file::RonError;
+use crate::learn::Algorithm;
 use crate::train::settings::{Settings, SettingsError};
 use roadproof_sim::mistake::nearest;
 use roadproof_sim::text::{blanked, string_end};
@@ -71,6 +72,15 @@ impl FromStr for Assignment {
 }
 
 impl Settings {
+    /// Settings that say something else than the default and have no effect by an algorithm, by name.
+    #[must_use]
+    pub fn without_effect_by(&self, algorithm: Algorithm) -> Vec<String> {
+        let unused = Self { algorithm, ..self.clone() }.unused_sections();
+        let default = Assignment::all_of(&Self::default().to_ron());
+        let own = Assignment::all_of(&self.to_ron()).into_iter().filter(|one| !default.contains(one));
+        own.filter(|one| unused.contains(&one.section())).map(|one| one.name()).collect()
+    }
+
     /// The same with some of them set, and checked once all are: what goes together may be set together.
     ///
     /// # Errors
@@ -232,6 +242,21 @@ mod tests {
     fn set(settings: Settings, texts: &[&str]) -> Result<Settings, String> {
         let assignments: Result<Vec<Assignment>, String> = texts.iter().map(|text| text.parse()).collect();
         settings.with(&assignments?).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_is_said_of_an_algorithm_that_is_not_used_has_no_effect() {
+        let settings = Settings::parse(
+            "(algorithm: Ppo, learn: (gamma: 0.9), ppo: (epochs: 2), dqn: (updates: 7))",
+            "s.ron".as_ref(),
+        )
+        .expect("settings");
+        assert_eq!(settings.without_effect_by(Algorithm::Ppo), ["learn.gamma", "dqn.updates"]);
+        assert_eq!(settings.unused_sections(), ["learn", "dqn", "dagger"]);
+        assert!(Settings::default().without_effect_by(Algorithm::Dagger).is_empty());
+        let sections = Algorithm::ALL.map(Algorithm::section);
+        let written = Settings::default().to_ron();
+        assert!(sections.iter().all(|section| written.contains(&format!("\n    {section}: ("))), "{written}");
     }
 
     #[test]

@@ -4,7 +4,8 @@ use crate::formats::tensorboard::{EventWriter, TensorboardError};
 use crate::host::interrupt::Interrupt;
 use crate::host::pace::{Allotment, Pace, seconds_of};
 use crate::host::progress::LongWork;
-use crate::learn::environment::{Environment, EnvironmentSettings, Experience};
+use crate::learn::environment::{Environment, EnvironmentSettings};
+use crate::learn::task::{Actor, Experience, Group, Task};
 use crate::policy::QNetwork;
 use crate::train::checkpoint::{Checkpoint, CheckpointError};
 use crate::train::settings::{LearnAmount, Settings};
@@ -118,6 +119,7 @@ pub(crate) fn environment(
         memory: settings.memory,
         worlds: settings.amount().worlds,
         threads: settings.threads(),
+        overlap: true,
         found: found.to_vec(),
     };
     Environment::new(parts, perception.cloned(), hardening, driven)
@@ -135,11 +137,21 @@ pub(crate) fn sample(settings: &Settings, environment: &mut Environment) -> Resu
     let mut last = learner.update(environment, 1.0, &mut |_| ());
     let part_s = seconds_of(|| last = learner.update(environment, 1.0, &mut |_| ()));
     last?;
-    let on = vec![Action::nearest(0.0, 0.0); settings.amount().worlds];
-    let mut step = Ok(Experience::default());
-    let decision_s = seconds_of(|| step = environment.step(&on));
-    step?;
+    let mut driven = Ok(());
+    let decision_s = seconds_of(|| driven = environment.drive(1, &mut Onwards));
+    driven?;
     Ok((part_s * parts + regularise_s, decision_s))
+}
+
+/// Drives straight on.
+struct Onwards;
+
+impl Actor for Onwards {
+    fn decide(&mut self, group: &Group<'_>) -> Vec<Action> {
+        vec![Action::nearest(0.0, 0.0); group.worlds.len()]
+    }
+
+    fn learn_of(&mut self, _: &Group<'_>, _: &Experience) {}
 }
 
 /// What happened of late, for people who watch.
@@ -147,7 +159,7 @@ pub(crate) fn sample(settings: &Settings, environment: &mut Environment) -> Resu
 struct Recent {
     /// The last drives that ended.
     ended: VecDeque<Replaced>,
-    /// What decisions since the last update were rewarded for, added up, and their number.
+    /// What decisions since the last update were rewarded for, added up over worlds, and their number.
     terms: Vec<(&'static str, f32)>,
     speed_mps: f32,
     decisions: usize,
@@ -164,9 +176,11 @@ impl Recent {
         if self.terms.is_empty() {
             self.terms = transition.terms.iter().map(|(name, _)| (*name, 0.0)).collect();
         }
-        self.terms.iter_mut().zip(&transition.terms).for_each(|((_, sum), (_, term))| *sum += term);
-        self.speed_mps += transition.speed_mps;
-        self.decisions += 1;
+        // Means over worlds, of which one time there are more than the other.
+        let worlds = transition.reward.len();
+        self.terms.iter_mut().zip(&transition.terms).for_each(|((_, sum), (_, term))| *sum += worlds as f32 * term);
+        self.speed_mps += worlds as f32 * transition.speed_mps;
+        self.decisions += worlds;
     }
 
     fn mean(&self, value: impl Fn(&Replaced) -> f32) -> f32 {

@@ -11,7 +11,6 @@ use crate::learn::{
 };
 use crate::memory::MemorySettings;
 use crate::policy::{PolicySettings, QNetwork};
-use crate::train::assignments::Assignment;
 use roadproof_env::reward::RewardSettings;
 use roadproof_perception::{HardBatch, PerceptionSettings, TrainingSettings};
 use roadproof_sim::scenario::{CheckError, check_camera};
@@ -373,15 +372,6 @@ impl Settings {
         Algorithm::ALL.into_iter().filter(|other| *other != self.algorithm).map(Algorithm::section).collect()
     }
 
-    /// Settings that say something else than the default and have no effect by an algorithm, by name.
-    #[must_use]
-    pub fn without_effect_by(&self, algorithm: Algorithm) -> Vec<String> {
-        let unused = Self { algorithm, ..self.clone() }.unused_sections();
-        let default = Assignment::all_of(&Self::default().to_ron());
-        let own = Assignment::all_of(&self.to_ron()).into_iter().filter(|one| !default.contains(one));
-        own.filter(|one| unused.contains(&one.section())).map(|one| one.name()).collect()
-    }
-
     /// What a stage of the run asks how hard things are to be.
     #[must_use]
     pub fn hardening(&self) -> Hardening {
@@ -464,18 +454,6 @@ mod tests {
     fn settings_survive_being_written() {
         let settings = Settings { seed: 7, minutes: Some(3.5), ..Settings::default() };
         assert_eq!(read(&settings.to_ron()).expect("own text"), settings);
-    }
-
-    #[test]
-    fn what_is_said_of_an_algorithm_that_is_not_used_has_no_effect() {
-        let settings =
-            read("(algorithm: Ppo, learn: (gamma: 0.9), ppo: (epochs: 2), dqn: (updates: 7))").expect("settings");
-        assert_eq!(settings.without_effect_by(Algorithm::Ppo), ["learn.gamma", "dqn.updates"]);
-        assert_eq!(settings.unused_sections(), ["learn", "dqn", "dagger"]);
-        assert!(Settings::default().without_effect_by(Algorithm::Dagger).is_empty());
-        let sections = Algorithm::ALL.map(Algorithm::section);
-        let written = Settings::default().to_ron();
-        assert!(sections.iter().all(|section| written.contains(&format!("\n    {section}: ("))), "{written}");
     }
 
     #[test]
