@@ -122,6 +122,81 @@ fn other_work_that_is_stopped_says_so_by_its_exit_code() {
     }
 }
 
+/// Twenty times, at moments all over the run: whatever was going on, the run that goes on ends as the one that was left alone.
+#[test]
+fn a_run_that_is_killed_again_and_again_ends_with_the_same_bits() {
+    let settings = SETTINGS.replace("minutes: 30.0", "save_every_s: 0.0").replace("steps: 20", "steps: 60");
+    let settings = settings.replace("updates: 6", "updates: 24");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let config = folder.path().join("config.ron");
+    std::fs::write(&config, settings).expect("a file in a temporary folder");
+    let begin = |run: &Path| {
+        let mut command = roadproof();
+        command.arg("train").arg("--config").arg(&config).arg("--out").arg(run);
+        command
+    };
+    let alone = folder.path().join("alone");
+    let start = std::time::Instant::now();
+    run_well(&mut begin(&alone));
+    let whole = start.elapsed();
+    let wanted = files_in(&alone);
+    let (mut kills, mut runs, mut random) = (0, 0, 7_u64);
+    while kills < 20 {
+        runs += 1;
+        let run = folder.path().join(format!("run_{runs}"));
+        let mut command = begin(&run);
+        loop {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let share = (random >> 40) as f64 / (1_u64 << 24) as f64;
+            let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program starts");
+            std::thread::sleep(whole.mul_f64(0.15 + 0.85 * share));
+            child.kill().expect("it can be killed");
+            if child.wait().expect("it ends").code() == Some(0) || kills >= 20 {
+                break;
+            }
+            kills += 1;
+            command = roadproof();
+            command.arg("train").arg("--resume").arg(&run);
+            if !run.join("progress.ron").exists() {
+                // Killed before there was a run.
+                let _ = std::fs::remove_dir_all(&run);
+                command = begin(&run);
+            }
+        }
+        run_well(roadproof().arg("train").arg("--resume").arg(&run));
+        let files = files_in(&run);
+        for name in ["perception.safetensors", "policy.safetensors"] {
+            assert!(files[name] == wanted[name], "{name} of run {runs}, after {kills} kills");
+        }
+        let (result, alone) = (json(&files, "result.json"), json(&wanted, "result.json"));
+        assert_eq!(result["repeatable"], true, "run {runs}");
+        assert!(result["drivers"] == alone["drivers"] && result["perception"] == alone["perception"], "run {runs}");
+        assert!(
+            !files.keys().any(|name| name.contains("snapshot")),
+            "what a run went on from is left: {:?}",
+            files.keys()
+        );
+    }
+}
+
+/// A snapshot that was cut off is told, and the run goes on from the one before.
+#[test]
+fn a_torn_snapshot_is_told_and_the_one_before_is_taken() {
+    let (folder, ended) = interrupted_in("learn", "updates: 6", "updates: 4000");
+    assert_eq!(ended.code, Some(130), "{}", ended.stderr);
+    let run = folder.path().join("run");
+    let newest = run.join("learn.snapshot");
+    let bytes = std::fs::read(&newest).expect("what the run goes on from");
+    std::fs::copy(&newest, run.join("learn.snapshot.before")).expect("a file");
+    std::fs::write(&newest, &bytes[..bytes.len() / 2]).expect("a file");
+    let resumed = |run: &Path| {
+        let out = roadproof().arg("train").arg("--resume").arg(run).args(["--minutes", "0.1"]).output();
+        crate::program::ended(out.expect("the program starts")).stderr
+    };
+    let said = resumed(&run);
+    assert!(said.contains("the snapshot is damaged") && said.contains("goes on behind "), "{said}");
+}
+
 #[test]
 fn a_run_interrupted_in_perceive_goes_on() {
     let (folder, ended) = interrupted_in("perceive", "steps: 20", "steps: 10000000");

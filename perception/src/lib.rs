@@ -56,5 +56,5 @@ pub use percept::{GAP_MAX_M, Percept, PerceptLabel};
 pub use perception::Perception;
 pub use train::hard::{AdversarialLoss, HardBatch, loss_under_attack};
 pub use train::metrics::{PerceptionReport, report};
-pub use train::{PutFault, TrainLoss, Trainer, TrainingSettings};
+pub use train::{PutFault, TrainLoss, Trainer, TrainerState, TrainingSettings};
 pub use weights::WeightsError;

@@ -6,6 +6,7 @@
 
 use roadproof_sim::Controls;
 use roadproof_sim::vehicle::{EgoState, GRAVITY_MPS2, VehicleSettings};
+use serde::{Deserialize, Serialize};
 
 /// Steering angles of the front wheels, radians, positive to the left. Fine around the middle, where a lane is kept.
 pub const STEER_RAD: [f32; 11] = [-0.12, -0.065, -0.035, -0.018, -0.007, 0.0, 0.007, 0.018, 0.035, 0.065, 0.12];
@@ -13,7 +14,7 @@ pub const STEER_RAD: [f32; 11] = [-0.12, -0.065, -0.035, -0.018, -0.007, 0.0, 0.
 pub const ACCELERATION_MPS2: [f32; 5] = [-7.0, -2.5, -0.8, 0.4, 2.0];
 
 /// One choice from each list.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Action {
     /// Index into [`STEER_RAD`].
     pub steer: usize,

@@ -15,6 +15,7 @@ use crate::action::Action;
 use crate::reward::{RewardSettings, Terms, sum};
 use crate::roads::Roads;
 use roadproof_sim::{Fleet, FleetError, Measures, Observations, Outcome, Scenario, Score};
+use serde::{Deserialize, Serialize};
 
 /// Many drives on training roads.
 ///
@@ -41,6 +42,16 @@ pub struct VectorEnv {
     driven: u64,
     /// What each drive under way has been rewarded with so far.
     returns: Vec<f32>,
+    under_way: Vec<UnderWay>,
+}
+
+/// A drive under way: its road, and what was decided on it so far, which is all that makes it what it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnderWay {
+    /// Number of the road.
+    pub road: u64,
+    /// The actions since its beginning.
+    pub actions: Vec<Action>,
 }
 
 /// What one decision of all worlds led to.
@@ -91,9 +102,19 @@ impl VectorEnv {
     ) -> Result<Self, FleetError> {
         let next = driven + worlds as u64;
         let scenarios: Vec<Scenario> = (driven..next).map(|road| roads.drive(road)).collect();
+        let under_way = (driven..next).map(|road| UnderWay { road, actions: Vec::new() }).collect();
         let mut fleet = Fleet::new(scenarios, threads)?;
         let seen = fleet.observe();
-        Ok(Self { fleet, before: seen.measures.clone(), seen, roads, reward, driven: next, returns: vec![0.0; worlds] })
+        Ok(Self {
+            fleet,
+            before: seen.measures.clone(),
+            seen,
+            roads,
+            reward,
+            driven: next,
+            returns: vec![0.0; worlds],
+            under_way,
+        })
     }
 
     /// Whether frames are drawn from now on; drivers who do not look learn faster without.
@@ -160,6 +181,27 @@ impl VectorEnv {
         let controls: Vec<_> =
             driving.map(|((sensed, vehicle), action)| action.controls(vehicle, &sensed.ego)).collect();
         self.fleet.step(&controls, &mut self.seen);
+        self.under_way.iter_mut().zip(actions).for_each(|(drive, action)| drive.actions.push(*action));
+    }
+
+    /// The drives under way, in the order of their worlds.
+    #[must_use]
+    pub fn under_way(&self) -> &[UnderWay] {
+        &self.under_way
+    }
+
+    /// Begins a drive on a road in each of these worlds, whatever went on there.
+    ///
+    /// # Errors
+    /// [`FleetError`] if a drive cannot be built.
+    pub fn begin(&mut self, roads: &[(usize, u64)]) -> Result<(), FleetError> {
+        let fresh: Vec<_> = roads.iter().map(|&(world, road)| (world, self.roads.drive(road))).collect();
+        self.fleet.restart(fresh, &mut self.seen)?;
+        for &(world, road) in roads {
+            self.returns[world] = 0.0;
+            self.under_way[world] = UnderWay { road, actions: Vec::new() };
+        }
+        Ok(())
     }
 
     /// The second half of [`Self::step`]: what it was worth. Drives that have ended are replaced.
@@ -188,8 +230,8 @@ impl VectorEnv {
             }
         }
         if !transition.ended.is_empty() {
-            let fresh = transition.ended.iter().map(|ended| (ended.world, self.roads.drive(ended.next_road))).collect();
-            self.fleet.restart(fresh, &mut self.seen)?;
+            let next: Vec<_> = transition.ended.iter().map(|ended| (ended.world, ended.next_road)).collect();
+            self.begin(&next)?;
         }
         Ok(transition)
     }

@@ -1,5 +1,6 @@
 //! Files: RON that people write, and what other programs read, such as TensorBoard's events, JUnit's reports, pictures and films.
 
+pub mod parts;
 pub mod ron_file;
 
 pub mod tensorboard;

@@ -12,10 +12,11 @@
 //! Ross, Gordon and Bagnell 2011, "A Reduction of Imitation Learning and Structured Prediction to No-Regret Online Learning",
 //! arXiv:1011.0686: decisions by the teacher with a chance that falls, and data of all rounds together.
 
+use crate::formats::parts::Parts;
 use crate::learn::choices::choices;
 use crate::learn::descent::{Descent, falling, nothing_more, rows};
 use crate::learn::task::{Actor, Experience, Group, Task};
-use crate::learn::{Figures, Learner, Start};
+use crate::learn::{Figures, Learner, SnapshotError, Start};
 use crate::memory::FEATURES;
 use crate::policy::{OUTPUTS, QNetwork, QValues};
 use rand::{RngExt, SeedableRng};
@@ -99,6 +100,7 @@ impl Default for DaggerSettings {
 }
 
 /// Decisions with what the teacher would have done, the oldest overwritten first.
+#[derive(Serialize, Deserialize)]
 struct Shown {
     features: Vec<f32>,
     taught: Vec<Action>,
@@ -228,6 +230,16 @@ impl Learner for Dagger {
 
     fn policy(&self) -> QNetwork {
         self.descent.policy()
+    }
+
+    fn save(&self) -> Result<Parts, SnapshotError> {
+        let parts = self.descent.save(Parts::default())?;
+        Ok(parts.with_value("random", &self.random).with_value("shown", &self.shown))
+    }
+
+    fn restore(&mut self, parts: &Parts) -> Result<(), SnapshotError> {
+        (self.random, self.shown) = (parts.value("random")?, parts.value("shown")?);
+        self.descent.restore(parts)
     }
 }
 

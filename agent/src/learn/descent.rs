@@ -1,11 +1,15 @@
 //! A network that walks down slopes which are given over its heads, whatever the loss: what all algorithms share of an update.
 
+use crate::formats::parts::Parts;
+use crate::learn::SnapshotError;
 use crate::learn::clip::clip_by_global_norm;
 use crate::memory::FEATURES;
 use crate::policy::{OUTPUTS, PolicySettings, QNetwork};
 use burn::module::Module;
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
 use burn::prelude::*;
+use burn::store::ModuleRecord;
+use burn::tensor::Bytes;
 use rand::seq::SliceRandom;
 use rand_pcg::Pcg64Mcg;
 use std::slice::Chunks;
@@ -24,12 +28,26 @@ impl Descent {
             Some(policy) => policy.train(),
             None => QNetwork::new(policy, seed, &Device::flex().autodiff()),
         };
-        Self { network, optimizer: AdamConfig::new().with_epsilon(1e-5).init(), clip_norm }
+        Self { network, optimizer: fresh_optimizer(), clip_norm }
     }
 
     /// The network as it is now, without gradients.
     pub fn policy(&self) -> QNetwork {
         self.network.valid()
+    }
+
+    /// Network and optimiser, to be gone on with.
+    pub fn save(&self, parts: Parts) -> Result<Parts, SnapshotError> {
+        let optimizer = self.optimizer.into_bytes().map_err(SnapshotError::of_record)?;
+        Ok(parts.with("network", network_bytes(&self.network)?).with("optimizer", optimizer.to_vec()))
+    }
+
+    /// Goes on with what was saved.
+    pub fn restore(&mut self, parts: &Parts) -> Result<(), SnapshotError> {
+        self.network = network_of(self.network.clone(), parts.get("network")?)?;
+        let optimizer = Bytes::from_bytes_vec(parts.get("optimizer")?.to_vec());
+        self.optimizer = fresh_optimizer().from_bytes(optimizer).map_err(SnapshotError::of_record)?;
+        Ok(())
     }
 
     /// One step on a batch. `slope` is told the heads of the batch and fills in the loss's gradient with respect to them; `more` may add
@@ -62,6 +80,21 @@ impl Descent {
         self.network = self.optimizer.step(learning_rate, self.network.clone(), gradients);
         norm
     }
+}
+
+fn fresh_optimizer() -> ModuleOptimizer {
+    AdamConfig::new().with_epsilon(1e-5).init()
+}
+
+/// A network with the identities of its weights, by which an optimiser knows them.
+pub(super) fn network_bytes(network: &QNetwork) -> Result<Vec<u8>, SnapshotError> {
+    Ok(network.clone().into_record().into_bytes().map_err(SnapshotError::of_record)?.to_vec())
+}
+
+/// The network that was saved, in the place of one of the same shape.
+pub(super) fn network_of(network: QNetwork, bytes: &[u8]) -> Result<QNetwork, SnapshotError> {
+    let record = ModuleRecord::from_bytes(Bytes::from_bytes_vec(bytes.to_vec())).map_err(SnapshotError::of_record)?;
+    Ok(network.load_record(record))
 }
 
 /// Nothing beside the loss over the heads.

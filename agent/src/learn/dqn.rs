@@ -10,11 +10,12 @@
 //! (all of these together), arXiv:1710.02298; Vieillard et al. 2020 (Munchausen), arXiv:2007.14430, with their weight 0.9, temperature 0.03
 //! and floor -1. Steps, discount and exploration are those of our Q-learning without replay.
 
-use crate::learn::descent::{Descent, falling, nothing_more};
+use crate::formats::parts::Parts;
+use crate::learn::descent::{Descent, falling, network_bytes, network_of, nothing_more};
 use crate::learn::explore::Exploration;
 use crate::learn::replay::{End, NSteps, Replay};
 use crate::learn::task::{Actor, Experience, Group, Task};
-use crate::learn::{Figures, Learner, Start};
+use crate::learn::{Figures, Learner, SnapshotError, Start};
 use crate::memory::FEATURES;
 use crate::policy::{ACCELERATION_HEADS, OUTPUTS, QNetwork, QValues, STEER_HEADS, q_gradient};
 use rand::SeedableRng;
@@ -328,6 +329,19 @@ impl Learner for Dqn {
 
     fn policy(&self) -> QNetwork {
         self.descent.policy()
+    }
+
+    fn save(&self) -> Result<Parts, SnapshotError> {
+        let parts = self.descent.save(Parts::default())?.with("target", network_bytes(&self.target)?);
+        let parts = parts.with_value("random", &self.random).with_value("steps", &self.steps);
+        Ok(parts.with_value("replay", &self.replay).with_value("waiting", &self.waiting))
+    }
+
+    fn restore(&mut self, parts: &Parts) -> Result<(), SnapshotError> {
+        self.target = network_of(self.target.clone(), parts.get("target")?)?;
+        (self.random, self.steps) = (parts.value("random")?, parts.value("steps")?);
+        (self.replay, self.waiting) = (parts.value("replay")?, parts.value("waiting")?);
+        self.descent.restore(parts)
     }
 }
 

@@ -5,7 +5,7 @@ use crate::harden::{Adversary, Hardening};
 use crate::learn::task::{Experience, Group};
 use crate::memory::situation::Situation;
 use crate::memory::{FEATURES, MemorySettings};
-use roadproof_env::vector::{Replaced, Transition, VectorEnv};
+use roadproof_env::vector::{Replaced, Transition, UnderWay, VectorEnv};
 use roadproof_env::{Action, scripted_intent};
 use roadproof_perception::Perception;
 use roadproof_sim::{FleetError, Observations};
@@ -105,6 +105,28 @@ impl Drives {
         let teacher = || self.env.as_ref().map_or_else(Vec::new, taught);
         let worlds = self.first..self.first + self.worlds();
         to(&Group { worlds, features: &self.features, teacher: &teacher })
+    }
+
+    /// The drives under way, in the order of their worlds.
+    pub fn under_way(&self) -> &[UnderWay] {
+        self.env.as_ref().map_or(&[], VectorEnv::under_way)
+    }
+
+    /// Begins a drive on a road in each of these worlds, as where one has ended.
+    ///
+    /// # Errors
+    /// [`FleetError`] if a drive cannot be built.
+    pub fn begin(&mut self, roads: &[(usize, u64)], hardening: &Hardening) -> Result<(), FleetError> {
+        let Some(env) = &mut self.env else { return Ok(()) };
+        env.begin(roads)?;
+        for &(world, road) in roads {
+            if let Some(adversary) = &mut self.adversary {
+                adversary.start(world, hardening.attacked(env.roads().seed_of(road)));
+            }
+        }
+        let worlds: Vec<usize> = roads.iter().map(|(world, _)| *world).collect();
+        self.senses.look_afresh(env.seen(), &worlds, &mut self.features);
+        Ok(())
     }
 
     /// Gives the worlds away, to be simulated.

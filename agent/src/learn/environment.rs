@@ -12,10 +12,11 @@ use crate::learn::drives::Drives;
 use crate::learn::task::{Actor, Task};
 use crate::memory::MemorySettings;
 use crossbeam::channel::{Receiver, Sender, bounded};
-use roadproof_env::vector::VectorEnv;
+use roadproof_env::vector::{UnderWay, VectorEnv};
 use roadproof_env::{Action, RewardSettings, Roads};
 use roadproof_perception::Perception;
 use roadproof_sim::{FleetError, Scenario};
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
 /// Groups of worlds where there are enough of them: one is simulated while the other is looked at.
@@ -27,6 +28,15 @@ pub struct Environment {
     hardening: Hardening,
     /// Roads driven so far, those under way among them.
     driven: u64,
+}
+
+/// Where an environment is: what is decided in each drive since it began leads there again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DrivesUnderWay {
+    /// Roads driven, those under way among them.
+    pub driven: u64,
+    /// The drives, in the order of their worlds.
+    pub drives: Vec<UnderWay>,
 }
 
 /// What an environment is made of.
@@ -91,6 +101,62 @@ impl Environment {
             group.situation(world).expect("who has a perception has eyes")
         };
         self.hardening.regulariser(perception, worlds, situation)
+    }
+
+    /// The drives under way, and how many roads were driven: all that makes the environment what it is, but for its settings.
+    #[must_use]
+    pub fn under_way(&self) -> DrivesUnderWay {
+        let drives = self.groups.iter().flat_map(Drives::under_way).cloned().collect();
+        DrivesUnderWay { driven: self.driven, drives }
+    }
+
+    /// Comes to where another environment of the same settings was, to the bit, by driving again what is under way. `progress` is the share
+    /// of the training at which so many decisions before now, 1 for the last one, were made.
+    ///
+    /// # Errors
+    /// [`FleetError`] if a drive cannot be built.
+    ///
+    /// # Panics
+    /// If it has another number of worlds.
+    pub fn restore(&mut self, under_way: &DrivesUnderWay, progress: impl Fn(usize) -> f64) -> Result<(), FleetError> {
+        let DrivesUnderWay { driven, drives } = under_way;
+        assert_eq!(drives.len(), self.groups.iter().map(Drives::worlds).sum::<usize>(), "a drive for each world");
+        let longest = drives.iter().map(|drive| drive.actions.len()).max().unwrap_or_default();
+        // Until its own drive begins, a world drives whatever it has, and nobody counts it.
+        let mut uncounted = *driven;
+        for ago in (0..=longest).rev() {
+            // A drive begins at the end of the decision before its first.
+            self.grow(progress(ago + 1));
+            let mut first = 0;
+            for group in &mut self.groups {
+                let own = &drives[first..first + group.worlds()];
+                first += own.len();
+                let begins = own.iter().enumerate().filter(|(_, drive)| drive.actions.len() == ago);
+                let begins: Vec<_> = begins.map(|(world, drive)| (world, drive.road)).collect();
+                if !begins.is_empty() {
+                    group.begin(&begins, &self.hardening)?;
+                }
+            }
+            if ago == 0 {
+                break;
+            }
+            self.grow(progress(ago));
+            let mut first = 0;
+            for group in &mut self.groups {
+                let own = &drives[first..first + group.worlds()];
+                first += own.len();
+                let action = |drive: &UnderWay| {
+                    let made = drive.actions.len().checked_sub(ago);
+                    made.map_or_else(Action::default, |made| drive.actions[made])
+                };
+                let actions: Vec<Action> = own.iter().map(action).collect();
+                let mut env = group.take();
+                env.simulate(&actions);
+                group.look(env, &self.hardening, &mut uncounted)?;
+            }
+        }
+        self.driven = *driven;
+        Ok(())
     }
 
     /// Roads driven so far.
@@ -300,6 +366,46 @@ mod tests {
         assert_eq!(experience.terminated, [true; WORLDS]);
         assert!(experience.reward.iter().all(|reward| *reward < -0.5 * RewardSettings::default().failure));
         assert!(features.chunks_exact(FEATURES).all(|row| row == first));
+    }
+
+    /// Faults, an adversary and filters: an environment that drives again what was under way goes on as the one that was left.
+    #[test]
+    fn what_was_under_way_is_driven_again_to_the_bit() {
+        let rule = |features: &[f32]| {
+            let bits = features.iter().fold(7_u32, |sum, feature| sum.rotate_left(5) ^ feature.to_bits());
+            Action { steer: 3 + (bits % 5) as usize, acceleration: 2 + (bits / 5 % 3) as usize }
+        };
+        let harden = HardenSettings { attack_drives: 0.5, fault_drives: 0.5, ramp: 0.9, ..HardenSettings::default() };
+        let start = || on_roads(Vec::new(), harden, true);
+        const PER_UPDATE: usize = 7;
+        let progress = |update: usize| update as f64 / 40.0;
+        let drive = |environment: &mut Environment, updates: std::ops::Range<usize>| {
+            let mut recorder = Recorder::new(rule);
+            for update in updates {
+                environment.grow(progress(update));
+                environment.drive(PER_UPDATE, &mut recorder).expect("worlds");
+            }
+            recorder.told
+        };
+        let mut first = start();
+        drive(&mut first, 0..23);
+        let left = first.under_way();
+        assert!(
+            left.driven > WORLDS as u64 && left.drives.iter().any(|drive| drive.actions.len() > PER_UPDATE),
+            "{left:?}"
+        );
+        let mut second = start();
+        let made = 23 * PER_UPDATE;
+        second.restore(&left, |ago| made.checked_sub(ago).map_or(0.0, |at| progress(at / PER_UPDATE))).expect("worlds");
+        assert_eq!(second.under_way(), left);
+        let bits = |told: Vec<(Experience, Vec<f32>)>| -> Vec<u32> {
+            told.iter()
+                .flat_map(|(all, features)| all.reward.iter().chain(features))
+                .map(|value| value.to_bits())
+                .collect()
+        };
+        let (first, second) = (bits(drive(&mut first, 23..40)), bits(drive(&mut second, 23..40)));
+        assert!(first == second, "it goes on in another way");
     }
 
     /// Faults, an adversary, drives that end at different times, and choices that hang on what is seen: no bit tells whether worlds were

@@ -1,5 +1,6 @@
 //! Small tasks whose best policy is known, and every algorithm on each of them.
 
+use crate::formats::parts::Parts;
 use crate::learn::task::{Actor, Experience, Group, Task};
 use crate::learn::{Dagger, DaggerSettings, Dqn, DqnSettings, Learner, Ppo, PpoSettings, Pqn, PqnSettings, Start};
 use crate::memory::FEATURES;
@@ -77,6 +78,7 @@ fn learn(learner: &mut dyn Learner, task: &mut dyn Task, updates: usize) -> QNet
 
 /// Cells in a row: a step to the left, none, or one to the right, each of which costs. The first or the last cell, which is shown, pays and
 /// ends it.
+#[derive(Clone)]
 struct Corridor {
     cells: Vec<Cell>,
     steps: Vec<usize>,
@@ -192,6 +194,30 @@ fn every_algorithm_finds_the_shortest_way_through_a_corridor() {
             let policy = learn(&mut *learner, &mut Corridor::new(32), updates);
             assert_eq!(astray(&policy), 0, "{name}, seed {seed}");
         }
+    }
+}
+
+#[test]
+fn a_learner_that_was_saved_goes_on_to_the_bit() {
+    let update = |learner: &mut dyn Learner, task: &mut Corridor, updates: std::ops::Range<usize>| {
+        for update in updates {
+            learner.update(task, update as f64 / 30.0, &mut |_| ()).expect("worlds");
+        }
+    };
+    let of = |name: &str| learners(32, 0.9, 6).into_iter().find(|(known, ..)| *known == name).expect("it is one").1;
+    for (name, mut first, _) in learners(32, 0.9, 6) {
+        let mut task = Corridor::new(32);
+        update(&mut *first, &mut task, 0..12);
+        let (saved, mut same_task) = (first.save().expect("bytes"), task.clone());
+        let mut second = of(name);
+        second.restore(&Parts::from_bytes(&saved.to_bytes()).expect("whole")).expect("its own");
+        update(&mut *first, &mut task, 12..30);
+        update(&mut *second, &mut same_task, 12..30);
+        let bytes = |learner: &dyn Learner| learner.policy().to_bytes().expect("bytes");
+        assert!(bytes(&*first) == bytes(&*second), "{name}");
+        // Of another algorithm, or none.
+        let other = if name.contains("DQN") { "DAgger" } else { "DQN" };
+        assert!(of(other).restore(&saved).is_err(), "{name} as {other}");
     }
 }
 

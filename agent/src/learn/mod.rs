@@ -23,6 +23,7 @@ pub use dqn::{Dqn, DqnSettings};
 pub use ppo::{Ppo, PpoSettings};
 pub use pqn::{Pqn, PqnSettings};
 
+use crate::formats::parts::{Parts, PartsError};
 use crate::harden::regulariser::RobustQ;
 use crate::learn::task::{Experience, Task};
 use crate::policy::{HeadsAre, PolicySettings, QNetwork};
@@ -85,8 +86,40 @@ pub trait Learner {
     /// The policy as it is now.
     fn policy(&self) -> QNetwork;
 
+    /// All that it is made of between two updates.
+    ///
+    /// # Errors
+    /// [`SnapshotError`] if a network has no form as bytes.
+    fn save(&self) -> Result<Parts, SnapshotError>;
+
+    /// Goes on as the learner that was saved would have gone on, to the bit. It must have been made under the same settings.
+    ///
+    /// # Errors
+    /// [`SnapshotError`].
+    fn restore(&mut self, parts: &Parts) -> Result<(), SnapshotError>;
+
     /// The regulariser of the updates to come, for algorithms that have one.
     fn regularise(&mut self, _: Option<RobustQ>) {}
+}
+
+/// A learner that cannot be saved or gone on with.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// A part is not there or something else.
+    #[error(transparent)]
+    Parts(#[from] PartsError),
+    /// Weights or an optimiser.
+    #[error("the snapshot's weights cannot be used: {reason}")]
+    Record {
+        /// What is wrong with them.
+        reason: String,
+    },
+}
+
+impl SnapshotError {
+    fn of_record(error: impl std::fmt::Display) -> Self {
+        Self::Record { reason: error.to_string() }
+    }
 }
 
 /// What an update was like.

@@ -11,11 +11,12 @@
 //! learning rate that falls linearly, and a stop of the update once the policy has moved too far. The value is not clipped: Andrychowicz
 //! et al. 2021, arXiv:2006.05990, find that it harms. Horizon and number of worlds are those of our Q-learning.
 
+use crate::formats::parts::Parts;
 use crate::learn::choices::choices;
 use crate::learn::descent::{Descent, falling, minibatches, nothing_more, rows};
 use crate::learn::rollout::{Gathered, Rollout};
 use crate::learn::task::{Experience, Task};
-use crate::learn::{Figures, Learner, Start};
+use crate::learn::{Figures, Learner, SnapshotError, Start};
 use crate::policy::{OUTPUTS, QNetwork};
 use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
@@ -248,6 +249,15 @@ impl Learner for Ppo {
 
     fn policy(&self) -> QNetwork {
         self.descent.policy()
+    }
+
+    fn save(&self) -> Result<Parts, SnapshotError> {
+        Ok(self.descent.save(Parts::default())?.with_value("random", &self.random))
+    }
+
+    fn restore(&mut self, parts: &Parts) -> Result<(), SnapshotError> {
+        self.random = parts.value("random")?;
+        self.descent.restore(parts)
     }
 }
 

@@ -12,12 +12,13 @@
 //! of the updates and ends at 3 %, rather than over 10 % and at 0.1 %. Apart from that, Adam takes the place of `RAdam`,
 //! and the Q-values are the sum of a head for steering and one for acceleration.
 
+use crate::formats::parts::Parts;
 use crate::harden::regulariser::{Decisions, RobustQ};
 use crate::learn::descent::{Descent, falling, minibatches, rows};
 use crate::learn::explore::Exploration;
 use crate::learn::rollout::{Gathered, Rollout};
 use crate::learn::task::{Experience, Task};
-use crate::learn::{Figures, Learner, Start};
+use crate::learn::{Figures, Learner, SnapshotError, Start};
 use crate::policy::{OUTPUTS, QNetwork, QValues, q_gradient};
 use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
@@ -206,6 +207,15 @@ impl Learner for Pqn {
 
     fn policy(&self) -> QNetwork {
         self.descent.policy()
+    }
+
+    fn save(&self) -> Result<Parts, SnapshotError> {
+        Ok(self.descent.save(Parts::default())?.with_value("random", &self.random))
+    }
+
+    fn restore(&mut self, parts: &Parts) -> Result<(), SnapshotError> {
+        self.random = parts.value("random")?;
+        self.descent.restore(parts)
     }
 
     fn regularise(&mut self, robust: Option<RobustQ>) {

@@ -11,6 +11,7 @@ use crate::memory::FEATURES;
 use rand::RngExt;
 use rand_pcg::Pcg64Mcg;
 use roadproof_env::Action;
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
 /// A decision, what it brought over the next few, and where that led.
@@ -36,6 +37,7 @@ pub(super) enum End {
 }
 
 /// Puts the rewards of several decisions together, in each world by itself.
+#[derive(Serialize, Deserialize)]
 pub(super) struct NSteps {
     n: usize,
     gamma: f32,
@@ -69,6 +71,7 @@ impl NSteps {
 }
 
 /// Decisions that were made, the oldest overwritten first.
+#[derive(Serialize, Deserialize)]
 pub(super) struct Replay {
     capacity: usize,
     features: Vec<f32>,
@@ -174,6 +177,7 @@ impl Replay {
 }
 
 /// Numbers whose partial sums are at hand: a binary tree of sums over the leaves.
+#[derive(Serialize, Deserialize)]
 struct SumTree {
     leaves: usize,
     /// The root at 1, the children of i at 2 i and 2 i + 1, the leaves from `leaves` on.

@@ -2,15 +2,19 @@
 
 use crate::about::{PARENT_FILE, Parent};
 use crate::driver::{LearnedDriver, PERCEPTION_FILE, POLICY_FILE};
+use crate::formats::parts::Parts;
+use crate::host::console::note;
 use crate::host::run_folder::{RunFolder, RunFolderError};
 use crate::policy::{PolicySettings, QNetwork};
+use crate::train::settings::Settings;
 use roadproof_perception::weights::WeightsError;
 use roadproof_perception::{Perception, PerceptionSettings};
 use roadproof_sim::text;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use xxhash_rust::xxh3::xxh3_64;
 
 /// File that says how far a run has come.
 const PROGRESS_FILE: &str = "progress.ron";
@@ -31,8 +35,15 @@ pub const PLAN: &str = "plan";
 
 /// Minutes that are recommended, over those that are expected.
 const TO_SPARE: f64 = 1.25;
-/// Between two checkpoints of a stage, so that a crash costs a minute.
-const SAVED_EVERY: Duration = Duration::from_secs(60);
+/// File of a stage that is under way: all that it goes on from to the bit. Beside it stands the one before, for whoever was broken off while
+/// it was written.
+fn snapshot_files(stage: &str) -> [String; 2] {
+    [format!("{stage}.snapshot"), format!("{stage}.snapshot.before")]
+}
+
+/// Names in such a file: under which settings it was made, and how many units were done.
+const SETTINGS: &str = "settings";
+const UNITS: &str = "units";
 
 /// A stage that the clock ended before its work was done.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -74,7 +85,8 @@ pub struct Progress {
     /// Stages that the clock ended, by name; more minutes take them up again.
     #[serde(default)]
     pub cut: BTreeMap<String, Cut>,
-    /// Whether the clock had a say in what was learnt, or a stage was broken off: the run is then not repeatable.
+    /// Whether the clock had a say in what was learnt, or a stage was broken off and could not go on to the bit: the run is then not
+    /// repeatable.
     pub cut_short: bool,
     /// How well perception sees, as JSON; `None` until it is trained.
     #[serde(default)]
@@ -199,6 +211,13 @@ pub enum CheckpointError {
     },
 }
 
+/// A digest of all settings that the work depends on.
+fn what_matters(settings: &Settings) -> u64 {
+    let Settings { minutes, threads, evaluate, save_every_s, .. } = Settings::default();
+    let matters = Settings { minutes, threads, evaluate, save_every_s, ..settings.clone() };
+    xxh3_64(matters.to_ron().as_bytes())
+}
+
 /// A run's checkpoint.
 pub struct Checkpoint {
     run: RunFolder,
@@ -207,6 +226,9 @@ pub struct Checkpoint {
     /// The stage under way, and until when its time is noted.
     stage: (&'static str, Instant),
     saved: Instant,
+    every: Duration,
+    /// What the stage under way goes on from, until it takes it.
+    kept: Option<(&'static str, Parts)>,
 }
 
 impl Checkpoint {
@@ -252,18 +274,74 @@ impl Checkpoint {
         let bytes = run.read(PROGRESS_FILE)?;
         let bad = |reason: String| CheckpointError::Progress { reason, path: run.path(PROGRESS_FILE) };
         let text = text::from_bytes(bytes).map_err(|error| bad(error.to_string()))?;
-        let mut progress: Progress = ron::from_str(&text).map_err(|error| bad(error.to_string()))?;
+        let progress: Progress = ron::from_str(&text).map_err(|error| bad(error.to_string()))?;
         progress.check().map_err(bad)?;
-        // Whoever goes on in the middle of a stage begins with a fresh optimiser and other random numbers.
-        let within = |amount: usize, done: bool| amount > 0 && !done;
-        progress.cut_short |= within(progress.perceive_steps, progress.perceived);
-        progress.cut_short |= within(progress.learn_updates, progress.learned);
         Ok(Self::with_progress(run, progress))
+    }
+
+    /// Finds what the stage that was broken off goes on from to the bit. Where there is nothing, or settings have changed since, it goes on
+    /// from its weights alone, with a fresh optimiser and other random numbers.
+    pub fn find_place(&mut self, settings: &Settings) {
+        let stage = if self.progress.perception_has_ended() { LEARN } else { PERCEIVE };
+        self.kept = self.read_kept(stage, settings).map(|parts| (stage, parts));
+        let units = self.kept.as_ref().and_then(|(_, parts)| parts.value(UNITS).ok());
+        let Progress { perceive_steps, learn_updates, perceived, learned, cut_short, .. } = &mut self.progress;
+        let (done, ended) = if stage == LEARN { (learn_updates, learned) } else { (perceive_steps, perceived) };
+        match units {
+            Some(units) => *done = units,
+            None => *cut_short |= *done > 0 && !*ended,
+        }
+    }
+
+    fn read_kept(&self, stage: &str, settings: &Settings) -> Option<Parts> {
+        for name in snapshot_files(stage) {
+            let path = self.run.path(&name);
+            if !path.exists() {
+                continue;
+            }
+            let parts = std::fs::read(&path).map_err(|error| error.to_string());
+            match parts.and_then(|bytes| Parts::from_bytes(&bytes).map_err(|error| error.to_string())) {
+                Ok(parts) if parts.get(SETTINGS) == Ok(&what_matters(settings).to_le_bytes()) => return Some(parts),
+                Ok(_) => note(format_args!("note: settings have changed since {name} was written: it is left aside")),
+                Err(why) => {
+                    note(format_args!("note: {why}, so that the one before is taken if there is one: {path:?}"))
+                }
+            }
+        }
+        None
+    }
+
+    /// What a stage goes on from to the bit, if it was broken off; whoever asks first has it.
+    pub fn take_kept(&mut self, stage: &str) -> Option<Parts> {
+        self.kept.take_if(|(of, _)| *of == stage).map(|(_, parts)| parts)
+    }
+
+    /// Keeps what a stage goes on from to the bit after so many units; the one before is kept, too.
+    ///
+    /// # Errors
+    /// [`CheckpointError`] if it cannot be written.
+    pub fn keep(&self, stage: &str, settings: &Settings, units: usize, parts: Parts) -> Result<(), CheckpointError> {
+        let [now, before] = snapshot_files(stage);
+        let parts = parts.with(SETTINGS, what_matters(settings).to_le_bytes().to_vec()).with_value(UNITS, &units);
+        let _ = std::fs::rename(self.run.path(&now), self.run.path(&before));
+        Ok(self.run.write(&now, &parts.to_bytes())?)
+    }
+
+    /// Forgets what a stage that has ended would go on from.
+    pub fn forget(&self, stage: &str) {
+        for name in snapshot_files(stage) {
+            let _ = std::fs::remove_file(self.run.path(&name));
+        }
+    }
+
+    /// Saves so often from now on.
+    pub fn save_every(&mut self, seconds: f64) {
+        self.every = Duration::from_secs_f64(seconds);
     }
 
     fn with_progress(run: RunFolder, progress: Progress) -> Self {
         let now = Instant::now();
-        Self { run, progress, stage: (PLAN, now), saved: now }
+        Self { run, progress, stage: (PLAN, now), saved: now, every: Duration::from_secs(60), kept: None }
     }
 
     /// From now on time is that of another stage.
@@ -288,7 +366,7 @@ impl Checkpoint {
     /// Whether a stage under way should be saved by now.
     #[must_use]
     pub fn is_due(&self) -> bool {
-        self.saved.elapsed() >= SAVED_EVERY
+        self.saved.elapsed() >= self.every
     }
 
     /// Writes the record of progress.
@@ -332,7 +410,7 @@ impl Checkpoint {
         let steps = self.progress.perceive_steps;
         let path = self.run.path(if steps > 0 { PERCEPTION_FILE } else { START_PERCEPTION_FILE });
         let load = || Ok((Perception::load(&path, settings)?, steps));
-        (steps > 0 || path.exists()).then(load).transpose()
+        self.is_to_be_read(&path, steps).then(load).transpose()
     }
 
     /// The policy as it was saved, with its updates, or what the run begins with; `None` if it begins afresh.
@@ -343,7 +421,12 @@ impl Checkpoint {
         let updates = self.progress.learn_updates;
         let path = self.run.path(if updates > 0 { POLICY_FILE } else { START_POLICY_FILE });
         let load = || Ok((QNetwork::load(&path, settings)?, updates));
-        (updates > 0 || path.exists()).then(load).transpose()
+        self.is_to_be_read(&path, updates).then(load).transpose()
+    }
+
+    /// Whether weights must be there, or are: who was broken off at the first of all checkpoints goes on without.
+    fn is_to_be_read(&self, path: &Path, units: usize) -> bool {
+        path.exists() || (units > 0 && self.kept.is_none())
     }
 }
 

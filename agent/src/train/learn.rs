@@ -1,13 +1,15 @@
 //! Stage 3: the policy learns with perception in the loop. Clock, checkpoints and events are here; how it learns is the learner's.
 
+use crate::formats::parts::{Parts, PartsError};
 use crate::formats::tensorboard::{EventWriter, TensorboardError};
 use crate::host::interrupt::Interrupt;
 use crate::host::pace::{Allotment, Pace, seconds_of};
 use crate::host::progress::LongWork;
 use crate::learn::environment::{Environment, EnvironmentSettings};
 use crate::learn::task::{Actor, Experience, Group, Task};
+use crate::learn::{Learner, SnapshotError};
 use crate::policy::QNetwork;
-use crate::train::checkpoint::{Checkpoint, CheckpointError};
+use crate::train::checkpoint::{Checkpoint, CheckpointError, LEARN};
 use crate::train::settings::{LearnAmount, Settings};
 use roadproof_env::vector::Replaced;
 use roadproof_env::{Action, Roads};
@@ -28,6 +30,12 @@ pub enum LearnError {
     /// The checkpoint.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// What the stage goes on from.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    /// The drives that were under way.
+    #[error(transparent)]
+    Parts(#[from] PartsError),
     /// The network left the numbers.
     #[error("learning diverged at update {update}: lower the algorithm's `learning_rate`")]
     Diverged {
@@ -46,6 +54,9 @@ pub struct Learned {
     pub hurried: bool,
 }
 
+/// The drives under way, in the file that the stage goes on from.
+const UNDER_WAY: &str = "under_way";
+
 /// Decisions after which what was learnt is saved, if a checkpoint is not due before.
 const DECISIONS_PER_CHECKPOINT: u64 = 81_920;
 
@@ -63,8 +74,14 @@ pub fn learn(
     checkpoint: &mut Checkpoint,
 ) -> Result<Learned, LearnError> {
     let LearnAmount { worlds, rollout, updates } = settings.amount();
-    let first = from.as_ref().map_or(0, |(_, updates)| *updates);
+    let first = checkpoint.progress.learn_updates;
     let mut learner = settings.learner(from);
+    if let Some(parts) = checkpoint.take_kept(LEARN) {
+        learner.restore(&parts)?;
+        let made = first * rollout;
+        let progress = |ago: usize| made.checked_sub(ago).map_or(0.0, |at| (at / rollout) as f64 / updates as f64);
+        environment.restore(&parts.value(UNDER_WAY)?, progress)?;
+    }
     let per_update = (worlds * rollout) as u64;
     let mut stage = LongWork::start("learn", updates as u64 * per_update, "decisions")
         .with_done(first as u64 * per_update)
@@ -90,17 +107,27 @@ pub fn learn(
             events.scalar(tag, step, value)?;
         }
         recent.log(step, events)?;
-        if checkpoint.is_due() || step / DECISIONS_PER_CHECKPOINT > (step - per_update) / DECISIONS_PER_CHECKPOINT {
+        let due = checkpoint.is_due();
+        if due {
+            checkpoint.keep(LEARN, settings, update, parts_of(&*learner, environment)?)?;
+        }
+        if due || step / DECISIONS_PER_CHECKPOINT > (step - per_update) / DECISIONS_PER_CHECKPOINT {
             checkpoint.save_policy(&learner.policy(), update, environment.driven())?;
         }
     }
     events.flush()?;
     let policy = learner.policy();
     if update > 0 {
+        checkpoint.keep(LEARN, settings, update, parts_of(&*learner, environment)?)?;
         checkpoint.save_policy(&policy, update, environment.driven())?;
     }
     stage.finish(recent.summary());
     Ok(Learned { policy, updates: update, hurried: pace.hurried() })
+}
+
+/// What learner and drives go on from to the bit. What happened of late is not in it: curves of the last drives begin anew.
+fn parts_of(learner: &dyn Learner, environment: &Environment) -> Result<Parts, LearnError> {
+    Ok(learner.save()?.with_value(UNDER_WAY, &environment.under_way()))
 }
 
 /// The drives that the policy learns on, after so many roads and a share of `progress`, with a perception or without a camera.

@@ -51,7 +51,8 @@ pub struct TrainResult {
     pub about: About,
     /// Wall-clock seconds of each stage, all sessions together.
     pub wall_clock_s: BTreeMap<String, f64>,
-    /// Whether all work was done in one go and the clock had no say, so that the same settings give the same bits; where a run began
+    /// Whether all work was done, in one go or to the bit as in one, and the clock had no say, so that the same settings give the same bits;
+    /// where a run began
     /// with the weights of another or learnt on found scenarios, the same of these as well.
     pub repeatable: bool,
     /// Stages that the clock ended before their work was done.
@@ -130,11 +131,15 @@ pub fn train(
         }
         Begin::Resumed => Checkpoint::resume(folder.clone())?,
     };
+    checkpoint.save_every(settings.save_every_s);
+    checkpoint.progress.sightless = !settings.percepts;
+    checkpoint.progress.take_up(settings.minutes);
+    if resumed {
+        checkpoint.find_place(settings);
+    }
     // A damaged checkpoint is refused before anything in the folder is touched.
     checkpoint.perception(settings.perception)?;
     checkpoint.policy(settings.policy)?;
-    checkpoint.progress.sightless = !settings.percepts;
-    checkpoint.progress.take_up(settings.minutes);
     if checkpoint.progress.is_finished() && folder.path(RESULT_FILE).exists() {
         return Ok(Trained { result: None, note: note(&checkpoint, folder) });
     }
@@ -275,7 +280,8 @@ impl Run<'_> {
     fn end(&mut self, stage: &'static str, done: u64, planned: u64, hurried: bool) {
         self.checkpoint.enter(PLAN);
         let progress = &mut self.checkpoint.progress;
-        progress.cut_short |= hurried || done < planned;
+        // Who interrupts goes on to the bit.
+        progress.cut_short |= hurried || (done < planned && !self.interrupt.requested());
         progress.cut.remove(stage);
         // Who interrupts means to go on.
         if let (Some(minutes), true, false) = (self.settings.minutes, done < planned, self.interrupt.requested()) {
@@ -308,6 +314,9 @@ impl Run<'_> {
         progress.perceived = done >= planned;
         progress.perception_report = Some(report);
         self.checkpoint.save()?;
+        if done >= planned {
+            self.checkpoint.forget(PERCEIVE);
+        }
         Ok((!self.interrupt.requested()).then_some(perceived.perception))
     }
 
@@ -319,6 +328,7 @@ impl Run<'_> {
             return Ok(policy.clone());
         }
         self.plan()?;
+        self.checkpoint.forget(PERCEIVE);
         let time = self.begin(LEARN);
         let done = &self.checkpoint.progress;
         let progress = done.learn_updates as f64 / settings.amount().updates as f64;
@@ -329,6 +339,9 @@ impl Run<'_> {
         self.end(LEARN, decisions(settings, done), decisions(settings, planned), learned.hurried);
         self.checkpoint.progress.learned = done >= planned;
         self.checkpoint.save()?;
+        if done >= planned {
+            self.checkpoint.forget(LEARN);
+        }
         Ok(learned.policy)
     }
 }

@@ -3,18 +3,20 @@
 //! A hardening attacks with few steps. That this does not turn into a network that holds against few steps only is
 //! watched: PGD of ten steps on validation frames, and the best network again with more steps if it did.
 
+use crate::formats::parts::{Parts, PartsError};
 use crate::formats::pictures::png_bytes;
 use crate::formats::tensorboard::{EventWriter, TensorboardError};
 use crate::harden::{Hardening, faulty_frame};
 use crate::host::interrupt::Interrupt;
 use crate::host::pace::{Allotment, Pace, seconds_of};
 use crate::host::progress::LongWork;
-use crate::train::checkpoint::{Checkpoint, CheckpointError};
+use crate::train::checkpoint::{Checkpoint, CheckpointError, PERCEIVE};
 use crate::train::collect::Collected;
 use crate::train::settings::{PerceiveSettings, Settings};
 use crate::train::sight::{sight, telling_frame};
+use roadproof_perception::weights::WeightsError;
 use roadproof_perception::{
-    Dataset, Perception, PerceptionReport, ShapeError, TrainLoss, Trainer, loss_under_attack, report,
+    Dataset, Perception, PerceptionReport, ShapeError, TrainLoss, Trainer, TrainerState, loss_under_attack, report,
 };
 
 /// Perception that cannot be trained.
@@ -29,6 +31,12 @@ pub enum PerceiveError {
     /// The checkpoint.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// Weights that have no form as bytes, or none that can be used.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// What the stage was to go on from.
+    #[error(transparent)]
+    Parts(#[from] PartsError),
     /// The network left the numbers.
     #[error("training diverged at step {step}: lower `perceive.training.learning_rate`")]
     Diverged {
@@ -66,9 +74,11 @@ pub fn perceive(
     checkpoint: &mut Checkpoint,
 ) -> Result<Perceived, PerceiveError> {
     let PerceiveSettings { steps, training } = settings.perceive;
-    let (mut trainer, first) = match from {
-        Some((perception, done)) => (Trainer::resume_from(&perception, training, settings.seed + done as u64)?, done),
-        None => (Trainer::new(settings.perception, training, settings.seed)?, 0),
+    let kept = checkpoint.take_kept(PERCEIVE);
+    let first = checkpoint.progress.perceive_steps;
+    let mut trainer = match from {
+        Some((perception, done)) => Trainer::resume_from(&perception, training, settings.seed + done as u64)?,
+        None => Trainer::new(settings.perception, training, settings.seed)?,
     };
     let mut stage = LongWork::start("perceive", steps as u64, "steps").with_done(first as u64).with_allotment(time);
     let mut step = first;
@@ -77,6 +87,16 @@ pub fn perceive(
     let mut watch = Watch::default();
     let mut hardening = settings.hardening();
     let mut attack_steps = checkpoint.progress.attack_steps.unwrap_or(hardening.attack_steps());
+    if let Some(parts) = kept {
+        let state = |name| Ok::<Vec<u8>, PartsError>(parts.get(name)?.to_vec());
+        let (network, optimizer) = (state("network")?, state("optimizer")?);
+        trainer.restore(&TrainerState { network, optimizer, random: parts.value("random")? })?;
+        (smooth_loss, attack_steps) = (parts.value("smooth_loss")?, parts.value("attack_steps")?);
+        let best: Option<f32> = parts.value("best_loss")?;
+        let place = "perceive.snapshot".as_ref();
+        let best = best.map(|loss| Ok((loss, Perception::from_bytes(parts.get("best")?, place, settings.perception)?)));
+        watch.best = best.transpose().map_err(|error: PerceiveError| error)?;
+    }
     while pace.goes_on(step) && !interrupt.requested() {
         let progress = pace.progress(step);
         hardening.grow(progress);
@@ -93,9 +113,7 @@ pub fn perceive(
             events.scalar("perceive/loss_percept", step as u64, loss.percept)?;
             events.scalar("perceive/loss_segmentation", step as u64, loss.segmentation)?;
         }
-        if checkpoint.is_due() {
-            checkpoint.save_perception(&trainer.perception(), step)?;
-        }
+        let due = checkpoint.is_due();
         if step % STEPS_PER_REPORT == 0 {
             let report = report(&trainer.perception(), &data.validation);
             stage.note(summary(&report));
@@ -116,15 +134,39 @@ pub fn perceive(
                 }
             }
         }
+        if due || step % STEPS_PER_REPORT == 0 {
+            let parts = parts_of(&trainer, smooth_loss, attack_steps, &watch)?;
+            checkpoint.keep(PERCEIVE, settings, step, parts)?;
+            checkpoint.save_perception(&trainer.perception(), step)?;
+        }
     }
     let perception = trainer.perception();
     let report = report(&perception, &data.validation);
+    if step > 0 {
+        let parts = parts_of(&trainer, smooth_loss, attack_steps, &watch)?;
+        checkpoint.keep(PERCEIVE, settings, step, parts)?;
+    }
     checkpoint.save_perception(&perception, step)?;
     log(&report, step, events)?;
     show(&perception, &data.validation, step, events)?;
     stage.note(classes(&report));
     stage.finish(summary(&report));
     Ok(Perceived { perception, report, steps: step, hurried: pace.hurried() })
+}
+
+/// All that the stage goes on from to the bit; frames are collected anew, and are the same.
+fn parts_of(
+    trainer: &Trainer,
+    smooth_loss: Option<f32>,
+    attack_steps: usize,
+    watch: &Watch,
+) -> Result<Parts, PerceiveError> {
+    let TrainerState { network, optimizer, random } = trainer.state()?;
+    let parts = Parts::default().with("network", network).with("optimizer", optimizer).with_value("random", &random);
+    let parts = parts.with_value("smooth_loss", &smooth_loss).with_value("attack_steps", &attack_steps);
+    let best_loss = watch.best.as_ref().map(|(loss, _)| *loss);
+    let best = watch.best.as_ref().map(|(_, perception)| perception.to_bytes()).transpose()?.unwrap_or_default();
+    Ok(parts.with_value("best_loss", &best_loss).with("best", best))
 }
 
 /// Perception after a few steps on a few frames, and the seconds of a step here, with its part of the looks at validation frames.

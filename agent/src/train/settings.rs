@@ -28,6 +28,7 @@ mod range {
         drive_s: f32 = 1.0 to 600.0;
         gust: f32 = 0.0 to 1.0;
         steps: usize = 1 to 10000000;
+        save_every_s: f64 = 0.0 to 86400.0;
     }
     roadproof_range::bounded_option! {
         minutes: f64 = 0.05 to 100000.0;
@@ -47,6 +48,9 @@ pub struct Settings {
     pub minutes: Option<f64>,
     /// Threads that simulate in training and evaluation; zero takes as many as there are cores. Results do not depend on it.
     pub threads: usize,
+    /// Seconds between two checkpoints of a stage: what a machine that fails costs at most.
+    #[serde(deserialize_with = "range::save_every_s")]
+    pub save_every_s: f64,
     /// Roads, traffic and camera of generated drives.
     pub drive: DriveStyle,
     /// Whether the driver sees. Without percepts nothing is collected and no perception is trained: the policy learns on what its car
@@ -144,6 +148,7 @@ impl Default for Settings {
             seed: 1,
             minutes: None,
             threads: 0,
+            save_every_s: 60.0,
             drive: DriveStyle::default(),
             percepts: true,
             collect: CollectSettings::default(),

@@ -14,8 +14,11 @@ use crate::network::{Network, PerceptionSettings, ShapeError};
 use crate::percept::PerceptLabel;
 use crate::perception::{Perception, values};
 use crate::train::hard::{AdversarialLoss, HardBatch, distance, reference_slope};
+use crate::weights::WeightsError;
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::prelude::*;
+use burn::store::{ModuleRecord, RecordError};
+use burn::tensor::Bytes;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use rayon::prelude::*;
@@ -131,6 +134,22 @@ pub struct Trainer {
     random: Pcg64Mcg,
 }
 
+fn fresh_optimizer(training: &TrainingSettings) -> ModuleOptimizer {
+    let config = AdamWConfig::new().with_beta_2(ADAM_BETA_2).with_epsilon(1e-8);
+    config.with_weight_decay(training.weight_decay).init()
+}
+
+/// A trainer between two steps.
+#[derive(Clone, Debug)]
+pub struct TrainerState {
+    /// The network with the identities of its weights, by which the optimiser knows them.
+    pub network: Vec<u8>,
+    /// The optimiser's memory of each weight.
+    pub optimizer: Vec<u8>,
+    /// Where all batches to come are drawn from.
+    pub random: Pcg64Mcg,
+}
+
 /// One frame's part of a batch, drawn before the work is split over threads.
 #[derive(Clone, Copy)]
 struct Draw {
@@ -188,14 +207,35 @@ impl Trainer {
             training,
             layout: PatchLayout::new(&settings),
             network,
-            optimizer: AdamWConfig::new()
-                .with_beta_2(ADAM_BETA_2)
-                .with_epsilon(1e-8)
-                .with_weight_decay(training.weight_decay)
-                .init(),
+            optimizer: fresh_optimizer(&training),
             // Another stream than the weights, which the same seed draws.
             random: Pcg64Mcg::seed_from_u64(seed ^ 0x6261_7463_6865_7321),
         })
+    }
+
+    /// All that it is made of between two steps, to be gone on with.
+    ///
+    /// # Errors
+    /// [`WeightsError::Encode`].
+    pub fn state(&self) -> Result<TrainerState, WeightsError> {
+        let failed = |error: RecordError| WeightsError::Encode { reason: error.to_string() };
+        let network = self.network.clone().into_record().into_bytes().map_err(failed)?.to_vec();
+        let optimizer = self.optimizer.into_bytes().map_err(failed)?.to_vec();
+        Ok(TrainerState { network, optimizer, random: self.random.clone() })
+    }
+
+    /// Goes on as the trainer whose state it was would have gone on, to the bit. It must have been made under the same settings.
+    ///
+    /// # Errors
+    /// [`WeightsError::Encode`] for bytes that are no such state.
+    pub fn restore(&mut self, state: &TrainerState) -> Result<(), WeightsError> {
+        let failed = |error: RecordError| WeightsError::Encode { reason: error.to_string() };
+        let bytes = |bytes: &[u8]| Bytes::from_bytes_vec(bytes.to_vec());
+        let network = ModuleRecord::from_bytes(bytes(&state.network)).map_err(failed)?;
+        self.network = self.network.clone().load_record(network);
+        self.optimizer = fresh_optimizer(&self.training).from_bytes(bytes(&state.optimizer)).map_err(failed)?;
+        self.random = state.random.clone();
+        Ok(())
     }
 
     /// The frames it takes and the size of its network.
@@ -413,6 +453,21 @@ mod tests {
         });
         let losses = losses.collect();
         (trainer, losses)
+    }
+
+    #[test]
+    fn a_trainer_goes_on_from_its_state_to_the_bit() {
+        let dataset = synthetic::dataset(200, 1);
+        let (mut first, _) = trained(3, 12, &dataset);
+        let state = first.state().expect("bytes");
+        let mut second = synthetic::trainer(8);
+        second.restore(&state).expect("its own state");
+        for trainer in [&mut first, &mut second] {
+            (0..9).for_each(|_| drop(trainer.train_batch(&dataset, 1e-3)));
+        }
+        let bytes = |trainer: &Trainer| trainer.perception().to_bytes().expect("bytes");
+        assert!(bytes(&first) == bytes(&second));
+        assert!(second.restore(&TrainerState { optimizer: vec![1, 2], ..state }).is_err());
     }
 
     #[test]
