@@ -122,7 +122,22 @@ fn other_work_that_is_stopped_says_so_by_its_exit_code() {
     }
 }
 
-/// Twenty times, at moments all over the run: whatever was going on, the run that goes on ends as the one that was left alone.
+/// What a run was at when it was killed, by what it has left.
+fn killed_at(run: &Path) -> &'static str {
+    let left = |name: &str| run.join(name).exists();
+    let progress = std::fs::read_to_string(run.join("progress.ron")).unwrap_or_default();
+    match () {
+        () if progress.is_empty() => "before there was anything",
+        () if progress.contains("learned: true") => "evaluate",
+        () if left("learn.snapshot") || left("learn.snapshot.before") => "learn",
+        () if progress.contains("perceived: true") => "before the first update",
+        () if left("perceive.snapshot") || left("perceive.snapshot.before") => "perceive",
+        () => "plan or collect",
+    }
+}
+
+/// Twenty times, or as often as `ROADPROOF_KILLS` says, at moments all over the run: whatever was going on, the run that goes on ends as the
+/// one that was left alone.
 #[test]
 fn a_run_that_is_killed_again_and_again_ends_with_the_same_bits() {
     let settings = SETTINGS.replace("minutes: 30.0", "save_every_s: 0.0").replace("steps: 20", "steps: 60");
@@ -140,8 +155,10 @@ fn a_run_that_is_killed_again_and_again_ends_with_the_same_bits() {
     run_well(&mut begin(&alone));
     let whole = start.elapsed();
     let wanted = files_in(&alone);
+    let wished = std::env::var("ROADPROOF_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(20);
     let (mut kills, mut runs, mut random) = (0, 0, 7_u64);
-    while kills < 20 {
+    let mut stages = std::collections::BTreeMap::new();
+    while kills < wished {
         runs += 1;
         let run = folder.path().join(format!("run_{runs}"));
         let mut command = begin(&run);
@@ -151,10 +168,11 @@ fn a_run_that_is_killed_again_and_again_ends_with_the_same_bits() {
             let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program starts");
             std::thread::sleep(whole.mul_f64(0.15 + 0.85 * share));
             child.kill().expect("it can be killed");
-            if child.wait().expect("it ends").code() == Some(0) || kills >= 20 {
+            if child.wait().expect("it ends").code() == Some(0) || kills >= wished {
                 break;
             }
             kills += 1;
+            *stages.entry(killed_at(&run)).or_insert(0) += 1;
             command = roadproof();
             command.arg("train").arg("--resume").arg(&run);
             if !run.join("progress.ron").exists() {
@@ -177,6 +195,9 @@ fn a_run_that_is_killed_again_and_again_ends_with_the_same_bits() {
             files.keys()
         );
     }
+    println!(
+        "killed {kills} times in {runs} runs, each of which ended with the bits of the one left alone: {stages:?}"
+    );
 }
 
 /// A snapshot that was cut off is told, and the run goes on from the one before.
@@ -274,6 +295,7 @@ fn a_run_that_its_clock_cut_short_says_so_and_goes_on_with_more_minutes() {
     edit(&run, "settings.ron", "steps: 10000000", &format!("steps: {steps}"));
     edit(&run, "settings.ron", "updates: 10000000", &format!("updates: {updates}"));
     let said = run_well(roadproof().arg("train").arg("--resume").arg(&run).args(["--minutes", "1000"]));
+    // What it was to go on from is of other settings.
     assert!(!said.contains("cut short") && said.contains("note: a session that was broken off or a clock"), "{said}");
     let after = files_in(&run);
     let done = checkpoint(&run).progress;

@@ -6,6 +6,7 @@ use crate::formats::parts::Parts;
 use crate::host::console::note;
 use crate::host::run_folder::{RunFolder, RunFolderError};
 use crate::policy::{PolicySettings, QNetwork};
+use crate::train::assignments::Assignment;
 use crate::train::settings::Settings;
 use roadproof_perception::weights::WeightsError;
 use roadproof_perception::{Perception, PerceptionSettings};
@@ -14,7 +15,6 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use xxhash_rust::xxh3::xxh3_64;
 
 /// File that says how far a run has come.
 const PROGRESS_FILE: &str = "progress.ron";
@@ -211,11 +211,23 @@ pub enum CheckpointError {
     },
 }
 
-/// A digest of all settings that the work depends on.
-fn what_matters(settings: &Settings) -> u64 {
+/// All settings that the work depends on, as text.
+fn what_matters(settings: &Settings) -> String {
     let Settings { minutes, threads, evaluate, save_every_s, .. } = Settings::default();
     let matters = Settings { minutes, threads, evaluate, save_every_s, ..settings.clone() };
-    xxh3_64(matters.to_ron().as_bytes())
+    matters.to_ron()
+}
+
+/// The settings in which two texts differ, by name.
+fn changed(then: &str, now: &str) -> Vec<String> {
+    let [then, now] = [then, now].map(Assignment::all_of);
+    let alone = |those: &[Assignment], others: &[Assignment]| -> Vec<String> {
+        those.iter().filter(|one| !others.contains(one)).map(Assignment::name).collect()
+    };
+    let mut names = [alone(&then, &now), alone(&now, &then)].concat();
+    names.sort();
+    names.dedup();
+    names
 }
 
 /// A run's checkpoint.
@@ -301,10 +313,19 @@ impl Checkpoint {
             }
             let parts = std::fs::read(&path).map_err(|error| error.to_string());
             match parts.and_then(|bytes| Parts::from_bytes(&bytes).map_err(|error| error.to_string())) {
-                Ok(parts) if parts.get(SETTINGS) == Ok(&what_matters(settings).to_le_bytes()) => return Some(parts),
-                Ok(_) => note(format_args!("note: settings have changed since {name} was written: it is left aside")),
+                Ok(parts) => {
+                    let then = String::from_utf8_lossy(parts.get(SETTINGS).unwrap_or_default()).into_owned();
+                    let changed = changed(&then, &what_matters(settings));
+                    if changed.is_empty() {
+                        return Some(parts);
+                    }
+                    let changed = changed.join(", ");
+                    note(format_args!(
+                        "note: settings have changed since {name} was written, so that it is left aside: {changed}"
+                    ));
+                }
                 Err(why) => {
-                    note(format_args!("note: {why}, so that the one before is taken if there is one: {path:?}"))
+                    note(format_args!("note: {why}, so that the one before is taken if there is one: {path:?}"));
                 }
             }
         }
@@ -322,7 +343,7 @@ impl Checkpoint {
     /// [`CheckpointError`] if it cannot be written.
     pub fn keep(&self, stage: &str, settings: &Settings, units: usize, parts: Parts) -> Result<(), CheckpointError> {
         let [now, before] = snapshot_files(stage);
-        let parts = parts.with(SETTINGS, what_matters(settings).to_le_bytes().to_vec()).with_value(UNITS, &units);
+        let parts = parts.with(SETTINGS, what_matters(settings).into_bytes()).with_value(UNITS, &units);
         let _ = std::fs::rename(self.run.path(&now), self.run.path(&before));
         Ok(self.run.write(&now, &parts.to_bytes())?)
     }
@@ -471,6 +492,19 @@ mod tests {
             assert!(!run.perception_has_ended() && !run.policy_has_ended() && run.cut_short);
             run.check().expect("a run that can be");
         }
+    }
+
+    #[test]
+    fn settings_that_have_changed_are_named() {
+        let now = what_matters(&Settings { minutes: Some(3.0), threads: 1, ..Settings::default() });
+        assert!(changed(&what_matters(&Settings::default()), &now).is_empty(), "nothing depends on those");
+        let other = Settings { seed: 4, ..Settings::default() }.hardened(false);
+        let found = changed(&now, &what_matters(&other));
+        assert!(
+            ["harden", "harden.ramp", "seed"].iter().all(|name| found.iter().any(|found| found == name)),
+            "{found:?}"
+        );
+        assert!(!changed("", &now).is_empty());
     }
 
     #[test]

@@ -92,10 +92,10 @@ pub fn perceive(
         let (network, optimizer) = (state("network")?, state("optimizer")?);
         trainer.restore(&TrainerState { network, optimizer, random: parts.value("random")? })?;
         (smooth_loss, attack_steps) = (parts.value("smooth_loss")?, parts.value("attack_steps")?);
-        let best: Option<f32> = parts.value("best_loss")?;
-        let place = "perceive.snapshot".as_ref();
-        let best = best.map(|loss| Ok((loss, Perception::from_bytes(parts.get("best")?, place, settings.perception)?)));
-        watch.best = best.transpose().map_err(|error: PerceiveError| error)?;
+        if let Some(loss) = parts.value::<Option<f32>>("best_loss")? {
+            let best = Perception::from_bytes(parts.get("best")?, "perceive.snapshot".as_ref(), settings.perception)?;
+            watch.best = Some((loss, best));
+        }
     }
     while pace.goes_on(step) && !interrupt.requested() {
         let progress = pace.progress(step);
@@ -108,13 +108,13 @@ pub fn perceive(
         let smooth = smooth_loss.map_or(loss.total, |smooth: f32| 0.98 * smooth + 0.02 * loss.total);
         smooth_loss = Some(smooth);
         stage.set(step as u64, format_args!("loss {smooth:.3}"));
-        if step % 20 == 0 {
+        if step.is_multiple_of(20) {
             events.scalar("perceive/loss", step as u64, loss.total)?;
             events.scalar("perceive/loss_percept", step as u64, loss.percept)?;
             events.scalar("perceive/loss_segmentation", step as u64, loss.segmentation)?;
         }
         let due = checkpoint.is_due();
-        if step % STEPS_PER_REPORT == 0 {
+        if step.is_multiple_of(STEPS_PER_REPORT) {
             let report = report(&trainer.perception(), &data.validation);
             stage.note(summary(&report));
             log(&report, step, events)?;
@@ -134,7 +134,7 @@ pub fn perceive(
                 }
             }
         }
-        if due || step % STEPS_PER_REPORT == 0 {
+        if due || step.is_multiple_of(STEPS_PER_REPORT) {
             let parts = parts_of(&trainer, smooth_loss, attack_steps, &watch)?;
             checkpoint.keep(PERCEIVE, settings, step, parts)?;
             checkpoint.save_perception(&trainer.perception(), step)?;

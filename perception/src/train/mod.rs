@@ -463,7 +463,9 @@ mod tests {
         let mut second = synthetic::trainer(8);
         second.restore(&state).expect("its own state");
         for trainer in [&mut first, &mut second] {
-            (0..9).for_each(|_| drop(trainer.train_batch(&dataset, 1e-3)));
+            for _ in 0..9 {
+                trainer.train_batch(&dataset, 1e-3);
+            }
         }
         let bytes = |trainer: &Trainer| trainer.perception().to_bytes().expect("bytes");
         assert!(bytes(&first) == bytes(&second));
