@@ -1,7 +1,7 @@
 //! What the program writes, and where: pipes whose reader leaves, full disks, links, devices, standard output.
 #![cfg(unix)]
 
-use crate::program::{Ended, repository, roadproof, run};
+use crate::program::{Ended, repository, roadproof, run, run_well};
 use serde_json::Value;
 use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
@@ -75,6 +75,32 @@ fn a_reader_that_leaves_ends_the_text_and_nothing_else() {
     }
 }
 
+/// A slip of the fingers costs no scenario, no weights and no page: a result replaces an earlier result alone.
+#[test]
+fn a_result_replaces_nothing_but_a_result() {
+    let (_suite, path) = scenario();
+    let text = fs::read(&path).expect("the scenario");
+    let evaluate = ["evaluate", "scripted", "--roads", "1", "--json"];
+    for refused in [
+        crate::program::refusal(roadproof().arg("replay").arg(&path).arg("--json").arg(&path)),
+        crate::program::refusal(roadproof().arg("replay").arg(&path).arg("--junit").arg(&path)),
+        crate::program::refusal(roadproof().args(evaluate).arg(&path)),
+    ] {
+        assert!(refused.contains("is no earlier result"), "{refused}");
+    }
+    assert!(fs::read(&path).expect("the scenario") == text, "it was replaced");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (result, report) = (folder.path().join("result.json"), folder.path().join("report.xml"));
+    for _ in 0..2 {
+        run_well(roadproof().args(evaluate).arg(&result));
+        run_well(roadproof().arg("replay").arg(&path).arg("--junit").arg(&report));
+    }
+    let swapped = roadproof().args(["replay", SCENARIOS, "--junit"]).arg(&result).status();
+    assert_eq!(swapped.expect("the program starts").code(), Some(2));
+    let nowhere = crate::program::refusal(roadproof().args(evaluate).arg(folder.path().join("no/such.json")));
+    assert!(nowhere.contains("there is no folder"), "{nowhere}");
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_is_told_in_a_sentence_after_all_is_saved() {
@@ -140,7 +166,8 @@ fn a_link_is_followed_by_whatever_writes() {
     let folder = folder();
     let at = |name: &str| folder.path().join(name);
     fs::create_dir(at("results")).expect("a folder in a temporary folder");
-    fs::write(at("results/real.json"), "old").expect("a file in a temporary folder");
+    fs::write(at("results/real.json"), "{\"about\": {\"roadproof\": \"0.0.1\"}}")
+        .expect("a file in a temporary folder");
     let link = |to: &str, name: &str| std::os::unix::fs::symlink(to, at(name)).expect("a link in a temporary folder");
     link("results/real.json", "result.json");
     link("results/new.png", "sheet.png");

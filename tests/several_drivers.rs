@@ -1,7 +1,7 @@
 //! Several drivers on the same roads, in one table and one file; names and settings that are given on the command line.
 
 use crate::program::{refusal, roadproof, run_well};
-use crate::tiny_run::{SETTINGS, laid_out, tiny_run};
+use crate::tiny_run::{SETTINGS, files_in, laid_out, tiny_run};
 use serde_json::Value;
 
 #[test]
@@ -84,6 +84,17 @@ fn runs_are_compared_by_experiment() {
     assert_eq!((of("a", "seed"), of("b", "seed")), (5.into(), 6.into()));
     let values = json["differences"]["reward.failure"].as_array().expect("they differ");
     assert!(json["differences"].as_object().expect("names").len() == 1 && values.contains(&"2.0".into()), "{json}");
+    // One that began with the weights of another is another experiment, and one that has the bits of another counts once.
+    let train = ["train", "--from", &place("a"), "--seed", "7", "--set", "learn.updates=2", "--out", &place("d")]
+        .map(str::to_owned);
+    run_well(roadproof().args(train));
+    std::fs::create_dir(place("twin")).expect("a folder");
+    for (name, bytes) in files_in(place("a").as_ref()) {
+        std::fs::write(format!("{}/{name}", place("twin")), bytes).expect("a file");
+    }
+    let told = run_well(roadproof().arg("compare").args(["a", "b", "d", "twin"].map(place)));
+    assert!(told.contains("begun with") && told.contains("the weights of"), "{told}");
+    assert!(told.contains("twin is in no mean: it has the bits of") && told.contains("A, 2 runs"), "{told}");
     let refused = refusal(roadproof().args(["compare", &place("begun")]));
     assert!(refused.contains("the run has not ended"), "{refused}");
 }
@@ -119,7 +130,7 @@ fn settings_from_the_command_line_are_checked_as_those_of_a_file() {
         command
     };
     for (options, why) in [
-        (&["--set", "reward.progres=1"][..], "there is no setting reward.progres, did you mean progress?"),
+        (&["--set", "reward.progres=1"][..], "there is no setting reward.progres, did you mean reward.progress?"),
         (&["--set", "learn.gamma=2"], "learn.gamma=2: gamma = 2, allowed is 0 to 1"),
         (&["--set", "harden.ramp=0.1"], "harden is None here"),
         (&["--set", "seed"], "is no NAME=VALUE"),

@@ -59,6 +59,16 @@ pub struct Weights {
     pub policy: String,
 }
 
+/// Whether the bytes of a file are those of a result of this program, of whatever version.
+#[must_use]
+pub fn is_result(bytes: &[u8]) -> bool {
+    match serde_json::from_slice::<serde_json::Value>(bytes) {
+        Ok(serde_json::Value::Array(figures)) => figures.first().is_some_and(|figure| figure["per_second"].is_number()),
+        Ok(result) => result["about"]["roadproof"].is_string() || result["differences"].is_object(),
+        Err(_) => false,
+    }
+}
+
 /// File of a run folder that says which driver the run began as.
 pub const PARENT_FILE: &str = "parent.ron";
 

@@ -2,9 +2,9 @@
 
 use super::Ended;
 use super::choices::{Fraction, GoalName, MethodName, NormName, fraction, named};
-use super::drivers::{DriverOption, driver_name};
+use super::drivers::{DriverOption, driver_name, note_unfinished};
 use super::finds::{Subject, keep};
-use crate::about::About;
+use crate::about::{About, is_result};
 use crate::attack::black_box::{BlackBox, BlackBoxError, Patterns};
 use crate::attack::drive::{Drive, DriveAttack, drive};
 use crate::attack::found;
@@ -14,7 +14,7 @@ use crate::drive::replay::closed_loop;
 use crate::driver::program::PREFIX;
 use crate::driver::{Driver, Drives, LearnedDriver};
 use crate::host::console::{self, Console};
-use crate::host::files::{check_writable, write_atomically};
+use crate::host::files::{check_result, write_atomically};
 use crate::host::interrupt::{self, Interrupt};
 use crate::host::program::quoted;
 use crate::host::progress::LongWork;
@@ -163,7 +163,8 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
 fn attack(arguments: &Arguments, console: &mut Console) -> anyhow::Result<bool> {
     let budget = arguments.budget()?;
     console.give_way_to(arguments.json.as_deref());
-    arguments.json.as_deref().map(check_writable).transpose()?;
+    arguments.json.as_deref().map(|path| check_result(path, is_result)).transpose()?;
+    note_unfinished(&arguments.driver);
     let mut driver = Driver::named(&arguments.driver, None)?;
     let subject = arguments.subject.source(&driver);
     let about = About::this(JSON_FORMAT).of(&arguments.driver, &driver);
@@ -467,7 +468,7 @@ fn table(clean: &Drive, attacked: &Drive, is_black_box: bool) -> comfy_table::Ta
     ];
     let mut table = console::table(["", "clean", "attacked"]);
     // From outside nothing is wanted of single decisions.
-    let shown = if is_black_box { &rows[..rows.len() - 1] } else { &rows };
+    let shown = if is_black_box { &rows[..rows.len() - 2] } else { &rows };
     for (name, figure) in shown {
         table.add_row([(*name).to_owned(), figure(clean), figure(attacked)]);
     }

@@ -1,9 +1,10 @@
 //! `roadproof bench`
 
 use super::Ended;
+use crate::about::is_result;
 use crate::drive::bench::{BenchPlan, Figure, measure};
 use crate::host::console::{Console, table};
-use crate::host::files::{check_writable, write_atomically};
+use crate::host::files::{check_result, write_atomically};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -26,7 +27,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Result<Ended> {
     console.give_way_to(arguments.json.as_deref());
-    arguments.json.as_deref().map(check_writable).transpose()?;
+    arguments.json.as_deref().map(|path| check_result(path, is_result)).transpose()?;
     let figures = measure(&BenchPlan::new(arguments.quick))?;
     let mut table = table(["what", "per second", "slowest to fastest round", "each"]);
     for Figure { name, per_second, slowest, fastest } in &figures {

@@ -2,10 +2,12 @@
 
 use super::Ended;
 use super::drivers::{RUNS_FOLDER, named_run, runs_in};
+use crate::about::{About, is_result};
 use crate::host::console::{Console, note, table};
-use crate::host::files::{check_writable, write_atomically};
+use crate::host::files::{check_result, write_atomically};
 use crate::train::compare::{Comparison, Figures, compare, has_ended};
 use clap::Args;
+use serde::Serialize;
 use std::path::{Path, PathBuf};
 
 #[derive(Args, Debug)]
@@ -14,8 +16,9 @@ use std::path::{Path, PathBuf};
   roadproof compare runs/a runs/b latest
   roadproof compare experiments/rewards --json rewards.json
 
-Figures are those of each run's own evaluation. Runs whose settings differ in nothing but seed, time and threads are one
-experiment: below them stand mean and standard deviation over its seeds. To hold drivers against each other on roads that
+Figures are those of each run's own evaluation. Runs that began alike and whose settings differ in nothing but seed, time and threads are
+one experiment: below them stand mean and standard deviation over its seeds. A run that was cut short, or has the bits of another, counts
+in none. To hold drivers against each other on roads that
 figures are quoted of: roadproof evaluate RUN RUN.")]
 pub(super) struct Arguments {
     /// Runs, or folders of runs [default: runs].
@@ -28,7 +31,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Result<Ended> {
     console.give_way_to(arguments.json.as_deref());
-    arguments.json.as_deref().map(check_writable).transpose()?;
+    arguments.json.as_deref().map(|path| check_result(path, is_result)).transpose()?;
     let runs = arguments.ended_runs()?;
     let comparison = compare(&runs)?;
     console.line(runs_tables(&comparison));
@@ -36,16 +39,30 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
         console.line(format_args!("Settings that differ:\n{}", differences_table(&comparison)));
     }
     if !comparison.same_roads() {
-        let roads: Vec<&str> = comparison.runs.iter().map(|run| &*run.roads).collect();
+        let roads: Vec<String> = comparison.runs.iter().map(|run| format!("{} {}", run.run, run.roads)).collect();
         console.line(format_args!("Not all were evaluated on the same roads: {}", roads.join("; ")));
     }
-    for run in comparison.runs.iter().filter(|run| !run.cut.is_empty()) {
-        console.line(format_args!("{} was cut short in {}", run.run, run.cut.join(", ")));
+    for run in &comparison.runs {
+        if let Some(why) = &run.left_out {
+            console.line(format_args!("{} is in no mean: {why}", run.run));
+        }
     }
     if let Some(path) = &arguments.json {
-        write_atomically(path, &serde_json::to_vec_pretty(&comparison)?)?;
+        let file = ComparisonFile { about: About::this(JSON_FORMAT), comparison: &comparison };
+        write_atomically(path, &serde_json::to_vec_pretty(&file)?)?;
     }
     Ok(Ended::Held)
+}
+
+/// Version of the shape of what `--json` writes.
+const JSON_FORMAT: u32 = 1;
+
+/// What `--json` writes.
+#[derive(Serialize)]
+struct ComparisonFile<'a> {
+    about: About,
+    #[serde(flatten)]
+    comparison: &'a Comparison,
 }
 
 impl Arguments {

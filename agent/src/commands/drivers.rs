@@ -5,7 +5,10 @@ use super::scenarios;
 use super::trained::is_run;
 use crate::driver::Driver;
 use crate::driver::program::PREFIX;
+use crate::host::console::note;
 use crate::host::run_folder::SETTINGS_FILE;
+use crate::train::checkpoint::PROGRESS_FILE;
+use crate::train::compare::has_ended;
 use clap::Args;
 use clap::builder::{PathBufValueParser, StringValueParser, TypedValueParser};
 use roadproof_sim::mistake::nearest;
@@ -39,7 +42,8 @@ pub(super) fn driver_name() -> impl TypedValueParser<Value = String> {
 pub(super) fn run_folder() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().try_map(|typed| match typed.to_str() {
         Some(LATEST) => latest(Path::new(RUNS_FOLDER)),
-        _ => Ok(typed),
+        _ if is_run(&typed) => Ok(typed),
+        _ => no_run(&typed).map_or(Ok(typed), Err),
     })
 }
 
@@ -59,13 +63,7 @@ pub(super) fn named(typed: &str, runs: &Path) -> Result<String, String> {
         return Err(format!("this is a file, and a driver is a name or a folder; {DRIVER_FIRST}"));
     }
     if path.is_dir() {
-        let inside = runs_in(path);
-        if inside.is_empty() {
-            return Ok(typed.to_owned());
-        }
-        let shown: Vec<String> = inside.iter().take(SHOWN).map(|run| run.display().to_string()).collect();
-        let more = if inside.len() > SHOWN { format!(" and {} more", inside.len() - SHOWN) } else { String::new() };
-        return Err(format!("this is no run, but there are some in it: {}{more}", shown.join(", ")));
+        return no_run(path).map_or(Ok(typed.to_owned()), Err);
     }
     if let Some(scenario) = scenarios::named(typed) {
         return Err(format!("this is the scenario {}; {DRIVER_FIRST}", scenario.display()));
@@ -76,6 +74,22 @@ pub(super) fn named(typed: &str, runs: &Path) -> Result<String, String> {
     Err(format!(
         "no driver {typed:?}{meant} allowed are {names}, {LATEST}, the folder of a run or driver, or {PREFIX}PROGRAM"
     ))
+}
+
+/// What is told of a folder that is no run but holds some.
+fn no_run(folder: &Path) -> Option<String> {
+    let inside = runs_in(folder);
+    let shown: Vec<String> = inside.iter().take(SHOWN).map(|run| run.display().to_string()).collect();
+    let more = if inside.len() > SHOWN { format!(" and {} more", inside.len() - SHOWN) } else { String::new() };
+    (!inside.is_empty()).then(|| format!("this is no run, but there are some in it: {}{more}", shown.join(", ")))
+}
+
+/// Notes that a run has not ended yet whose driver is asked for.
+pub(super) fn note_unfinished(name: &str) {
+    let run = Path::new(name);
+    if !Driver::NAMES.contains(&name) && run.join(PROGRESS_FILE).exists() && has_ended(name).is_ok_and(|ended| !ended) {
+        note(format_args!("note: the training of {name} has not ended: its driver is as far as it was saved"));
+    }
 }
 
 /// The folder of a run, which drivers that ship and programs have none of.

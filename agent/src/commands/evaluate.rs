@@ -2,17 +2,17 @@
 
 use super::Ended;
 use super::choices::{Camera, SplitName};
-use super::drivers::driver_name;
+use super::drivers::{driver_name, note_unfinished};
 use super::keep::{Keeping, worst};
 use super::trained::{settings_known, trained_under};
-use crate::about::{About, AboutDriver, AboutRoads, Parent, as_written};
+use crate::about::{About, AboutDriver, AboutRoads, Parent, as_written, is_result};
 use crate::drive::evaluate::{EvaluateSettings, FIGURES_ROADS, FIGURES_SEED, evaluate};
 use crate::drive::library::{LIBRARY_FOLDER, LibraryCount, ScenarioLibrary};
 use crate::drive::result::DriverResult;
 use crate::drive::table::tables;
 use crate::driver::Driver;
 use crate::host::console::{Console, note};
-use crate::host::files::{check_writable, write_atomically};
+use crate::host::files::{check_result, write_atomically};
 use crate::host::interrupt;
 use crate::host::program::{quoted, typed_command};
 use crate::train::RESULT_FORMAT;
@@ -113,6 +113,7 @@ fn drive_all(arguments: &Arguments, names: &[String], console: &mut Console) -> 
     let start = std::time::Instant::now();
     // Whatever cannot drive is refused before the first road is driven.
     for name in names {
+        note_unfinished(name);
         arguments.driver(name)?;
         trained_under(name, arguments.blind_run(name))?;
     }
@@ -174,7 +175,7 @@ impl Arguments {
         if let Some((_, option)) = one_only.into_iter().find(|(given, _)| *given && names.len() > 1) {
             anyhow::bail!("{option} takes one driver, not {}: {}", names.len(), names.join(", "));
         }
-        self.json.as_deref().map(check_writable).transpose()?;
+        self.json.as_deref().map(|path| check_result(path, is_result)).transpose()?;
         Ok(())
     }
 
@@ -263,7 +264,10 @@ impl Arguments {
         if let Some(path) = first {
             let recording = path.with_extension("mcap");
             let recording = quoted(&recording.to_string_lossy());
-            console.line(format_args!("See one: roadproof watch --replay {recording}"));
+            let scenario = quoted(&path.to_string_lossy());
+            let watch = format!("roadproof watch --replay {recording}");
+            let replay = format!("roadproof replay {scenario} --bounds");
+            console.line(format_args!("See one: {}", if cfg!(feature = "watch") { watch } else { replay }));
         }
         Ok(true)
     }

@@ -7,7 +7,7 @@ use crate::driver::Driver;
 use crate::formats::contact_sheet::{Tile, draw};
 use crate::formats::pictures::{read_png, write_png};
 use crate::host::console::{Console, table};
-use crate::host::files::check_writable;
+use crate::host::files::check_result;
 use anyhow::Context;
 use clap::{ArgGroup, Args};
 use roadproof_sim::fault::{FaultKind, FrameFault, Group, Severity};
@@ -57,7 +57,7 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
         let other = sheet.extension().filter(|end| !end.eq_ignore_ascii_case("png"));
         anyhow::ensure!(other.is_none(), "--sheet {sheet:?}: the sheet is a PNG picture, name it so");
         console.give_way_to(Some(sheet));
-        check_writable(sheet)?;
+        check_result(sheet, |there| there.starts_with(b"\x89PNG"))?;
         let drawn = contact_sheet(scenario, arguments.at, Seed(arguments.seed))?;
         write_png(sheet, drawn.width, drawn.height, &drawn.rgb)?;
         console.line(sheet.display());

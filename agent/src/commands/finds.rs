@@ -33,6 +33,7 @@ impl Subject {
     /// The scenario, if the driver can drive there, and its text.
     pub fn source(&self, driver: &Driver) -> anyhow::Result<(String, Scenario)> {
         let path = &self.scenario;
+        anyhow::ensure!(!path.is_dir(), "one scenario is wanted, and this is a folder of them: {path:?}");
         let text = read_text(path).with_context(|| format!("cannot read the scenario {path:?}"))?;
         let scenario = roadproof_sim::parse(&text, path)?;
         driver.fits(&scenario).with_context(|| format!("{path:?} is not for this driver"))?;

@@ -1,17 +1,17 @@
 //! `roadproof replay`
 
 use super::Ended;
-use super::drivers::driver_name;
+use super::drivers::{driver_name, note_unfinished};
 use super::scenarios::scenarios;
 use super::trained::trained_under;
-use crate::about::About;
+use crate::about::{About, is_result};
 use crate::drive::library::speaks_of;
 use crate::drive::replay::{Case, CaseReport, bless, drive_case, family, name, title};
 use crate::driver::Driver;
-use crate::formats::junit::{CaseOutcome, CaseResult, write_junit};
+use crate::formats::junit::{CaseOutcome, CaseResult, is_report, write_junit};
 use crate::host::console::{Console, is_standard_output};
-use crate::host::files::{check_writable, write_atomically};
-use crate::host::interrupt::{self, Interrupt};
+use crate::host::files::{check_result, check_writable, write_atomically};
+use crate::host::interrupt::{self, Interrupt, given_up};
 use crate::host::progress::LongWork;
 use crate::host::threads::all_cores;
 use crate::watch::drive::mcap;
@@ -87,12 +87,17 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
     console.give_way_to(arguments.junit.as_deref());
     console.give_way_to(arguments.json.as_deref());
     let files = roadproof_sim::scenario::find(&arguments.paths)?;
+    note_unfinished(arguments.driver());
     let driver = Driver::named(arguments.driver(), None)?;
     let with_golden = arguments.driver.is_none() && !arguments.bless;
     let (cases, mut left_out) = read(files, &driver, with_golden, arguments.bless);
     check_outputs(arguments, &cases)?;
     let interrupt = interrupt::install()?;
     let (cases, mut reports) = drive(arguments, cases, &interrupt, &mut left_out)?;
+    if given_up().is_some() {
+        // A driver's program that failed: what it drove until then is no drive, and why it failed is told.
+        return Ok(Ended::Stopped);
+    }
     if interrupt.requested() {
         told(console, &reports, &left_out);
         console.line("Stopped before the last file; nothing was written.");
@@ -258,8 +263,8 @@ fn read(files: Vec<PathBuf>, driver: &Driver, with_golden: bool, bless: bool) ->
 
 /// Finds out whether everything that was asked for can be written, before anything is driven.
 fn check_outputs(arguments: &Arguments, cases: &[Case]) -> anyhow::Result<()> {
-    arguments.junit.as_deref().map(check_writable).transpose()?;
-    arguments.json.as_deref().map(check_writable).transpose()?;
+    arguments.junit.as_deref().map(|path| check_result(path, is_report)).transpose()?;
+    arguments.json.as_deref().map(|path| check_result(path, is_result)).transpose()?;
     if arguments.film.is_some() {
         check_film()?;
     }

@@ -2,7 +2,7 @@
 
 use super::Ended;
 use super::choices::{PartName, fault_kind, named};
-use super::drivers::{DriverOption, driver_name};
+use super::drivers::{DriverOption, driver_name, note_unfinished};
 use super::trained::{settings_known, trained_under};
 use crate::about::{About, as_written};
 use crate::driver::Driver;
@@ -78,6 +78,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Result<Ended> {
     let name = &arguments.driver;
     let mut plan = arguments.plan()?;
+    note_unfinished(name);
     let mut driver = Driver::named(name, None)?;
     let about = About::this(FORMAT).of(name, &driver);
     if driver.learned().is_none() && plan.only != Some(Part::Faults) {

@@ -8,7 +8,6 @@ use crate::host::files::{check_writable, write_atomically};
 use crate::host::program::quoted;
 use clap::{Args, Subcommand};
 use roadproof_sim::Scenario;
-use roadproof_sim::outcome::expectations::Expect;
 use roadproof_sim::scenario::{REFERENCE, find, read_all};
 use std::path::PathBuf;
 
@@ -63,6 +62,8 @@ fn new(file: &PathBuf, console: &mut Console) -> anyhow::Result<Ended> {
         console.line(TEMPLATE.trim_end());
         return Ok(Ended::Held);
     }
+    let with_end = file.with_extension("ron");
+    anyhow::ensure!(file == &with_end, "the file of a scenario ends in .ron, or nobody finds it: name it {with_end:?}");
     anyhow::ensure!(!file.exists(), "there is something already, choose another name: {file:?}");
     if let Some(folder) = file.parent() {
         std::fs::create_dir_all(folder)
@@ -75,19 +76,19 @@ fn new(file: &PathBuf, console: &mut Console) -> anyhow::Result<Ended> {
     Ok(Ended::Held)
 }
 
-/// Bounds of any class of drivers that every drive keeps, by where they stand.
-fn toothless(scenario: &Scenario) -> Vec<String> {
+/// What of a scenario says nothing, or asks for what no drive can do, for any class of drivers.
+fn idle(scenario: &Scenario) -> Vec<String> {
     let by = &scenario.expect_by;
-    let all = [
-        ("expect", Some(&scenario.expect)),
-        ("expect_by.camera", by.camera.as_ref()),
-        ("expect_by.hardened", by.hardened.as_ref()),
-    ];
-    let named = |(place, expect): (&str, Option<&Expect>)| {
-        let place = place.to_owned();
-        expect.into_iter().flat_map(Expect::toothless).map(move |name| format!("{place}.{name}")).collect::<Vec<_>>()
-    };
-    all.into_iter().flat_map(named).collect()
+    let classes = [("expect_by.camera: ", by.camera.as_ref()), ("expect_by.hardened: ", by.hardened.as_ref())];
+    let mut all = scenario.idle(&scenario.expect);
+    for (place, expect) in classes {
+        let own = expect.map(|expect| scenario.idle(expect)).unwrap_or_default();
+        // What is of no bound is told once.
+        all.extend(
+            own.into_iter().filter(|told| !told.starts_with("perturbation")).map(|told| format!("{place}{told}")),
+        );
+    }
+    all
 }
 
 fn check(paths: &[PathBuf], console: &mut Console) -> anyhow::Result<Ended> {
@@ -97,9 +98,7 @@ fn check(paths: &[PathBuf], console: &mut Console) -> anyhow::Result<Ended> {
         match read_all(file) {
             Ok(scenario) => {
                 console.line(format_args!("ok     {:<36} {}", title(file), scenario.title));
-                for bound in toothless(&scenario) {
-                    console.line(format_args!("       {bound} = 0 is kept by every drive, and says nothing"));
-                }
+                idle(&scenario).iter().for_each(|told| console.line(format_args!("       {told}")));
             }
             Err(all) => {
                 unusable += 1;

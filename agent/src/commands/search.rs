@@ -1,7 +1,7 @@
 //! `roadproof search`
 
 use super::Ended;
-use super::drivers::{DriverOption, driver_name};
+use super::drivers::{DriverOption, driver_name, note_unfinished};
 use super::finds::{Subject, keep};
 use crate::attack::found;
 use crate::attack::search::{Search, SearchError};
@@ -48,6 +48,7 @@ const MAX_DRAWN: usize = 1_000_000;
 pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Result<Ended> {
     let Arguments { driver: name, subject, faults: count, seed, .. } = arguments;
     anyhow::ensure!((1..=MAX_DRAWN).contains(count), "--faults = {count}, allowed is 1 to {MAX_DRAWN}");
+    note_unfinished(name);
     let mut driver = Driver::named(name, None)?;
     let (text, scenario) = subject.source(&driver)?;
     let command = subject.command("search", name, &format!("--faults {count} --seed {seed}"));

@@ -3,9 +3,10 @@
 use super::Ended;
 use super::choices::AlgorithmName;
 use super::compare::runs_tables;
-use super::drivers::{RUNS_FOLDER, driver_name, run_folder};
+use super::drivers::{RUNS_FOLDER, driver_name, note_unfinished, run_folder};
 use super::scenarios::scenarios;
 use super::trained::trained_under;
+use crate::drive::evaluate::EvaluateSettings;
 use crate::drive::table::tables;
 use crate::driver::{Driver, DriverSpec, LearnedDriver};
 use crate::harden::HardenSettings;
@@ -103,6 +104,12 @@ fn minutes(text: &str) -> Result<f64, String> {
     if allowed.contains(&minutes) { Ok(minutes) } else { Err(refused()) }
 }
 
+/// Settings of another run for one that begins with its weights: how long it was wished to take and which roads it was evaluated on are no
+/// matter of this one, and drivers that ship were evaluated on roads that nobody is to choose settings by.
+fn afresh(settings: Settings) -> Settings {
+    Settings { minutes: None, evaluate: EvaluateSettings::default(), ..settings }
+}
+
 /// The driver to begin with.
 fn start_from(option: &str, name: &str) -> anyhow::Result<LearnedDriver> {
     match Driver::named(name, None)? {
@@ -149,6 +156,7 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
     // Under its settings, whether all its weights are taken or those of perception alone.
     let base = arguments.from.as_ref().or(arguments.perception.as_ref());
     let option = if arguments.perception.is_some() { "--perception" } else { "--from" };
+    base.into_iter().for_each(|name| note_unfinished(name));
     let start = base.map(|name| start_from(option, name)).transpose()?;
     let (mut settings, existing) = match (&arguments.resume, &arguments.config, base) {
         (Some(folder), ..) => {
@@ -156,9 +164,8 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
             (Settings::read(&run.path(SETTINGS_FILE))?, Some(run))
         }
         (None, Some(file), None) => (Settings::read(file)?, None),
-        // How long the other run was wished to take is no matter of this one.
-        (None, None, Some(name)) => (Settings { minutes: None, ..trained_under(name, None)? }, None),
-        (None, Some(file), Some(name)) => (over(Settings { minutes: None, ..trained_under(name, None)? }, file)?, None),
+        (None, None, Some(name)) => (afresh(trained_under(name, None)?), None),
+        (None, Some(file), Some(name)) => (over(afresh(trained_under(name, None)?), file)?, None),
         (None, None, None) => (Settings::default(), None),
     };
     let of_file = arguments.config.as_ref().map(|_| settings.clone());
@@ -242,6 +249,24 @@ impl Arguments {
     /// Refuses what sets an algorithm that is not used, and notes what a file says of one: a run's own settings have a section for each.
     fn check_effect(&self, of_file: Option<Settings>, settings: &Settings) -> anyhow::Result<()> {
         let (algorithm, unused) = (settings.algorithm, settings.unused_sections());
+        let mut set = std::collections::BTreeSet::new();
+        for assignment in &self.assignments {
+            let (name, section) = (assignment.name(), assignment.section());
+            anyhow::ensure!(set.insert(name.clone()), "--set {name} is there twice");
+            let of_perception = ["collect", "perceive", "perception"].contains(&section);
+            anyhow::ensure!(
+                settings.percepts || !of_perception,
+                "--set {name}: it has no effect on a driver without a camera"
+            );
+            anyhow::ensure!(
+                self.perception.is_none() || !["collect", "perceive"].contains(&section),
+                "--set {name}: it has no effect with --perception, because no perception is trained"
+            );
+            anyhow::ensure!(
+                settings.harden.is_some() || section != "found",
+                "--set {name}: it has no effect without --harden"
+            );
+        }
         if let Some(idle) = self.assignments.iter().find(|assignment| unused.contains(&assignment.section())) {
             let (name, section) = (idle.name(), algorithm.section());
             anyhow::bail!(

@@ -177,8 +177,7 @@ pub fn drive_case(case: &Case, driver: &mut Driver) -> anyhow::Result<CaseReport
                 };
                 format!("{bound}: {why}")
             }));
-            let toothless = case.scenario.bounds(driver.class()).toothless();
-            notes.extend(toothless.map(|name| format!("{name} = 0 is kept by every drive, and says nothing")));
+            notes.extend(case.scenario.idle(case.scenario.bounds(driver.class())));
             let waiting = episode.fleet().waits_for(0).into_iter();
             notes.extend(waiting.map(|(who, trigger)| format!("{who}: {trigger} never came")));
             let tightest = judgement.closest().map_or_else(String::new, |bound| format!(", {bound}"));

@@ -10,6 +10,13 @@ use thiserror::Error;
 
 use crate::host::files::{self, FileError};
 
+/// Whether the bytes of a file are those of such a report.
+#[must_use]
+pub fn is_report(bytes: &[u8]) -> bool {
+    let head = String::from_utf8_lossy(&bytes[..bytes.len().min(400)]).into_owned();
+    head.starts_with("<?xml") && head.contains("<testsuites")
+}
+
 /// Why a report could not be written.
 #[derive(Debug, Error)]
 pub enum JunitError {

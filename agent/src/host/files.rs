@@ -25,6 +25,20 @@ pub enum FileError {
         /// The path as it was given.
         path: PathBuf,
     },
+    /// What lies there is no earlier result.
+    #[error("there is a file that is no earlier result, and it is not replaced: choose another name than {path:?}")]
+    NotOurs {
+        /// The path as it was given.
+        path: PathBuf,
+    },
+    /// There is no folder to write into.
+    #[error("there is no folder {folder:?} for {path:?}")]
+    Nowhere {
+        /// The folder.
+        folder: PathBuf,
+        /// The file that was to be written.
+        path: PathBuf,
+    },
     /// Something else lies where a folder is to be: a file, or a link to nowhere.
     #[error("not a folder: {path:?}")]
     NoFolder {
@@ -153,9 +167,29 @@ pub fn check_writable(path: &Path) -> Result<(), FileError> {
         return Err(FileError::NoName { path: path.into() });
     }
     if let Destination::File(file) = target(path)? {
+        let folder = folder_of(&file);
+        if !folder.exists() {
+            return Err(FileError::Nowhere { folder: folder.into(), path: path.into() });
+        }
         new_file_in(folder_of(&file)).map_err(|cause| FileError::Create { cause, path: path.into() })?;
     }
     Ok(())
+}
+
+/// The same for a result: what lies there is only replaced if it is an earlier one, so that no slip of the fingers costs a scenario or
+/// weights.
+///
+/// # Errors
+/// As [`check_writable`], and [`FileError::NotOurs`].
+pub fn check_result(path: &Path, is_ours: impl FnOnce(&[u8]) -> bool) -> Result<(), FileError> {
+    check_writable(path)?;
+    if is_standard_output(path) || is_there_and_no_file(path) {
+        return Ok(());
+    }
+    match fs::read(path) {
+        Ok(there) if !there.is_empty() && !is_ours(&there) => Err(FileError::NotOurs { path: path.into() }),
+        _ => Ok(()),
+    }
 }
 
 /// Finds out whether files can be written into a folder that may have to be made first, before the work whose results it is to hold;

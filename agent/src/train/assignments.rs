@@ -21,7 +21,7 @@ pub struct Assignment {
 #[derive(Debug, thiserror::Error)]
 pub enum AssignmentError {
     /// It is not there.
-    #[error("there is no setting {name}{meant}; {section} has {known}")]
+    #[error("there is no setting {name}{meant} {section} has {known}")]
     Unknown {
         /// Its whole name.
         name: String,
@@ -173,8 +173,13 @@ impl Assignment {
     }
 
     fn unknown(&self, part: &str, section: String, known: Vec<String>) -> AssignmentError {
-        let nearest = nearest(part, known.iter().map(String::as_str));
-        let meant = nearest.map_or_else(String::new, |name| format!(", did you mean {name}?"));
+        let all = Self::all_of(&Settings::default().hardened(false).to_ron());
+        // The last of the names alone, or one that is most like it where it was looked for.
+        let elsewhere = all.iter().find(|one| self.path.len() == 1 && one.path.last().is_some_and(|last| last == part));
+        let here = nearest(part, known.iter().map(String::as_str));
+        let above = if section == "the whole" { String::new() } else { format!("{section}.") };
+        let meant = elsewhere.map(Self::name).or_else(|| here.map(|name| format!("{above}{name}")));
+        let meant = meant.map_or_else(|| ";".to_owned(), |name| format!(", did you mean {name}?"));
         AssignmentError::Unknown { name: self.name(), meant, section, known: known.join(", ") }
     }
 }
@@ -302,9 +307,11 @@ mod tests {
         let refused = |text: &str| set(Settings::default(), &[text]).expect_err("must be refused");
         assert!(
             refused("reward.progres=1")
-                .contains("there is no setting reward.progres, did you mean progress?; reward has progress, ")
+                .contains("there is no setting reward.progres, did you mean reward.progress? reward has progress, ")
         );
-        assert!(refused("rewards.progress=1").contains("did you mean reward?; the whole has seed, "));
+        assert!(refused("rewards.progress=1").contains("did you mean reward? the whole has seed, "));
+        assert!(refused("progress=1").contains("there is no setting progress, did you mean reward.progress? "));
+        assert!(refused("zzz=1").contains("there is no setting zzz; the whole has seed, "));
         assert_eq!(refused("harden.ramp=0.1"), "harden is None here and has no settings of its own: harden.ramp");
         assert!(
             refused("learn.gamma=1.5").contains("learn.gamma=1.5: gamma = 1.5, allowed is 0 to 1"),

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// File that says how far a run has come.
-const PROGRESS_FILE: &str = "progress.ron";
+pub const PROGRESS_FILE: &str = "progress.ron";
 /// Weights that a run begins with, if it does not begin afresh.
 const START_PERCEPTION_FILE: &str = "start_perception.safetensors";
 const START_POLICY_FILE: &str = "start_policy.safetensors";

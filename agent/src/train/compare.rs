@@ -1,5 +1,6 @@
 //! Runs beside each other: what each came to, the spread over seeds of equal settings, and the settings in which they differ.
 
+use crate::about::{Parent, Weights};
 use crate::host::run_folder::{RunFolder, SETTINGS_FILE};
 use crate::learn::Algorithm;
 use crate::train::RESULT_FILE;
@@ -23,6 +24,8 @@ pub struct EndedRun {
     pub roads: String,
     /// What the clock cut short.
     pub cut: Vec<String>,
+    /// Why it is in no mean, if it is in none: it was cut short, or has the bits of another.
+    pub left_out: Option<String>,
     /// Its figures.
     #[serde(flatten)]
     pub figures: Figures,
@@ -77,6 +80,41 @@ struct ResultOnDisk {
 #[derive(Deserialize)]
 struct AboutOnDisk {
     roads: Option<RoadsOnDisk>,
+    driver: Option<WhoOnDisk>,
+}
+
+#[derive(Deserialize)]
+struct WhoOnDisk {
+    weights: Option<Weights>,
+    parent: Option<Parent>,
+}
+
+/// What a run began with, as far as it makes another experiment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Begun(Option<Parent>);
+
+impl Begun {
+    /// Whatever the other run is called.
+    fn with(parent: Option<Parent>) -> Self {
+        Self(parent.map(|parent| {
+            let Parent { weights, perception_alone, .. } = parent;
+            // Of a perception that was taken alone the policy is no matter.
+            let policy = if perception_alone { String::new() } else { weights.policy };
+            Parent { name: String::new(), weights: Weights { policy, ..weights }, perception_alone }
+        }))
+    }
+
+    fn perceives_alike(&self) -> bool {
+        self.0.as_ref().is_some_and(|parent| parent.perception_alone)
+    }
+
+    fn told(&self, name: &str) -> String {
+        match &self.0 {
+            None => "fresh weights".to_owned(),
+            Some(parent) if parent.perception_alone => format!("the perception of {name}"),
+            Some(_) => format!("the weights of {name}"),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -110,25 +148,42 @@ struct Value {
 /// # Errors
 /// A folder that is no run, one that has not ended, and a result of another version.
 pub fn compare(folders: &[String]) -> anyhow::Result<Comparison> {
-    let mut kinds: Vec<Settings> = Vec::new();
-    let mut runs = Vec::new();
+    let mut kinds: Vec<(Settings, Begun)> = Vec::new();
+    let (mut told, mut known) = (Vec::new(), Vec::new());
+    let mut runs: Vec<EndedRun> = Vec::new();
     for folder in folders {
         let settings = Settings::read(&RunFolder::open(Path::new(folder))?.path(SETTINGS_FILE))?;
         let seed = settings.seed;
-        let settings = alike(settings);
-        let place = kinds.iter().position(|kind| *kind == settings).unwrap_or_else(|| {
-            kinds.push(settings);
+        let (run, WhoOnDisk { weights, parent }) = read(folder)?;
+        let name = parent.as_ref().map(|parent| parent.name.clone()).unwrap_or_default();
+        let begun = Begun::with(parent);
+        let kind = (alike(settings, &begun), begun);
+        let place = kinds.iter().position(|known| *known == kind).unwrap_or_else(|| {
+            told.push(kind.1.told(&name));
+            kinds.push(kind);
             kinds.len() - 1
         });
-        runs.push(EndedRun { seed, settings: place, ..read(folder)? });
+        let twin = known.iter().position(|other| weights.is_some() && *other == weights);
+        let twin = twin.map(|twin| format!("it has the bits of {}", runs[twin].run));
+        let cut = (!run.cut.is_empty()).then(|| format!("it was cut short in {}", run.cut.join(", ")));
+        known.push(weights);
+        runs.push(EndedRun { seed, settings: place, left_out: cut.or(twin), ..run });
     }
-    Ok(Comparison { runs, settings: kinds.len(), differences: differences(&kinds) })
+    let mut differences = differences(&kinds.iter().map(|(settings, _)| settings.clone()).collect::<Vec<_>>());
+    if told.iter().any(|begun| *begun != told[0]) {
+        differences.insert("begun with".to_owned(), told.into_iter().map(Some).collect());
+    }
+    Ok(Comparison { runs, settings: kinds.len(), differences })
 }
 
 /// The settings without what makes no other experiment: what has no effect, too.
-fn alike(settings: Settings) -> Settings {
-    let Settings { seed, minutes, threads, learn, ppo, dqn, dagger, .. } = Settings::default();
-    let alike = Settings { seed, minutes, threads, learn, ppo, dqn, dagger, ..settings };
+fn alike(settings: Settings, begun: &Begun) -> Settings {
+    let Settings { seed, minutes, threads, save_every_s, learn, ppo, dqn, dagger, .. } = Settings::default();
+    let mut alike = Settings { seed, minutes, threads, save_every_s, learn, ppo, dqn, dagger, ..settings };
+    if begun.perceives_alike() {
+        let Settings { collect, perceive, .. } = Settings::default();
+        (alike.collect, alike.perceive) = (collect, perceive);
+    }
     match settings.algorithm {
         Algorithm::Pqn => Settings { learn: settings.learn, ..alike },
         Algorithm::Ppo => Settings { ppo: settings.ppo, ..alike },
@@ -157,13 +212,15 @@ pub fn has_ended(folder: &str) -> anyhow::Result<bool> {
     Ok(result(folder)?.is_some())
 }
 
-fn read(folder: &str) -> anyhow::Result<EndedRun> {
+fn read(folder: &str) -> anyhow::Result<(EndedRun, WhoOnDisk)> {
     let not_ended = || format!("{folder}: the run has not ended; go on with: roadproof train --resume {folder}");
     let result = result(folder)?.with_context(not_ended)?;
     let driver = result.drivers.first().with_context(not_ended)?;
     let EstimatesOnDisk { driving_score, arrived, collided, off_road, arrived_comfortably } = &driver.estimates;
     let roads = result.about.roads.map(|RoadsOnDisk { split, seed, roads }| format!("{roads} {split} of seed {seed}"));
-    Ok(EndedRun {
+    let who = result.about.driver.unwrap_or(WhoOnDisk { weights: None, parent: None });
+    let run = EndedRun {
+        left_out: None,
         run: folder.to_owned(),
         seed: 0,
         settings: 0,
@@ -176,7 +233,8 @@ fn read(folder: &str) -> anyhow::Result<EndedRun> {
             off_road: off_road.value,
             arrived_comfortably: arrived_comfortably.value,
         },
-    })
+    };
+    Ok((run, who))
 }
 
 /// The settings in which some differ, by name. Of an algorithm that not all of them use, those that are not as they are by default.
@@ -203,10 +261,11 @@ fn differences(kinds: &[Settings]) -> BTreeMap<String, Vec<Option<String>>> {
 }
 
 impl Comparison {
-    /// The figures of all runs of one kind of settings.
+    /// The figures of all runs of one kind of settings that count.
     #[must_use]
     pub fn of_settings(&self, place: usize) -> Vec<Figures> {
-        self.runs.iter().filter(|run| run.settings == place).map(|run| run.figures).collect()
+        let counts = |run: &&EndedRun| run.settings == place && run.left_out.is_none();
+        self.runs.iter().filter(counts).map(|run| run.figures).collect()
     }
 
     /// Whether all were evaluated on the same roads.
@@ -220,29 +279,32 @@ impl Comparison {
 mod tests {
     use super::*;
 
+    /// Settings of a run that began afresh.
+    fn of(settings: Settings) -> Settings {
+        alike(settings, &Begun::default())
+    }
+
     fn set(text: &str) -> [Assignment; 1] {
         [text.parse().expect("a name and a value")]
     }
 
     #[test]
     fn settings_that_differ_are_named_and_seeds_are_no_difference() {
-        let seeds = [1, 2].map(|seed| alike(Settings { seed, minutes: Some(seed as f64), ..Settings::default() }));
+        let seeds = [1, 2].map(|seed| of(Settings { seed, minutes: Some(seed as f64), ..Settings::default() }));
         assert_eq!(seeds[0], seeds[1]);
-        let hard = alike(Settings::default().hardened(false));
+        let hard = of(Settings::default().hardened(false));
         let found = differences(&[seeds[0].clone(), hard]);
         assert_eq!(found["collect.close"], [Some("None".to_owned()), Some("0.15".to_owned())]);
         assert_eq!(found["harden"], [Some("None".to_owned()), None]);
         assert_eq!(found["harden.ramp"], [None, Some("0.4".to_owned())]);
         // What the other does not use is no difference, but for what somebody chose of it.
-        let ppo = alike(
-            Settings { algorithm: Algorithm::Ppo, ..Settings::default() }
-                .with(&set("learn.gamma=0.5"))
-                .expect("settings"),
-        );
+        let ppo = of(Settings { algorithm: Algorithm::Ppo, ..Settings::default() }
+            .with(&set("learn.gamma=0.5"))
+            .expect("settings"));
         let found_of_ppo = differences(&[seeds[0].clone(), ppo.clone()]);
         assert_eq!(found_of_ppo.keys().collect::<Vec<_>>(), ["algorithm"]);
-        assert_eq!(ppo, alike(Settings { algorithm: Algorithm::Ppo, ..Settings::default() }));
-        let chosen = alike(Settings::default().with(&set("learn.gamma=0.5")).expect("settings"));
+        assert_eq!(ppo, of(Settings { algorithm: Algorithm::Ppo, ..Settings::default() }));
+        let chosen = of(Settings::default().with(&set("learn.gamma=0.5")).expect("settings"));
         assert_eq!(differences(&[chosen, ppo])["learn.gamma"], [Some("0.5".to_owned()), None]);
         assert!(!found.contains_key("learn.gamma") && differences(&seeds[..1]).is_empty());
     }

@@ -8,6 +8,7 @@ mod build;
 mod check;
 mod error;
 mod generate;
+mod idle;
 mod read;
 mod reference;
 

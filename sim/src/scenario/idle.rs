@@ -1,0 +1,54 @@
+//! Parts of a scenario that say nothing of any drive: it can be driven, but whoever wrote it meant more.
+
+use crate::outcome::expectations::Expect;
+use crate::outcome::verdict::Outcome;
+use crate::scenario::Scenario;
+
+impl Scenario {
+    /// What of these bounds, and of the scenario's faults, says nothing, or asks for what no drive can do, in words.
+    #[must_use]
+    pub fn idle(&self, expect: &Expect) -> Vec<String> {
+        let ends_s = self.duration_s;
+        let bounds = expect.toothless().map(|name| format!("{name} = 0 is kept by every drive, and says nothing"));
+        let arrival = expect.arrive_within_s.and_then(|by_s| {
+            let outcome = expect.outcome;
+            if outcome != Outcome::Arrived {
+                Some(format!("outcome: {outcome:?} and arrive_within_s = {by_s} are never kept together"))
+            } else if by_s >= ends_s {
+                Some(format!("arrive_within_s = {by_s} is kept by whoever arrives: the drive ends at {ends_s} s"))
+            } else {
+                None
+            }
+        });
+        let late = self.perturbations.iter().enumerate().filter(|(_, fault)| fault.when.is_none());
+        let late = late.filter(|(_, fault)| fault.during_s.0 >= ends_s).map(|(place, fault)| {
+            let begins_s = fault.during_s.0;
+            format!("perturbation {} begins at {begins_s} s, and the drive ends at {ends_s} s", place + 1)
+        });
+        bounds.chain(arrival).chain(late).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    fn idle(text: &str) -> Vec<String> {
+        let text =
+            format!("Scenario(format: 1, title: \"t\", duration_s: 60.0, road: Straight(length_m: 300.0), {text})");
+        let scenario = crate::parse(&text, "t.ron".as_ref()).unwrap();
+        scenario.idle(&scenario.expect)
+    }
+
+    #[test]
+    fn what_says_nothing_and_what_nobody_can_do_is_told() {
+        assert!(idle("expect: (arrive_within_s: 30.0, min_gap_m: 1.0)").is_empty());
+        assert_eq!(idle("expect: (min_gap_m: 0.0)"), ["min_gap_m = 0 is kept by every drive, and says nothing"]);
+        let never = idle("expect: (outcome: TimeUp, arrive_within_s: 20.0)");
+        assert_eq!(never, ["outcome: TimeUp and arrive_within_s = 20 are never kept together"]);
+        let always = idle("expect: (arrive_within_s: 500.0)");
+        assert_eq!(always, ["arrive_within_s = 500 is kept by whoever arrives: the drive ends at 60 s"]);
+        let fog = |span: &str| format!("perturbations: [({span}, fault: Graded(kind: Fog, severity: 1))]");
+        let late = idle(&fog("during_s: (300.0, 400.0)"));
+        assert_eq!(late, ["perturbation 1 begins at 300 s, and the drive ends at 60 s"]);
+        assert!(idle(&fog("during_s: (50.0, 400.0)")).is_empty());
+    }
+}
