@@ -6,6 +6,7 @@ use crate::tiny_run::{SETTINGS, files_in, json, laid_out};
 use roadproof_agent::driver::LearnedDriver;
 use roadproof_agent::host::run_folder::RunFolder;
 use roadproof_agent::train::checkpoint::Checkpoint;
+use roadproof_agent::train::settings::Settings;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -161,27 +162,30 @@ fn a_run_that_is_killed_again_and_again_ends_with_the_same_bits() {
     while kills < wished {
         runs += 1;
         let run = folder.path().join(format!("run_{runs}"));
-        let mut command = begin(&run);
-        loop {
+        // Killed before there was a run, it begins again.
+        let go_on = |run: &Path| {
+            if run.join("settings.ron").exists() {
+                let mut command = roadproof();
+                command.arg("train").arg("--resume").arg(run);
+                return command;
+            }
+            let _ = std::fs::remove_dir_all(run);
+            begin(run)
+        };
+        while kills < wished {
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             let share = (random >> 40) as f64 / (1_u64 << 24) as f64;
+            let mut command = go_on(&run);
             let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program starts");
             std::thread::sleep(whole.mul_f64(0.15 + 0.85 * share));
             child.kill().expect("it can be killed");
-            if child.wait().expect("it ends").code() == Some(0) || kills >= wished {
+            if child.wait().expect("it ends").code() == Some(0) {
                 break;
             }
             kills += 1;
             *stages.entry(killed_at(&run)).or_insert(0) += 1;
-            command = roadproof();
-            command.arg("train").arg("--resume").arg(&run);
-            if !run.join("progress.ron").exists() {
-                // Killed before there was a run.
-                let _ = std::fs::remove_dir_all(&run);
-                command = begin(&run);
-            }
         }
-        run_well(roadproof().arg("train").arg("--resume").arg(&run));
+        run_well(&mut go_on(&run));
         let files = files_in(&run);
         for name in ["perception.safetensors", "policy.safetensors"] {
             assert!(files[name] == wanted[name], "{name} of run {runs}, after {kills} kills");
@@ -200,22 +204,34 @@ fn a_run_that_is_killed_again_and_again_ends_with_the_same_bits() {
     );
 }
 
-/// A snapshot that was cut off is told, and the run goes on from the one before.
+/// Of two generations of what a run goes on from the older is taken where the newer is damaged; where both are, or settings are others, the run
+/// is told not to be to the bit.
 #[test]
 fn a_torn_snapshot_is_told_and_the_one_before_is_taken() {
     let (folder, ended) = interrupted_in("learn", "updates: 6", "updates: 4000");
     assert_eq!(ended.code, Some(130), "{}", ended.stderr);
     let run = folder.path().join("run");
-    let newest = run.join("learn.snapshot");
+    let [newest, before] = ["learn.snapshot", "learn.snapshot.before"].map(|name| run.join(name));
     let bytes = std::fs::read(&newest).expect("what the run goes on from");
-    std::fs::copy(&newest, run.join("learn.snapshot.before")).expect("a file");
-    std::fs::write(&newest, &bytes[..bytes.len() / 2]).expect("a file");
-    let resumed = |run: &Path| {
-        let out = roadproof().arg("train").arg("--resume").arg(run).args(["--minutes", "0.1"]).output();
-        crate::program::ended(out.expect("the program starts")).stderr
+    let settings = Settings::read(&run.join("settings.ron")).expect("its own");
+    let place = |settings: &Settings| {
+        let mut found = checkpoint(&run);
+        found.find_place(settings);
+        (found.progress.learn_updates, found.progress.cut_short, found.take_kept("learn").is_some())
     };
-    let said = resumed(&run);
-    assert!(said.contains("the snapshot is damaged") && said.contains("goes on behind "), "{said}");
+    let (updates, cut_short, kept) = place(&settings);
+    assert!(updates > 0 && !cut_short && kept);
+    std::fs::write(&before, &bytes).expect("a file");
+    std::fs::write(&newest, &bytes[..bytes.len() / 2]).expect("a file");
+    assert_eq!(place(&settings), (updates, false, true), "the one before is whole");
+    assert_eq!(place(&Settings { seed: 77, ..settings.clone() }), (updates, true, false), "it is of other settings");
+    let said = roadproof().arg("train").arg("--resume").arg(&run).args(["--minutes", "0.1"]).output();
+    let said = crate::program::ended(said.expect("the program starts")).stderr;
+    assert!(said.contains("the snapshot is damaged") && said.contains(&format!("{updates} of 4000 updates")), "{said}");
+    for file in [&newest, &before] {
+        std::fs::write(file, &bytes[..9]).expect("a file");
+    }
+    assert!(matches!(place(&settings), (_, true, false)), "nothing is left to go on from to the bit");
 }
 
 #[test]

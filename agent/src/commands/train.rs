@@ -259,7 +259,8 @@ impl Arguments {
                 "--set {name}: it has no effect on a driver without a camera"
             );
             anyhow::ensure!(
-                self.perception.is_none() || !["collect", "perceive"].contains(&section),
+                self.perception.is_none()
+                    || !(["collect", "perceive"].contains(&section) || name.starts_with("harden.perceive")),
                 "--set {name}: it has no effect with --perception, because no perception is trained"
             );
             anyhow::ensure!(

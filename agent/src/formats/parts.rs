@@ -67,14 +67,20 @@ impl Parts {
     /// All of them as the bytes of a file.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut body = Vec::new();
+        let length: usize = self.0.iter().map(|(name, bytes)| 16 + name.len() + bytes.len()).sum();
+        let body = HEAD.len() + 8;
+        let mut file = Vec::with_capacity(body + length);
+        file.extend_from_slice(HEAD);
+        file.extend_from_slice(&[0; 8]);
         for (name, bytes) in &self.0 {
             for block in [name.as_bytes(), bytes] {
-                body.extend_from_slice(&(block.len() as u64).to_le_bytes());
-                body.extend_from_slice(block);
+                file.extend_from_slice(&(block.len() as u64).to_le_bytes());
+                file.extend_from_slice(block);
             }
         }
-        [HEAD, &xxh3_64(&body).to_le_bytes(), &body].concat()
+        let digest = xxh3_64(&file[body..]).to_le_bytes();
+        file[HEAD.len()..body].copy_from_slice(&digest);
+        file
     }
 
     /// Reads the bytes of a file.
@@ -96,6 +102,52 @@ impl Parts {
     }
 }
 
+/// Floats as one string of bytes: an item for each would take more room and many times as long.
+pub mod floats {
+    use serde::de::{Error, Visitor};
+    use serde::{Deserializer, Serializer};
+    use std::fmt::Formatter;
+
+    /// Writes them.
+    ///
+    /// # Errors
+    /// What the writer says.
+    pub fn serialize<S: Serializer>(values: &[f32], to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_bytes(&values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>())
+    }
+
+    /// Reads them.
+    ///
+    /// # Errors
+    /// Something else than a string of bytes of whole floats.
+    pub fn deserialize<'d, D: Deserializer<'d>>(from: D) -> Result<Vec<f32>, D::Error> {
+        from.deserialize_byte_buf(Floats)
+    }
+
+    struct Floats;
+
+    impl Visitor<'_> for Floats {
+        type Value = Vec<f32>;
+
+        fn expecting(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
+            formatter.write_str("the bytes of floats")
+        }
+
+        fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Vec<f32>, E> {
+            let (floats, rest) = bytes.as_chunks::<4>();
+            if rest.is_empty() {
+                Ok(floats.iter().map(|float| f32::from_le_bytes(*float)).collect())
+            } else {
+                Err(E::custom("a float is cut off"))
+            }
+        }
+
+        fn visit_byte_buf<E: Error>(self, bytes: Vec<u8>) -> Result<Vec<f32>, E> {
+            self.visit_bytes(&bytes)
+        }
+    }
+}
+
 /// Takes a block with its length before it off the front.
 fn block<'b>(body: &mut &'b [u8]) -> Result<&'b [u8], PartsError> {
     let (length, rest) = body.split_at_checked(8).ok_or(PartsError::Damaged)?;
@@ -112,7 +164,12 @@ mod tests {
 
     #[test]
     fn parts_come_back_and_whatever_is_cut_or_changed_is_told() {
+        #[derive(Debug, PartialEq, Serialize, serde::Deserialize)]
+        struct Numbers(#[serde(with = "floats")] Vec<f32>);
+        let numbers = Numbers(vec![1.5, -0.0, f32::MAX]);
         let parts = Parts::default().with("network", vec![1, 2, 3]).with("empty", Vec::new());
+        let parts = parts.with_value("numbers", &numbers);
+        assert_eq!(parts.value::<Numbers>("numbers"), Ok(numbers));
         let bytes = parts.to_bytes();
         assert_eq!(Parts::from_bytes(&bytes), Ok(parts.clone()));
         assert_eq!((parts.get("network"), parts.get("else")), (Ok(&[1, 2, 3][..]), Err(PartsError::Missing("else"))));

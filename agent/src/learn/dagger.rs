@@ -2,8 +2,7 @@
 //!
 //! In behaviour cloning the teacher drives. In `DAgger` the policy drives more and more of the decisions itself, and the teacher says
 //! what it would do where the policy has got to; a policy that is only shown what the teacher sees never learns to get back from where
-//! the teacher is never. All that was ever shown is kept, up to a number of decisions, the oldest going first; a run that goes on after it
-//! was broken off begins with nothing.
+//! the teacher is never. All that was ever shown is kept, up to a number of decisions, the oldest going first.
 //!
 //! The teacher's angle and acceleration are shown as the nearest that a policy can choose, of eleven and five: between two of them the
 //! policy that has learnt it perfectly saws to and fro, which the teacher does not.
@@ -12,7 +11,7 @@
 //! Ross, Gordon and Bagnell 2011, "A Reduction of Imitation Learning and Structured Prediction to No-Regret Online Learning",
 //! arXiv:1011.0686: decisions by the teacher with a chance that falls, and data of all rounds together.
 
-use crate::formats::parts::Parts;
+use crate::formats::parts::{Parts, floats};
 use crate::learn::choices::choices;
 use crate::learn::descent::{Descent, falling, nothing_more, rows};
 use crate::learn::task::{Actor, Experience, Group, Task};
@@ -102,6 +101,7 @@ impl Default for DaggerSettings {
 /// Decisions with what the teacher would have done, the oldest overwritten first.
 #[derive(Serialize, Deserialize)]
 struct Shown {
+    #[serde(with = "floats")]
     features: Vec<f32>,
     taught: Vec<Action>,
     kept: usize,

@@ -3,7 +3,7 @@
 //! The network is a dueling one with a head for each part of the action, so the greatest Q-value is a sum of maxima. Double Q-learning,
 //! returns over several decisions, prioritised replay and Munchausen rewards are switches. Policy inputs are two dozen numbers, so the
 //! buffer holds them as they are. Of returns over several decisions the first alone has a Munchausen reward, as in Clark et al. 2024
-//! (BTR), arXiv:2411.03820. A run that goes on after it was broken off begins with an empty buffer, and learns again once it is warm.
+//! (BTR), arXiv:2411.03820.
 //!
 //! # Source
 //! Mnih et al. 2015; van Hasselt et al. 2016 (double), arXiv:1509.06461; Wang et al. 2016 (dueling), arXiv:1511.06581; Hessel et al. 2018

@@ -6,6 +6,7 @@
 //! from at the greatest priority so far, and importance weights over the greatest of the batch. Sutton 1988: n-step returns, which stop
 //! where a drive does.
 
+use crate::formats::parts::floats;
 use crate::learn::descent::rows;
 use crate::memory::FEATURES;
 use rand::RngExt;
@@ -74,10 +75,14 @@ impl NSteps {
 #[derive(Serialize, Deserialize)]
 pub(super) struct Replay {
     capacity: usize,
+    #[serde(with = "floats")]
     features: Vec<f32>,
+    #[serde(with = "floats")]
     next: Vec<f32>,
     actions: Vec<Action>,
+    #[serde(with = "floats")]
     rewards: Vec<f32>,
+    #[serde(with = "floats")]
     discounts: Vec<f32>,
     priorities: SumTree,
     greatest: f64,

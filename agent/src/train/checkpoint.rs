@@ -4,6 +4,7 @@ use crate::about::{PARENT_FILE, Parent};
 use crate::driver::{LearnedDriver, PERCEPTION_FILE, POLICY_FILE};
 use crate::formats::parts::Parts;
 use crate::host::console::note;
+use crate::host::program;
 use crate::host::run_folder::{RunFolder, RunFolderError};
 use crate::policy::{PolicySettings, QNetwork};
 use crate::train::assignments::Assignment;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use xxhash_rust::xxh3::xxh3_64;
 
 /// File that says how far a run has come.
 pub const PROGRESS_FILE: &str = "progress.ron";
@@ -44,6 +46,9 @@ fn snapshot_files(stage: &str) -> [String; 2] {
 /// Names in such a file: under which settings it was made, and how many units were done.
 const SETTINGS: &str = "settings";
 const UNITS: &str = "units";
+/// Whether the clock had had a say by then, and the program that wrote it: another may compute otherwise.
+const CUT_SHORT: &str = "cut_short";
+const PROGRAM: &str = "program";
 
 /// A stage that the clock ended before its work was done.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -88,6 +93,9 @@ pub struct Progress {
     /// Whether the clock had a say in what was learnt, or a stage was broken off and could not go on to the bit: the run is then not
     /// repeatable.
     pub cut_short: bool,
+    /// A digest of the settings that all of it was made under; nothing in runs of before there was one.
+    #[serde(default)]
+    pub settings: String,
     /// How well perception sees, as JSON; `None` until it is trained.
     #[serde(default)]
     pub perception_report: Option<String>,
@@ -211,6 +219,11 @@ pub enum CheckpointError {
     },
 }
 
+/// What this program is.
+fn this_program() -> String {
+    format!("{} {}", program::VERSION, program::COMMIT.unwrap_or("without a commit"))
+}
+
 /// All settings that the work depends on, as text.
 fn what_matters(settings: &Settings) -> String {
     let Settings { minutes, threads, evaluate, save_every_s, .. } = Settings::default();
@@ -297,6 +310,15 @@ impl Checkpoint {
         let stage = if self.progress.perception_has_ended() { LEARN } else { PERCEIVE };
         self.kept = self.read_kept(stage, settings).map(|parts| (stage, parts));
         let units = self.kept.as_ref().and_then(|(_, parts)| parts.value(UNITS).ok());
+        let hurried = self.kept.as_ref().is_some_and(|(_, parts)| parts.value(CUT_SHORT) != Ok(false));
+        let digest = format!("{:016x}", xxh3_64(what_matters(settings).as_bytes()));
+        let begun = std::mem::replace(&mut self.progress.settings, digest.clone());
+        let of_others =
+            !begun.is_empty() && begun != digest && self.progress.perceive_steps + self.progress.learn_updates > 0;
+        if of_others {
+            note("note: the settings are not those that the run was begun with: it is the run of neither");
+        }
+        self.progress.cut_short |= hurried || of_others;
         let Progress { perceive_steps, learn_updates, perceived, learned, cut_short, .. } = &mut self.progress;
         let (done, ended) = if stage == LEARN { (learn_updates, learned) } else { (perceive_steps, perceived) };
         match units {
@@ -313,6 +335,9 @@ impl Checkpoint {
             }
             let parts = std::fs::read(&path).map_err(|error| error.to_string());
             match parts.and_then(|bytes| Parts::from_bytes(&bytes).map_err(|error| error.to_string())) {
+                Ok(parts) if parts.get(PROGRAM) != Ok(this_program().as_bytes()) => {
+                    note(format_args!("note: another version of the program wrote {name}, so that it is left aside"));
+                }
                 Ok(parts) => {
                     let then = String::from_utf8_lossy(parts.get(SETTINGS).unwrap_or_default()).into_owned();
                     let changed = changed(&then, &what_matters(settings));
@@ -344,6 +369,7 @@ impl Checkpoint {
     pub fn keep(&self, stage: &str, settings: &Settings, units: usize, parts: Parts) -> Result<(), CheckpointError> {
         let [now, before] = snapshot_files(stage);
         let parts = parts.with(SETTINGS, what_matters(settings).into_bytes()).with_value(UNITS, &units);
+        let parts = parts.with_value(CUT_SHORT, &self.progress.cut_short).with(PROGRAM, this_program().into_bytes());
         let _ = std::fs::rename(self.run.path(&now), self.run.path(&before));
         Ok(self.run.write(&now, &parts.to_bytes())?)
     }
@@ -358,6 +384,11 @@ impl Checkpoint {
     /// Saves so often from now on.
     pub fn save_every(&mut self, seconds: f64) {
         self.every = Duration::from_secs_f64(seconds);
+    }
+
+    /// Notes under which settings a run begins.
+    pub fn begin_under(&mut self, settings: &Settings) {
+        self.progress.settings = format!("{:016x}", xxh3_64(what_matters(settings).as_bytes()));
     }
 
     fn with_progress(run: RunFolder, progress: Progress) -> Self {

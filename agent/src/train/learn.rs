@@ -5,7 +5,7 @@ use crate::formats::tensorboard::{EventWriter, TensorboardError};
 use crate::host::interrupt::Interrupt;
 use crate::host::pace::{Allotment, Pace, seconds_of};
 use crate::host::progress::LongWork;
-use crate::learn::environment::{Environment, EnvironmentSettings};
+use crate::learn::environment::{DrivesUnderWay, Environment, EnvironmentSettings};
 use crate::learn::task::{Actor, Experience, Group, Task};
 use crate::learn::{Learner, SnapshotError};
 use crate::policy::QNetwork;
@@ -76,11 +76,18 @@ pub fn learn(
     let LearnAmount { worlds, rollout, updates } = settings.amount();
     let first = checkpoint.progress.learn_updates;
     let mut learner = settings.learner(from);
-    if let Some(parts) = checkpoint.take_kept(LEARN) {
-        learner.restore(&parts)?;
-        let made = first * rollout;
-        let progress = |ago: usize| made.checked_sub(ago).map_or(0.0, |at| (at / rollout) as f64 / updates as f64);
-        environment.restore(&parts.value(UNDER_WAY)?, progress)?;
+    match checkpoint.take_kept(LEARN) {
+        Some(parts) => {
+            learner.restore(&parts)?;
+            let made = first * rollout;
+            let progress = |ago: usize| made.checked_sub(ago).map_or(0.0, |at| (at / rollout) as f64 / updates as f64);
+            let under_way: DrivesUnderWay = parts.value(UNDER_WAY)?;
+            environment.restore(&under_way, progress)?;
+            // Found scenarios may be others by now.
+            checkpoint.progress.cut_short |= environment.under_way() != under_way;
+        }
+        // Whatever lies there is of a policy that was given up.
+        None => checkpoint.forget(LEARN),
     }
     let per_update = (worlds * rollout) as u64;
     let mut stage = LongWork::start("learn", updates as u64 * per_update, "decisions")
@@ -107,11 +114,9 @@ pub fn learn(
             events.scalar(tag, step, value)?;
         }
         recent.log(step, events)?;
-        let due = checkpoint.is_due();
-        if due {
+        checkpoint.progress.cut_short |= pace.hurried();
+        if checkpoint.is_due() || step / DECISIONS_PER_CHECKPOINT > (step - per_update) / DECISIONS_PER_CHECKPOINT {
             checkpoint.keep(LEARN, settings, update, parts_of(&*learner, environment)?)?;
-        }
-        if due || step / DECISIONS_PER_CHECKPOINT > (step - per_update) / DECISIONS_PER_CHECKPOINT {
             checkpoint.save_policy(&learner.policy(), update, environment.driven())?;
         }
     }
@@ -162,10 +167,18 @@ pub(crate) fn sample(settings: &Settings, environment: &mut Environment) -> Resu
     let regularise_s = seconds_of(|| learner.regularise(environment.regulariser()));
     // The first is slower than those after it.
     let mut last = learner.update(environment, 1.0, &mut |_| ());
-    let part_s = seconds_of(|| last = learner.update(environment, 1.0, &mut |_| ()));
+    let part_s = seconds_of(|| {
+        if last.is_ok() {
+            last = learner.update(environment, 1.0, &mut |_| ());
+        }
+    });
     last?;
     let mut driven = Ok(());
-    let decision_s = seconds_of(|| driven = environment.drive(1, &mut Onwards));
+    let decision_s = seconds_of(|| {
+        if driven.is_ok() {
+            driven = environment.drive(1, &mut Onwards);
+        }
+    });
     driven?;
     Ok((part_s * parts + regularise_s, decision_s))
 }

@@ -136,6 +136,8 @@ pub fn train(
     checkpoint.progress.take_up(settings.minutes);
     if resumed {
         checkpoint.find_place(settings);
+    } else {
+        checkpoint.begin_under(settings);
     }
     // A damaged checkpoint is refused before anything in the folder is touched.
     checkpoint.perception(settings.perception)?;
@@ -146,9 +148,10 @@ pub fn train(
     if resumed {
         console::note(format_args!("goes on behind {}", so_far(settings, &checkpoint.progress)));
     }
+    // A folder counts as a run once its settings are there: whoever goes on with it finds how far it is.
+    checkpoint.save()?;
     folder.write(SETTINGS_FILE, settings.to_ron().as_bytes())?;
     folder.write(SPEC_FILE, settings.driver().to_ron().as_bytes())?;
-    checkpoint.save()?;
     let done = &checkpoint.progress;
     let step = decisions(settings, done.learn_updates).max(done.perceive_steps as u64);
     let mut events =
@@ -304,6 +307,7 @@ impl Run<'_> {
         }
         let asked = settings.collect.frames + settings.collect.validation_frames;
         self.end(COLLECT, (data.train.len() + data.validation.len()) as u64, asked as u64, false);
+        self.checkpoint.save()?;
         let time = self.begin(PERCEIVE);
         let perceived =
             perceive(settings, &data, earlier, time, self.interrupt, &mut self.events, &mut self.checkpoint)?;
@@ -325,6 +329,9 @@ impl Run<'_> {
         let settings = self.settings;
         let earlier = self.checkpoint.policy(settings.policy)?;
         if let (true, Some((policy, _))) = (self.checkpoint.progress.policy_has_ended(), &earlier) {
+            if self.checkpoint.progress.learned {
+                self.checkpoint.forget(LEARN);
+            }
             return Ok(policy.clone());
         }
         self.plan()?;

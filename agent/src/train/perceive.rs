@@ -75,6 +75,9 @@ pub fn perceive(
 ) -> Result<Perceived, PerceiveError> {
     let PerceiveSettings { steps, training } = settings.perceive;
     let kept = checkpoint.take_kept(PERCEIVE);
+    if kept.is_none() {
+        checkpoint.forget(PERCEIVE);
+    }
     let first = checkpoint.progress.perceive_steps;
     let mut trainer = match from {
         Some((perception, done)) => Trainer::resume_from(&perception, training, settings.seed + done as u64)?,
@@ -119,7 +122,6 @@ pub fn perceive(
             stage.note(summary(&report));
             log(&report, step, events)?;
             show(&trainer.perception(), &data.validation, step, events)?;
-            checkpoint.save_perception(&trainer.perception(), step)?;
             if let Some(eps) = hardening.full_eps() {
                 let now = trainer.perception();
                 let attacked = loss_under_attack(&now, &data.validation, WATCHED_FRAMES, eps);
@@ -130,10 +132,10 @@ pub fn perceive(
                     trainer = Trainer::resume_from(&best, training, settings.seed + step as u64)?;
                     attack_steps = (attack_steps + 1).max(MANY_STEPS);
                     checkpoint.progress.attack_steps = Some(attack_steps);
-                    checkpoint.save_perception(&best, step)?;
                 }
             }
         }
+        checkpoint.progress.cut_short |= pace.hurried();
         if due || step.is_multiple_of(STEPS_PER_REPORT) {
             let parts = parts_of(&trainer, smooth_loss, attack_steps, &watch)?;
             checkpoint.keep(PERCEIVE, settings, step, parts)?;
