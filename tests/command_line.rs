@@ -212,11 +212,18 @@ fn results_that_cannot_be_written_are_refused_before_the_work() {
     }
     let (folder, path) = file("a_file", "");
     check(&refusal(roadproof().args(["replay", "scenarios/lane_keeping", "--traces"]).arg(&path)), &["a_file"]);
-    let twice = ["replay", "scenarios/lane_keeping/hills.ron", "scenarios/lane_keeping/hills.ron", "--traces"];
+    let hills = "scenarios/lane_keeping/hills.ron";
+    std::fs::create_dir(folder.path().join("lane_keeping")).expect("a folder");
+    let other = folder.path().join("lane_keeping/hills.ron");
+    std::fs::copy(repository().join(hills), &other).expect("a copy");
+    let two = |command: &mut std::process::Command| refusal(command.arg(folder.path().join("traces")));
     check(
-        &refusal(roadproof().args(twice).arg(folder.path().join("traces"))),
+        &two(roadproof().args(["replay", hills]).arg(&other).arg("--traces")),
         &["would both write lane_keeping_hills"],
     );
+    // The same file in two spellings is one.
+    let said = run_well(roadproof().args(["replay", hills, "scenarios/lane_keeping/../lane_keeping/hills.ron"]));
+    assert!(said.contains("1 passed, 0 failed"), "{said}");
 }
 
 #[test]

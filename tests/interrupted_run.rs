@@ -19,6 +19,14 @@ fn interrupted_in(stage: &str, endless: &str, at: &str) -> (TempDir, Ended) {
 
 /// The same with any signal.
 fn stopped_in(stage: &str, signal: &str, endless: &str, at: &str) -> (TempDir, Ended) {
+    harmed_in(stage, endless, at, |_, process| {
+        let killed = Command::new("kill").args([signal, &process.to_string()]).status().expect("kill is there");
+        assert!(killed.success());
+    })
+}
+
+/// The same with whatever harms a run in this folder and its process.
+fn harmed_in(stage: &str, endless: &str, at: &str, harm: impl FnOnce(&Path, u32)) -> (TempDir, Ended) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let config = folder.path().join("config.ron");
     assert!(SETTINGS.contains(endless), "{endless:?} is not in the settings");
@@ -37,8 +45,7 @@ fn stopped_in(stage: &str, signal: &str, endless: &str, at: &str) -> (TempDir, E
         assert!(child.try_wait().expect("the program is there").is_none(), "ended too early");
         std::thread::yield_now();
     }
-    let killed = Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill is there");
-    assert!(killed.success());
+    harm(&folder.path().join("run"), child.id());
     stderr.read_to_string(&mut said).expect("the program writes UTF-8");
     let ended = ended(child.wait_with_output().expect("the program ends"));
     (folder, Ended { stderr: said, ..ended })
@@ -204,8 +211,8 @@ fn a_run_that_is_killed_again_and_again_ends_with_the_same_bits() {
     );
 }
 
-/// Of two generations of what a run goes on from the older is taken where the newer is damaged; where both are, or settings are others, the run
-/// is told not to be to the bit.
+/// Of two generations of what a run goes on from the older is taken where the newer is damaged; where both are, the run is told not to be to
+/// the bit.
 #[test]
 fn a_torn_snapshot_is_told_and_the_one_before_is_taken() {
     let (folder, ended) = interrupted_in("learn", "updates: 6", "updates: 4000");
@@ -216,7 +223,7 @@ fn a_torn_snapshot_is_told_and_the_one_before_is_taken() {
     let settings = Settings::read(&run.join("settings.ron")).expect("its own");
     let place = |settings: &Settings| {
         let mut found = checkpoint(&run);
-        found.find_place(settings);
+        found.find_place(settings).expect("the settings it was begun with");
         (found.progress.learn_updates, found.progress.cut_short, found.take_kept("learn").is_some())
     };
     let (updates, cut_short, kept) = place(&settings);
@@ -224,7 +231,6 @@ fn a_torn_snapshot_is_told_and_the_one_before_is_taken() {
     std::fs::write(&before, &bytes).expect("a file");
     std::fs::write(&newest, &bytes[..bytes.len() / 2]).expect("a file");
     assert_eq!(place(&settings), (updates, false, true), "the one before is whole");
-    assert_eq!(place(&Settings { seed: 77, ..settings.clone() }), (updates, true, false), "it is of other settings");
     let said = roadproof().arg("train").arg("--resume").arg(&run).args(["--minutes", "0.1"]).output();
     let said = crate::program::ended(said.expect("the program starts")).stderr;
     assert!(said.contains("the snapshot is damaged") && said.contains(&format!("{updates} of 4000 updates")), "{said}");
@@ -232,6 +238,21 @@ fn a_torn_snapshot_is_told_and_the_one_before_is_taken() {
         std::fs::write(file, &bytes[..9]).expect("a file");
     }
     assert!(matches!(place(&settings), (_, true, false)), "nothing is left to go on from to the bit");
+}
+
+#[test]
+fn a_run_whose_folder_is_removed_ends_at_its_next_checkpoint() {
+    let (folder, ended) = harmed_in("learn", "updates: 6", "updates: 1000000", |run, _| {
+        // Between two looks a file may be written anew.
+        while std::fs::remove_dir_all(run).is_err() && run.exists() {}
+    });
+    assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("the folder of the run has been removed while it was written to"),
+        "{}",
+        ended.stderr
+    );
+    assert!(!folder.path().join("run").exists(), "half a run was made again");
 }
 
 #[test]
@@ -310,6 +331,19 @@ fn a_run_that_its_clock_cut_short_says_so_and_goes_on_with_more_minutes() {
     let (steps, updates) = (done.perceive_steps + 2, done.learn_updates + 3);
     edit(&run, "settings.ron", "steps: 10000000", &format!("steps: {steps}"));
     edit(&run, "settings.ron", "updates: 10000000", &format!("updates: {updates}"));
+    let before = files_in(&run);
+    let refused = roadproof().arg("train").arg("--resume").arg(&run).args(["--minutes", "1000"]).output();
+    let refused = crate::program::ended(refused.expect("the program starts"));
+    let told = [
+        format!("perceive.steps was 10000000 and is {steps}"),
+        format!("learn.updates was 10000000 and is {updates}"),
+        "--from RUN --config".to_owned(),
+    ];
+    assert!(refused.code == Some(2) && told.iter().all(|told| refused.stderr.contains(told)), "{}", refused.stderr);
+    assert!(files_in(&run) == before, "the folder has changed");
+    // As if it had been begun under these.
+    edit(&run, "progress.ron", "steps: 10000000", &format!("steps: {steps}"));
+    edit(&run, "progress.ron", "updates: 10000000", &format!("updates: {updates}"));
     let said = run_well(roadproof().arg("train").arg("--resume").arg(&run).args(["--minutes", "1000"]));
     // What it was to go on from is of other settings.
     assert!(!said.contains("cut short") && said.contains("note: a session that was broken off or a clock"), "{said}");

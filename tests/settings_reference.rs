@@ -83,7 +83,7 @@ fn plain(text: &str) -> String {
 /// What a number may be, by the answer to one that it may not be.
 fn allowed(settings: &Settings, name: &str, value: &str) -> Option<String> {
     value.parse::<f64>().ok()?;
-    ["1e30", "-1e30", "18446744073709551615"].iter().find_map(|far| {
+    ["1e30", "-1e30", "18446744073709551615", "255"].iter().find_map(|far| {
         let assignment: Assignment = format!("{name}={far}").parse().expect("a name and a value");
         let refused = settings.clone().with(&[assignment]).err()?.to_string();
         Some(refused.split_once("allowed is ")?.1.to_owned())

@@ -19,6 +19,8 @@ use std::time::SystemTime;
 pub(super) const RUNS_FOLDER: &str = "runs";
 /// The name of the run that was trained last.
 const LATEST: &str = "latest";
+/// Drivers that ship whose weights a run can begin with.
+const WITH_WEIGHTS: [&str; 2] = ["shipped", "hardened"];
 /// What is told to whoever names a scenario for a driver.
 const DRIVER_FIRST: &str = "where a command takes both, the driver comes first";
 /// Runs that are named of a folder that has some.
@@ -38,6 +40,11 @@ pub(super) fn driver_name() -> impl TypedValueParser<Value = String> {
     StringValueParser::new().try_map(|typed| named(&typed, Path::new(RUNS_FOLDER)))
 }
 
+/// Parses the name of a driver whose weights another run begins with. Who has none is refused with more words where they are read.
+pub(super) fn weights_name() -> impl TypedValueParser<Value = String> {
+    StringValueParser::new().try_map(|typed| named_among(&typed, Path::new(RUNS_FOLDER), &WITH_WEIGHTS))
+}
+
 /// Parses the folder of a run.
 pub(super) fn run_folder() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().try_map(|typed| match typed.to_str() {
@@ -49,6 +56,11 @@ pub(super) fn run_folder() -> impl TypedValueParser<Value = PathBuf> {
 
 /// A name that says who drives wherever it is read.
 pub(super) fn named(typed: &str, runs: &Path) -> Result<String, String> {
+    named_among(typed, runs, &Driver::NAMES)
+}
+
+/// The same where a name that nobody has is told beside these.
+fn named_among(typed: &str, runs: &Path, names: &[&str]) -> Result<String, String> {
     if typed == LATEST {
         return latest(runs).map(|run| run.to_string_lossy().into_owned());
     }
@@ -68,12 +80,11 @@ pub(super) fn named(typed: &str, runs: &Path) -> Result<String, String> {
     if let Some(scenario) = scenarios::named(typed) {
         return Err(format!("this is the scenario {}; {DRIVER_FIRST}", scenario.display()));
     }
-    let meant = nearest(typed, Driver::NAMES.into_iter());
+    let meant = nearest(typed, names.iter().copied());
     let meant = meant.map_or_else(|| ":".to_owned(), |name| format!(", did you mean {name}?"));
-    let names = Driver::NAMES.join(", ");
-    Err(format!(
-        "no driver {typed:?}{meant} allowed are {names}, {LATEST}, the folder of a run or driver, or {PREFIX}PROGRAM"
-    ))
+    let program = if names == WITH_WEIGHTS { String::new() } else { format!(", or {PREFIX}PROGRAM") };
+    let names = names.join(", ");
+    Err(format!("no driver {typed:?}{meant} allowed are {names}, {LATEST}, the folder of a run or driver{program}"))
 }
 
 /// What is told of a folder that is no run but holds some.
@@ -170,6 +181,8 @@ mod tests {
         assert_eq!(named("hardened", runs), Ok("hardened".to_owned()));
         let told = named("hardend", runs).expect_err("nobody is called so");
         assert!(told.starts_with("no driver \"hardend\", did you mean hardened? allowed are shipped, "), "{told}");
+        let told = named_among("hardend", runs, &WITH_WEIGHTS).expect_err("nobody is called so");
+        assert!(told.contains("did you mean hardened?") && !told.contains("scripted"), "{told}");
         let told = named("runs/nobody", runs).expect_err("nobody is called so");
         assert!(told.starts_with("no driver \"runs/nobody\": allowed are shipped, "), "{told}");
     }

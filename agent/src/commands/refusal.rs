@@ -3,6 +3,8 @@
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, Error};
+use roadproof_sim::fault::FaultKind;
+use roadproof_sim::mistake::nearest;
 
 /// What the standard library says of a text that is no number, and what people would.
 const NUMBERS: [(&str, &str); 4] = [
@@ -30,6 +32,15 @@ pub(super) fn with_tips(mut error: Error, program: &Command) -> Error {
             let typed = text(&error, ContextKind::InvalidArg);
             if let Some(owners) = owners(&typed, program) {
                 tip(&mut error, format!("{typed} is an option of {owners}"));
+            } else if let Some(fault) = nearest(&typed, FaultKind::ALL.iter().map(|kind| kind.name())) {
+                tip(&mut error, format!("a fault is named by an option: `roadproof faults --kind {fault}`"));
+            }
+        }
+        // `help evalute`, which clap refuses without a word of what is there.
+        ErrorKind::InvalidSubcommand if error.get(ContextKind::SuggestedSubcommand).is_none() => {
+            let names: Vec<String> = program.get_subcommands().map(|command| command.get_name().to_owned()).collect();
+            if let Some(meant) = fewest_slips(&text(&error, ContextKind::InvalidSubcommand), &names) {
+                tip(&mut error, format!("a similar command exists: '{meant}'"));
             }
         }
         ErrorKind::InvalidValue => {
@@ -119,6 +130,8 @@ mod tests {
             ("train --sed 3", "a similar argument exists: '--seed'"),
             ("attack shipped src --method pdg", "'pgd'"),
             ("attack shipped src --goal gohst", "'ghost'"),
+            ("help evalute", "a similar command exists: 'evaluate'"),
+            ("faults Fogg", "`roadproof faults --kind Fog`"),
             ("train --resume runs/a --set seed=3", "to begin another with its weights: --from RUN"),
         ] {
             let refused = refused(typed);

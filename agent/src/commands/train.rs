@@ -3,7 +3,7 @@
 use super::Ended;
 use super::choices::AlgorithmName;
 use super::compare::runs_tables;
-use super::drivers::{RUNS_FOLDER, driver_name, note_unfinished, run_folder};
+use super::drivers::{RUNS_FOLDER, note_unfinished, run_folder, weights_name};
 use super::scenarios::scenarios;
 use super::trained::trained_under;
 use crate::drive::evaluate::EvaluateSettings;
@@ -15,7 +15,7 @@ use crate::host::interrupt;
 use crate::host::program::quoted;
 use crate::host::run_folder::{RunFolder, SETTINGS_FILE};
 use crate::learn::Algorithm;
-use crate::train::assignments::Assignment;
+use crate::train::assignments::{Assignment, differences};
 use crate::train::checkpoint::{COLLECT, EVALUATE, LEARN, PERCEIVE, cut_in_words};
 use crate::train::compare::compare;
 use crate::train::reference::explained;
@@ -78,11 +78,11 @@ pub(super) struct Arguments {
     harden: bool,
     /// Begin with the weights of a finished run, or of a driver that ships with the program (shipped, hardened), under its
     /// settings.
-    #[arg(long, value_name = "RUN", conflicts_with = "resume", value_parser = driver_name())]
+    #[arg(long, value_name = "RUN", conflicts_with = "resume", value_parser = weights_name())]
     from: Option<String>,
     /// Take the perception of a finished run, or of a driver that ships, as it is, and learn nothing but a policy on it, under its settings:
     /// to compare algorithms and rewards without training perception each time.
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["resume", "from", "without_camera"], value_parser = driver_name())]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["resume", "from", "without_camera"], value_parser = weights_name())]
     perception: Option<String>,
     /// Set one setting, over all that is said elsewhere, such as reward.progress=0.2; can be given several times. Names are those of
     /// a run's settings.ron, values are RON.
@@ -128,14 +128,15 @@ fn check_shapes(option: &str, name: &str, start: &DriverSpec, wanted: &DriverSpe
         start.heads,
         wanted.heads
     );
-    let of = |spec: &DriverSpec| (spec.percepts, spec.perception, spec.policy);
+    let shape = |spec: &DriverSpec| {
+        let DriverSpec { percepts, perception, policy, .. } = *spec;
+        DriverSpec { percepts, perception, policy, ..*start }.to_ron()
+    };
+    let unlike: Vec<String> = differences(&shape(start), &shape(wanted)).map(|it| it.to_string()).collect();
     anyhow::ensure!(
-        of(start) == of(wanted),
-        "{option} {name}: its weights are of {:?} and {:?}, the settings ask for {:?} and {:?}",
-        start.perception,
-        start.policy,
-        wanted.perception,
-        wanted.policy
+        unlike.is_empty(),
+        "{option} {name}: its weights are of another shape than the settings ask for: {} now",
+        unlike.join(" now, ")
     );
     Ok(())
 }

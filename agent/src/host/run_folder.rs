@@ -69,6 +69,12 @@ pub enum RunFolderError {
         /// The folder as it was given.
         path: PathBuf,
     },
+    /// It was there and is not any more.
+    #[error("the folder of the run has been removed while it was written to: {path:?}")]
+    Removed {
+        /// The folder as it was given.
+        path: PathBuf,
+    },
     /// A file in the folder cannot be read or written.
     #[error(transparent)]
     File(#[from] FileError),
@@ -155,16 +161,23 @@ impl RunFolder {
     /// Writes the file `name` in one step, as [`files::write_atomically`] does, and makes the folders in its name.
     ///
     /// # Errors
-    /// [`RunFolderError::File`]; an earlier file of that name keeps its content then.
+    /// [`RunFolderError::File`]; an earlier file of that name keeps its content then. [`RunFolderError::Removed`], because half a run in
+    /// a new folder of that name would be none.
     ///
     /// # Panics
     /// As [`RunFolder::path`].
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), RunFolderError> {
         let path = self.path(name);
+        let is_there = || self.root.is_dir().then_some(()).ok_or(RunFolderError::Removed { path: self.root.clone() });
+        is_there()?;
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent).map_err(|cause| FileError::Create { cause, path: path.clone() })?;
         }
-        Ok(files::write_atomically(&path, bytes)?)
+        files::write_atomically(&path, bytes).or_else(|error| {
+            // It may have been removed while this was written.
+            is_there()?;
+            Err(error.into())
+        })
     }
 
     /// Reads the file `name`.
@@ -278,6 +291,16 @@ mod tests {
         assert_eq!(opened.path("policies/best.bin"), path.join("policies").join("best.bin"));
         let error = opened.read("absent.bin").unwrap_err();
         assert!(matches!(error, RunFolderError::File(FileError::Read { .. })), "{error}");
+    }
+
+    #[test]
+    fn a_folder_that_was_removed_is_not_made_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = RunFolder::create(&dir.path().join("run")).unwrap();
+        run.write("a.bin", b"a").unwrap();
+        fs::remove_dir_all(run.root()).unwrap();
+        assert!(matches!(run.write("a.bin", b"a"), Err(RunFolderError::Removed { .. })));
+        assert!(!run.root().exists());
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use crate::formats::ron_file::RonError;
 use crate::learn::Algorithm;
 use crate::train::settings::{Settings, SettingsError};
-use roadproof_sim::mistake::nearest;
+use roadproof_sim::mistake::{Mistake, nearest};
 use roadproof_sim::text::{blanked, string_end};
 use std::str::FromStr;
 
@@ -52,6 +52,51 @@ pub enum AssignmentError {
     },
 }
 
+/// A setting that two texts give another value, or that one of them alone has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    name: String,
+    was: Option<String>,
+    is: Option<String>,
+}
+
+impl std::fmt::Display for Difference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let name = &self.name;
+        match (&self.was, &self.is) {
+            (Some(was), Some(is)) => write!(f, "{name} was {was} and is {is}"),
+            (Some(was), None) => write!(f, "{name} was {was}"),
+            (None, is) => write!(f, "{name} is {}", is.as_deref().unwrap_or_default()),
+        }
+    }
+}
+
+/// The settings in which two texts differ, in the order of the first, then those that the second alone has.
+pub fn differences(then: &str, now: &str) -> impl Iterator<Item = Difference> {
+    let [then, now] = [then, now].map(|text| Assignment::all_of(text).into_iter().map(Assignment::into_parts));
+    let (then, now): (Vec<_>, Vec<_>) = (then.collect(), now.collect());
+    let value_of = |all: &[(String, String)], name: &str| -> Option<String> {
+        all.iter().find(|(other, _)| other == name).map(|(_, value)| value.clone())
+    };
+    let new: Vec<String> =
+        now.iter().filter(|(name, _)| value_of(&then, name).is_none()).map(|(name, _)| name.clone()).collect();
+    let names = then.clone().into_iter().map(|(name, _)| name).chain(new);
+    let each = names.map(move |name| Difference { was: value_of(&then, &name), is: value_of(&now, &name), name });
+    each.filter(|difference| difference.was != difference.is)
+}
+
+/// A name as RON has it, `HeldOut`, of one as the command line has it, `held-out`; any other value as it is.
+fn as_in_ron(value: &str) -> String {
+    let is_word = value.starts_with(|c: char| c.is_ascii_lowercase())
+        && value.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+        && !["true", "false", "inf", "nan"].contains(&value);
+    if !is_word {
+        return value.to_owned();
+    }
+    let capital = |word: &str| word[..1].to_ascii_uppercase() + &word[1..];
+    value.split('-').filter(|word| !word.is_empty()).map(capital).collect()
+}
+
 impl FromStr for Assignment {
     type Err = String;
 
@@ -64,8 +109,9 @@ impl FromStr for Assignment {
             return Err(shape());
         }
         let value = value.trim();
-        if let Err(error) = ron::value::RawValue::from_ron(value) {
-            return Err(format!("{value:?} is no value in RON: {}", error.code));
+        let in_ron = as_in_ron(value);
+        if let Err(error) = ron::value::RawValue::from_ron(&in_ron) {
+            return Err(format!("{value:?} is no value in RON: {}", Mistake::of(&error, &in_ron).message));
         }
         Ok(Self { path, value: value.to_owned() })
     }
@@ -168,7 +214,7 @@ impl Assignment {
         let opens = lines[at].ends_with(['(', '[', '{']);
         let is_end = |line: &String| indent_of(line) == indent && line.trim_start().starts_with([')', ']', '}']);
         let end = if opens { at + 1 + lines[at + 1..].iter().position(is_end).unwrap_or(0) } else { at };
-        lines.splice(at..=end, [format!("{:indent$}{last}: {},", "", self.value)]);
+        lines.splice(at..=end, [format!("{:indent$}{last}: {},", "", as_in_ron(&self.value))]);
         Ok(())
     }
 
@@ -271,6 +317,11 @@ mod tests {
         let changed = set(settings.clone(), &texts[..2]).expect("settings");
         assert_eq!((changed.reward.progress, changed.minutes, changed.seed), (0.2, Some(3.0), 9));
         assert_eq!(Settings { reward: settings.reward, minutes: None, ..changed }, settings);
+        // Names as the command line has them.
+        let changed = set(settings.clone(), &["evaluate.split=validation", "algorithm=ppo"]).expect("settings");
+        assert_eq!(changed.algorithm, Algorithm::Ppo);
+        let held_out = set(changed, &["evaluate.split=held-out", "algorithm=Pqn"]).expect("settings");
+        assert_eq!(held_out, settings);
         // A section as a whole, with what it leaves out at its default.
         let changed = set(settings.hardened(false), &["harden=(ramp: 0.7)", "harden.perceive.loss=Trades(beta: 2.0)"]);
         let harden = changed.expect("settings").harden.expect("hardened");
@@ -300,6 +351,14 @@ mod tests {
         let hard = Settings::default().hardened(false);
         let shares = ["harden.perceive.fault_share=0.7", "harden.perceive.attack_share=0.2"];
         assert!(set(hard.clone(), &shares).is_ok() && set(hard, &shares[..1]).is_err());
+    }
+
+    #[test]
+    fn differences_are_told_with_both_values() {
+        let told = |then: &str, now: &str| differences(then, now).map(|it| it.to_string()).collect::<Vec<_>>();
+        assert_eq!(told("(a: 1, b: (c: 2))", "(a: 1, b: (c: 3), d: 4)"), ["b.c was 2 and is 3", "d is 4"]);
+        assert_eq!(told("(a: None)", "(a: (c: 1))"), ["a was None", "a.c is 1"]);
+        assert!(told("(a: [1, 2])", "(a: [1, 2])").is_empty());
     }
 
     #[test]

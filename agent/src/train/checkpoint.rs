@@ -5,9 +5,9 @@ use crate::driver::{LearnedDriver, PERCEPTION_FILE, POLICY_FILE};
 use crate::formats::parts::Parts;
 use crate::host::console::note;
 use crate::host::program;
-use crate::host::run_folder::{RunFolder, RunFolderError};
+use crate::host::run_folder::{RunFolder, RunFolderError, SETTINGS_FILE};
 use crate::policy::{PolicySettings, QNetwork};
-use crate::train::assignments::Assignment;
+use crate::train::assignments::differences;
 use crate::train::settings::Settings;
 use roadproof_perception::weights::WeightsError;
 use roadproof_perception::{Perception, PerceptionSettings};
@@ -16,7 +16,6 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use xxhash_rust::xxh3::xxh3_64;
 
 /// File that says how far a run has come.
 pub const PROGRESS_FILE: &str = "progress.ron";
@@ -93,7 +92,7 @@ pub struct Progress {
     /// Whether the clock had a say in what was learnt, or a stage was broken off and could not go on to the bit: the run is then not
     /// repeatable.
     pub cut_short: bool,
-    /// A digest of the settings that all of it was made under; nothing in runs of before there was one.
+    /// The settings that all of it was made under, as text; in older runs a digest of them, or nothing.
     #[serde(default)]
     pub settings: String,
     /// How well perception sees, as JSON; `None` until it is trained.
@@ -217,6 +216,18 @@ pub enum CheckpointError {
         /// The file.
         path: PathBuf,
     },
+    /// The settings are not those that the run was begun with.
+    #[error(
+        "settings have changed since the run was begun, so that it would be the run of neither: {}; put them back, or begin another run \
+         with its weights: roadproof train --from RUN --config {path:?}",
+        changed.join(", ")
+    )]
+    Settings {
+        /// Each that has changed, with what it was and what it is.
+        changed: Vec<String>,
+        /// The file with what they are.
+        path: PathBuf,
+    },
 }
 
 /// What this program is.
@@ -231,16 +242,13 @@ fn what_matters(settings: &Settings) -> String {
     matters.to_ron()
 }
 
-/// The settings in which two texts differ, by name.
-fn changed(then: &str, now: &str) -> Vec<String> {
-    let [then, now] = [then, now].map(Assignment::all_of);
-    let alone = |those: &[Assignment], others: &[Assignment]| -> Vec<String> {
-        those.iter().filter(|one| !others.contains(one)).map(Assignment::name).collect()
-    };
-    let mut names = [alone(&then, &now), alone(&now, &then)].concat();
-    names.sort();
-    names.dedup();
-    names
+/// What has changed since a run was begun under the settings of a text; nothing if that is none that this version reads.
+fn changed_since(begun: &str, settings: &Settings, folder: &Path) -> Vec<String> {
+    // What that version did not know yet is at its default.
+    Settings::parse(begun, folder).map_or_else(
+        |_| Vec::new(),
+        |begun| differences(&what_matters(&begun), &what_matters(settings)).map(|it| it.to_string()).collect(),
+    )
 }
 
 /// A run's checkpoint.
@@ -304,27 +312,29 @@ impl Checkpoint {
         Ok(Self::with_progress(run, progress))
     }
 
-    /// Finds what the stage that was broken off goes on from to the bit. Where there is nothing, or settings have changed since, it goes on
-    /// from its weights alone, with a fresh optimiser and other random numbers.
-    pub fn find_place(&mut self, settings: &Settings) {
+    /// Finds what the stage that was broken off goes on from to the bit. Where there is nothing it goes on from its weights alone, with a
+    /// fresh optimiser and other random numbers.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Settings`] if they are not those that the run was begun with; nothing has been written then.
+    pub fn find_place(&mut self, settings: &Settings) -> Result<(), CheckpointError> {
+        let changed = changed_since(&self.progress.settings, settings, self.run.root());
+        if !changed.is_empty() {
+            return Err(CheckpointError::Settings { changed, path: self.run.path(SETTINGS_FILE) });
+        }
+        self.begin_under(settings);
         let stage = if self.progress.perception_has_ended() { LEARN } else { PERCEIVE };
         self.kept = self.read_kept(stage, settings).map(|parts| (stage, parts));
         let units = self.kept.as_ref().and_then(|(_, parts)| parts.value(UNITS).ok());
         let hurried = self.kept.as_ref().is_some_and(|(_, parts)| parts.value(CUT_SHORT) != Ok(false));
-        let digest = format!("{:016x}", xxh3_64(what_matters(settings).as_bytes()));
-        let begun = std::mem::replace(&mut self.progress.settings, digest.clone());
-        let of_others =
-            !begun.is_empty() && begun != digest && self.progress.perceive_steps + self.progress.learn_updates > 0;
-        if of_others {
-            note("note: the settings are not those that the run was begun with: it is the run of neither");
-        }
-        self.progress.cut_short |= hurried || of_others;
+        self.progress.cut_short |= hurried;
         let Progress { perceive_steps, learn_updates, perceived, learned, cut_short, .. } = &mut self.progress;
         let (done, ended) = if stage == LEARN { (learn_updates, learned) } else { (perceive_steps, perceived) };
         match units {
             Some(units) => *done = units,
             None => *cut_short |= *done > 0 && !*ended,
         }
+        Ok(())
     }
 
     fn read_kept(&self, stage: &str, settings: &Settings) -> Option<Parts> {
@@ -340,14 +350,10 @@ impl Checkpoint {
                 }
                 Ok(parts) => {
                     let then = String::from_utf8_lossy(parts.get(SETTINGS).unwrap_or_default()).into_owned();
-                    let changed = changed(&then, &what_matters(settings));
-                    if changed.is_empty() {
+                    if then == what_matters(settings) {
                         return Some(parts);
                     }
-                    let changed = changed.join(", ");
-                    note(format_args!(
-                        "note: settings have changed since {name} was written, so that it is left aside: {changed}"
-                    ));
+                    note(format_args!("note: {name} was written under other settings, so that it is left aside"));
                 }
                 Err(why) => {
                     note(format_args!("note: {why}, so that the one before is taken if there is one: {path:?}"));
@@ -388,7 +394,7 @@ impl Checkpoint {
 
     /// Notes under which settings a run begins.
     pub fn begin_under(&mut self, settings: &Settings) {
-        self.progress.settings = format!("{:016x}", xxh3_64(what_matters(settings).as_bytes()));
+        self.progress.settings = what_matters(settings);
     }
 
     fn with_progress(run: RunFolder, progress: Progress) -> Self {
@@ -527,15 +533,16 @@ mod tests {
 
     #[test]
     fn settings_that_have_changed_are_named() {
-        let now = what_matters(&Settings { minutes: Some(3.0), threads: 1, ..Settings::default() });
-        assert!(changed(&what_matters(&Settings::default()), &now).is_empty(), "nothing depends on those");
-        let other = Settings { seed: 4, ..Settings::default() }.hardened(false);
-        let found = changed(&now, &what_matters(&other));
-        assert!(
-            ["harden", "harden.ramp", "seed"].iter().all(|name| found.iter().any(|found| found == name)),
-            "{found:?}"
-        );
-        assert!(!changed("", &now).is_empty());
+        let begun = what_matters(&Settings::default());
+        let changed = |now: &Settings| changed_since(&begun, now, Path::new("run"));
+        let harmless = Settings { minutes: Some(3.0), threads: 1, save_every_s: 2.0, ..Settings::default() };
+        assert!(changed(&harmless).is_empty(), "nothing depends on those");
+        let found = changed(&Settings { seed: 4, ..Settings::default() }.hardened(false)).join(", ");
+        assert!(found.contains("seed was 0 and is 4") || found.contains("seed was 1 and is 4"), "{found}");
+        assert!(found.contains("harden.ramp is ") && found.contains("harden was None"), "{found}");
+        // Of runs of before there was such a record nothing is known.
+        assert!(changed_since("", &harmless, Path::new("run")).is_empty());
+        assert!(changed_since("0123456789abcdef", &harmless, Path::new("run")).is_empty());
     }
 
     #[test]

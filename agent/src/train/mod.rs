@@ -135,7 +135,7 @@ pub fn train(
     checkpoint.progress.sightless = !settings.percepts;
     checkpoint.progress.take_up(settings.minutes);
     if resumed {
-        checkpoint.find_place(settings);
+        checkpoint.find_place(settings)?;
     } else {
         checkpoint.begin_under(settings);
     }

@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 /// What is allowed.
 mod range {
     roadproof_range::bounded! {
+        threads: usize = 0 to 512;
         frames: usize = 1 to 2000000;
         validation_frames: usize = 1 to 200000;
         worlds: usize = 1 to 4096;
@@ -47,6 +48,7 @@ pub struct Settings {
     #[serde(deserialize_with = "range::minutes")]
     pub minutes: Option<f64>,
     /// Threads that simulate in training and evaluation; zero takes as many as there are cores. Results do not depend on it.
+    #[serde(deserialize_with = "range::threads")]
     pub threads: usize,
     /// Seconds between two checkpoints of a stage: what a machine that fails costs at most.
     #[serde(deserialize_with = "range::save_every_s")]

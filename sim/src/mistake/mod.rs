@@ -6,6 +6,7 @@ mod stand_in;
 mod trail;
 
 use crate::fault::{FaultKind, did_you_mean};
+use crate::text::blanked;
 pub use reading::all_mistakes;
 pub(crate) use reading::{Reading, there_may_be_more};
 use repairs::Asked;
@@ -41,7 +42,14 @@ impl Mistake {
         let found = found_at(text, line, column);
         // A number is told of where it begins, not at its point.
         let read = if is_broken_number(code, &found) { found.before.len() } else { 0 };
-        Self { message: in_words(code, &found, asked), line, column: column - read }
+        let message = if blanked(text, false).trim().is_empty() {
+            format!("the text is empty: {}", in_words(code, &found, asked))
+        } else if matches!(code, Error::ExpectedComma) && is_last_word(text, line, column) {
+            ENDS_EARLY.to_owned()
+        } else {
+            in_words(code, &found, asked)
+        };
+        Self { message, line, column: column - read }
     }
 }
 
@@ -69,6 +77,15 @@ fn found_at(text: &str, line: usize, column: usize) -> Found {
     let token = if token.is_empty() { rest.chars().next().map_or(String::new(), String::from) } else { token };
     let before = before.rsplit(|c: char| is_end(c)).next().unwrap_or_default().to_owned();
     Found { token, before }
+}
+
+/// Whether nothing but one value stands from a place on: a bracket is missing behind it, and not a comma before it.
+fn is_last_word(text: &str, line: usize, column: usize) -> bool {
+    let text = blanked(text, true);
+    let mut rest = text.lines().skip(line.saturating_sub(1));
+    let first: String = rest.next().unwrap_or_default().chars().skip(column.saturating_sub(1)).collect();
+    let last_word = std::iter::once(first.as_str()).chain(rest);
+    last_word.flat_map(str::split_whitespace).count() <= 1 && !first.contains([',', ':', '(', ')', '[', ']', '{', '}'])
 }
 
 fn is_whole(text: &str) -> bool {

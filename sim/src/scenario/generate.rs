@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 mod range {
     roadproof_range::bounded! {
         length_m: f32 = 100.0 to 2000.0;
+        max_cars: u8 = 0 to 200;
     }
 }
 
@@ -26,6 +27,7 @@ pub struct DriveStyle {
     /// Bounds of the road.
     pub road: RoadStyle,
     /// Greatest number of other cars; zero for an empty road, otherwise there is at least one.
+    #[serde(deserialize_with = "range::max_cars")]
     pub max_cars: u8,
     /// The ego's camera.
     pub camera: CameraSettings,

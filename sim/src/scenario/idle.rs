@@ -3,6 +3,8 @@
 use crate::outcome::expectations::Expect;
 use crate::outcome::verdict::Outcome;
 use crate::scenario::Scenario;
+use crate::traffic::Manoeuvre;
+use crate::trigger::Trigger;
 
 impl Scenario {
     /// What of these bounds, and of the scenario's faults, says nothing, or asks for what no drive can do, in words.
@@ -25,7 +27,17 @@ impl Scenario {
             let begins_s = fault.during_s.0;
             format!("perturbation {} begins at {begins_s} s, and the drive ends at {ends_s} s", place + 1)
         });
-        bounds.chain(arrival).chain(late).collect()
+        let after = |trigger: Trigger| matches!(trigger, Trigger::At { at_s } if at_s >= ends_s);
+        let never =
+            |what: String, trigger: Trigger| format!("{what} waits for {trigger}, and the drive ends at {ends_s} s");
+        let faults = self.perturbations.iter().zip(1..).filter_map(|(fault, place)| Some((fault.when?, place)));
+        let faults = faults.filter(|(when, _)| after(*when));
+        let faults = faults.map(|(when, place)| never(format!("perturbation {place}"), when));
+        let scripts = self.actors.iter().flat_map(|actor| {
+            let triggers = actor.script.iter().map(Manoeuvre::trigger).filter(|when| after(*when));
+            triggers.map(|when| never(format!("the script of {}", actor.name), when))
+        });
+        bounds.chain(arrival).chain(late).chain(faults).chain(scripts).collect()
     }
 }
 
@@ -50,5 +62,13 @@ mod tests {
         let late = idle(&fog("during_s: (300.0, 400.0)"));
         assert_eq!(late, ["perturbation 1 begins at 300 s, and the drive ends at 60 s"]);
         assert!(idle(&fog("during_s: (50.0, 400.0)")).is_empty());
+        let waits = idle(&fog("when: At(at_s: 140.0), during_s: (0.0, 4.0)"));
+        assert_eq!(waits, ["perturbation 1 waits for At(at_s: 140.0), and the drive ends at 60 s"]);
+        let stops = |at_s: f32| {
+            let script = format!("[Stop(when: At(at_s: {at_s:.1}), decel_mps2: 3.0)]");
+            idle(&format!(r#"actors: [(name: "lead", start: (lane: 0, s_m: 30.0, speed_mps: 9.0), script: {script})]"#))
+        };
+        assert!(stops(30.0).is_empty());
+        assert_eq!(stops(60.0), ["the script of lead waits for At(at_s: 60.0), and the drive ends at 60 s"]);
     }
 }

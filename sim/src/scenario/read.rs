@@ -6,6 +6,7 @@ use crate::scenario::check::{Contradiction, Doubts};
 use crate::scenario::{BuiltScenario, CheckError, Scenario};
 use crate::text::without_mark;
 use ron::extensions::Extensions;
+use std::collections::HashSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -185,7 +186,7 @@ pub fn to_ron(scenario: &Scenario) -> Result<String, ron::Error> {
 }
 
 /// Scenario files under the paths: what is no folder as it is, pipes and `-` for standard input included, folders searched and sorted by
-/// name.
+/// name. What two of the paths have in common is found once, however it is spelt.
 ///
 /// # Errors
 /// [`ReadError::Io`] for a missing path, [`ReadError::None`] for a folder without scenarios.
@@ -198,6 +199,8 @@ pub fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, ReadError> {
             return Err(ReadError::None { path: path.clone() });
         }
     }
+    let mut seen = HashSet::new();
+    found.retain(|path| seen.insert(path.canonicalize().unwrap_or_else(|_| path.clone())));
     Ok(found)
 }
 
