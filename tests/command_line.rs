@@ -123,20 +123,20 @@ fn arguments_out_of_bounds_are_refused() {
     );
     check(
         &refusal(roadproof().args(["evaluate", "--driver", "scripted", "--roads", "0"])),
-        &["--roads", "0 is not in 1..=10000"],
+        &["--roads", "a whole number of 1 to 10000 is wanted"],
     );
     check(&refusal(roadproof().args(["evaluate", "--driver", "scenarios"])), &["settings.ron", "\"scenarios\""]);
     check(&refusal(roadproof().args(["replay", "--driver", "nonsense"])), &["\"nonsense\""]);
     check(
         &refusal(roadproof().args(["replay", "scenarios/lane_keeping", "--jobs", "0"])),
-        &["'0' for '--jobs <N>'", "1..=512"],
+        &["'0' for '--jobs <N>'", "1 to 512"],
     );
     check(&refusal(roadproof().args(["train", "--minutes", "-1"])), &["--minutes", "allowed is 0.05 to 100000"]);
     check(&refusal(roadproof().args(["train", "--resume", "no/such/run"])), &["no/such/run"]);
     check(&refusal(roadproof().args(["frobnicate"])), &["frobnicate"]);
     let snapshot = ["snapshot", "scenarios/lane_keeping/straight.ron"];
-    check(&refusal(roadproof().args(snapshot).args(["--width", "0"])), &["camera.width_px = 0, allowed is 8 to 2048"]);
-    check(&refusal(roadproof().args(snapshot).args(["--height", "4000"])), &["camera.height_px = 4000"]);
+    check(&refusal(roadproof().args(snapshot).args(["--width", "0"])), &["--width", "8 to 2048"]);
+    check(&refusal(roadproof().args(snapshot).args(["--height", "4000"])), &["'4000' for '--height <N>'", "8 to 2048"]);
     check(&refusal(roadproof().args(snapshot).args(["--at", "nan"])), &["--at = NaN"]);
     check(
         &refusal(roadproof().args(["evaluate", "--driver", "scripted", "--blind-run", "no/such"])),
@@ -150,7 +150,7 @@ fn attacks_and_faults_that_cannot_be_are_refused() {
     let attack = |arguments: &[&str]| refusal(roadproof().args(["attack", "shipped", scenario]).args(arguments));
     check(&attack(&["--eps", "0"]), &["eps = 0, allowed is more than 0"]);
     check(&attack(&["--eps", "9"]), &["eps = 9, allowed is more than 0 and at most 1"]);
-    check(&attack(&["--eps", "1/0"]), &["eps = inf"]);
+    check(&attack(&["--eps", "1/0"]), &["nothing can be divided by 0"]);
     check(&attack(&["--eps", "much"]), &["much"]);
     check(&attack(&["--eps", "0.001"]), &["--eps = 0.001", "1/255"]);
     check(&attack(&["--share", "2"]), &["--share = 2, allowed is more than 0 and at most 1"]);
@@ -210,6 +210,14 @@ fn results_that_cannot_be_written_are_refused_before_the_work() {
         check(&message, &[nowhere]);
         assert_eq!(message.trim_end().lines().count(), 1, "no progress was shown: {message}");
     }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (one, other) = (folder.path().join("x"), folder.path().join("./x"));
+    for second in ["--junit", "--traces"] {
+        let command = || roadproof();
+        let told = refusal(command().args(["replay", "scenarios/cut_in", "--json"]).arg(&one).arg(second).arg(&other));
+        check(&told, &["--json", second, "would both write to"]);
+    }
+    assert!(!one.exists());
     let (folder, path) = file("a_file", "");
     check(&refusal(roadproof().args(["replay", "scenarios/lane_keeping", "--traces"]).arg(&path)), &["a_file"]);
     let hills = "scenarios/lane_keeping/hills.ron";
@@ -387,4 +395,82 @@ fn a_folder_that_cannot_be_made_is_refused_before_any_work() {
     check(&refusal(roadproof().arg("train").arg("--out").arg(&path)), &["not a folder", "a_file"]);
     #[cfg(target_os = "linux")]
     check(&refusal(roadproof().args(["train", "--out", "/proc/roadproof/run"])), &["/proc/roadproof/run"]);
+}
+
+#[test]
+fn pictures_of_others_are_not_replaced() {
+    let (folder, own) = file("rgb.png", "a photograph");
+    let snapshot = || {
+        let mut command = roadproof();
+        command.args(["snapshot", "cut_in/from_left", "--out"]).arg(folder.path());
+        command
+    };
+    check(&refusal(&mut snapshot()), &["no earlier result", "rgb.png"]);
+    assert_eq!(files_in(folder.path()).len(), 1, "nothing is written");
+    std::fs::remove_file(&own).expect("the file");
+    run_well(&mut snapshot());
+    run_well(&mut snapshot());
+    // A picture that faults are put on stays, although it is one of the program's own.
+    let fog = folder.path().join("Fog_3.png");
+    std::fs::copy(&own, &fog).expect("a copy");
+    let faults = ["--kind", "Fog", "--severity", "3", "--out"];
+    check(
+        &refusal(roadproof().args(["faults", "--image"]).arg(&fog).args(faults).arg(folder.path())),
+        &["in the place of", "Fog_3.png"],
+    );
+    assert_eq!(std::fs::read(&fog).expect("the picture"), std::fs::read(&own).expect("the picture"));
+}
+
+#[test]
+fn a_drive_that_breaks_by_itself_is_not_attacked() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    // Who looks at nothing meets the car that moves in.
+    let program = folder.path().join("ahead.py");
+    let text = "import sys, json\nprint(json.dumps({'protocol': 1, 'wants': ['frame']}), flush=True)\nsys.stdin.readline()\n\
+                for line in sys.stdin:\n    print(json.dumps({'steer': 0.0, 'throttle': 0.5, 'brake': 0.0}), flush=True)\n";
+    std::fs::write(&program, text).expect("a file");
+    let driver = format!("cmd:python3 {}", program.display());
+    let told = refusal(roadproof().args(["attack", &driver, "cut_in/from_left", "--out"]).arg(folder.path()));
+    check(&told, &["the clean drive of", "by itself: nothing is left to break"]);
+}
+
+#[test]
+fn what_is_broken_in_a_folder_hides_nothing_of_the_rest() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let library = folder.path().join("scenarios");
+    std::fs::create_dir(&library).expect("a folder");
+    let hills = repository().join("scenarios/lane_keeping/hills.ron");
+    std::fs::copy(&hills, library.join("good.ron")).expect("a copy");
+    std::fs::write(library.join("broken.ron"), "Scenario(").expect("a file");
+    std::fs::write(library.join(".#good.ron"), "a lock of an editor").expect("a file");
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("nowhere", library.join("linked.ron")).expect("a link");
+    let checked = run(roadproof().args(["scenario", "check"]).arg(&library));
+    let told = checked.stdout + &checked.stderr;
+    check(&told, &["ok     scenarios/good", "broken.ron:1:", "linked.ron", "2 mistakes in 2 of 3 files"]);
+    // Where the folder was not named, what can be used counts.
+    let evaluated = run(roadproof().current_dir(folder.path()).args(["evaluate", "scripted", "--roads", "1"]));
+    check(&evaluated.stdout, &["1 of 1 scenario files keep their bounds", "2 cannot be used"]);
+    check(&evaluated.stderr, &["broken.ron:1:", "linked.ron"]);
+    let named = refusal(roadproof().args(["evaluate", "scripted", "--roads", "1", "--scenarios"]).arg(&library));
+    check(&named, &["broken.ron:1:", "1 more"]);
+    // The same of runs.
+    let runs = folder.path().join("runs/deep");
+    for name in ["a", "b"] {
+        std::fs::create_dir_all(runs.join(name)).expect("a folder");
+        for (file, bytes) in tiny_run() {
+            std::fs::write(runs.join(name).join(file), bytes).expect("a file");
+        }
+    }
+    std::fs::write(runs.join("b/result.json"), "{}").expect("a file");
+    let compared = run(roadproof().current_dir(folder.path()).arg("compare"));
+    assert_eq!(compared.code, Some(0), "{}", compared.stderr);
+    check(&compared.stdout, &["runs/deep/a"]);
+    check(&compared.stderr, &["runs/deep/b is left out"]);
+    // A run that has not come to a driver says so.
+    for gone in ["result.json", "policy.safetensors"] {
+        std::fs::remove_file(runs.join("b").join(gone)).expect("a file of the run");
+    }
+    let told = refusal(roadproof().current_dir(folder.path()).args(["evaluate", "runs/deep/b"]));
+    check(&told, &["has not come to a driver yet", "roadproof train --resume runs/deep/b"]);
 }

@@ -19,6 +19,8 @@ mod command_line;
 
 mod damaged_run;
 
+mod devices;
+
 mod robustness_report;
 
 mod shipped_drivers;

@@ -94,7 +94,7 @@ fn an_attack_that_breaks_a_drive_becomes_a_scenario() {
 fn a_find_replays_to_the_bit_and_judges_drivers() {
     let (_, found) = road();
     let shown = run_well(roadproof().arg("replay").arg(found));
-    assert!(shown.contains("recorded decisions; the recorded drive ends "), "{shown}");
+    assert!(shown.contains("recorded decisions; it ends OffRoad again, "), "{shown}");
     // The driver that broke breaks again, on the very same way, without any gradient.
     let traces = tempfile::tempdir().expect("a temporary folder");
     let again = run(roadproof().arg("replay").arg(found).args(["--driver", "shipped", "--traces"]).arg(traces.path()));

@@ -1,7 +1,7 @@
 //! Ctrl-C in the middle of a stage, or a clock that ends it: what was learnt is saved, and the run goes on from there.
 #![cfg(unix)]
 
-use crate::program::{Ended, ended, roadproof, run_well};
+use crate::program::{Ended, ended, repository, roadproof, run, run_well};
 use crate::tiny_run::{SETTINGS, files_in, json, laid_out};
 use roadproof_agent::driver::LearnedDriver;
 use roadproof_agent::host::run_folder::RunFolder;
@@ -209,6 +209,40 @@ fn a_run_that_is_killed_again_and_again_ends_with_the_same_bits() {
     println!(
         "killed {kills} times in {runs} runs, each of which ended with the bits of the one left alone: {stages:?}"
     );
+}
+
+/// A disk that is full ends a run with its name, loses nothing that was saved, and the run goes on to the same bits once there is room. A limit
+/// to the size of files stands in for it: writing beyond one fails as on a full disk.
+#[cfg(unix)]
+#[test]
+fn a_run_whose_disk_is_full_ends_and_goes_on_once_there_is_room() {
+    let settings = SETTINGS.replace("minutes: 30.0", "save_every_s: 0.0");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let config = folder.path().join("config.ron");
+    std::fs::write(&config, settings).expect("a file in a temporary folder");
+    let begin = |run: &Path| {
+        let mut command = roadproof();
+        command.arg("train").arg("--config").arg(&config).arg("--out").arg(run);
+        command
+    };
+    let (alone, full) = (folder.path().join("alone"), folder.path().join("full"));
+    run_well(&mut begin(&alone));
+    let program = begin(&full);
+    let mut limited = std::process::Command::new("sh");
+    // Settings and progress fit into eight blocks of 512 bytes or of 1024, what a stage goes on from does not.
+    limited.args(["-c", "trap '' XFSZ; ulimit -f 16; exec \"$@\"", "sh"]).arg(program.get_program());
+    limited.args(program.get_args()).current_dir(repository());
+    let ended = run(&mut limited);
+    assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+    let told = ended.stderr.lines().last().unwrap_or_default();
+    assert!(told.starts_with("error: cannot write ") && told.contains("(File too large"), "{told}");
+    let left: Vec<String> = files_in(&full).into_keys().collect();
+    assert!(left.iter().all(|name| !name.starts_with(".writing")), "{left:?}");
+    run_well(roadproof().arg("train").arg("--resume").arg(&full));
+    let (wanted, files) = (files_in(&alone), files_in(&full));
+    for name in ["perception.safetensors", "policy.safetensors"] {
+        assert!(files[name] == wanted[name], "{name}");
+    }
 }
 
 /// Of two generations of what a run goes on from the older is taken where the newer is damaged; where both are, the run is told not to be to

@@ -112,3 +112,22 @@ fn written_settings_start_the_same_run() {
     assert!(weights(&again, "policy.safetensors") == weights(tiny_run(), "policy.safetensors"));
     assert!(again["settings.ron"] == tiny_run()["settings.ron"]);
 }
+
+#[test]
+fn a_run_leaves_a_page_that_needs_nothing_but_itself() {
+    let page = String::from_utf8(tiny_run()["run.html"].clone()).expect("text");
+    for part in [
+        "<h2>Evaluation</h2>",
+        "scripted",
+        "The worst road",
+        "learn/",
+        "perceive/",
+        "data:image/png;base64,",
+        "seed: 5",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
+    for outside in ["http:", "https:", "<script", "NaN"] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+}

@@ -83,7 +83,7 @@ fn plain(text: &str) -> String {
 /// What a number may be, by the answer to one that it may not be.
 fn allowed(settings: &Settings, name: &str, value: &str) -> Option<String> {
     value.parse::<f64>().ok()?;
-    ["1e30", "-1e30", "18446744073709551615", "255"].iter().find_map(|far| {
+    ["1e30", "-1e30", "9223372036854775807", "-1", "255"].iter().find_map(|far| {
         let assignment: Assignment = format!("{name}={far}").parse().expect("a name and a value");
         let refused = settings.clone().with(&[assignment]).err()?.to_string();
         Some(refused.split_once("allowed is ")?.1.to_owned())
@@ -132,7 +132,13 @@ fn every_setting_is_explained_as_the_source_explains_it() {
         assert!(kept.lines().any(|line| line == name), "{name} is not explained");
     }
     assert!(!kept.contains("Self::") && !kept.contains("](") && !kept.contains("[`"), "words of the source: {kept}");
-    for known in ["reward.progress\n", "  allowed: 0 to 1\n", "harden.ramp\n", "drive.road.max_slope\n"] {
+    for known in [
+        "reward.progress\n",
+        "  allowed: 0 to 1\n",
+        "harden.ramp\n",
+        "drive.road.max_slope\n",
+        "  allowed: 1 to 4096\n",
+    ] {
         assert!(kept.contains(known), "{known:?}");
     }
 }

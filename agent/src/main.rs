@@ -10,6 +10,10 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let _ = program::started();
+    if let Err(cause) = program::with_flex_by_default() {
+        complain(format_args!("error: the program cannot be started with BURN_DEVICE=flex: {cause}"));
+        return ExitCode::from(2);
+    }
     let ended = match read(std::env::args_os().collect()) {
         Ok(cli) => run(cli),
         Err(answer) if answer.use_stderr() => {

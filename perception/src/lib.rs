@@ -37,6 +37,8 @@ mod perception;
 #[cfg(test)]
 mod synthetic;
 
+pub mod device;
+
 // Learning it, keeping it, measuring it.
 mod train;
 

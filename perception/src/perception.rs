@@ -1,5 +1,7 @@
 //! The trained eye: [`Perception`] turns frames into percepts and segmentations. `training` makes it, `weights` keeps it.
 
+use crate::classes::CLASSES;
+use crate::device::block;
 use crate::heads::output::OUTPUTS;
 use crate::heads::percept;
 use crate::heads::segmentation::best_class;
@@ -9,7 +11,7 @@ use crate::percept::Percept;
 use burn::prelude::*;
 use rayon::prelude::*;
 
-/// Frames that go through the network together, always exactly so many: the last block is filled up with grey.
+/// Frames that go through the network together on a processor, always exactly so many: the last block is filled up with grey.
 ///
 /// Every matrix product has the same shape whatever the batch, so a frame gives the same bits in any batch, and one
 /// block of patches still fits a core's second-level cache.
@@ -51,6 +53,22 @@ impl Perception {
         &self.network
     }
 
+    /// Where it computes.
+    #[must_use]
+    pub fn device(&self) -> Device {
+        self.network.device()
+    }
+
+    /// The same weights on a device.
+    #[must_use]
+    pub fn on(&self, device: &Device) -> Self {
+        if self.device() == *device {
+            self.clone()
+        } else {
+            Self::new(self.settings, self.network.clone().fork(device))
+        }
+    }
+
     /// What the driver needs to know about each frame of a batch.
     ///
     /// A frame gives the same bits whatever the batch it is in and however many threads there are. The segmentation
@@ -80,11 +98,11 @@ impl Perception {
     pub fn segment(&self, rgb: &[u8]) -> Vec<u8> {
         self.in_blocks(rgb, |patches, frames, cells: &mut Vec<u8>| {
             let scores = values(self.network.classes(&self.network.features(patches)));
-            let scores_per_frame = scores.len() / BLOCK_FRAMES;
+            let scores_per_frame = self.layout.cells() * CLASSES;
             for scores in scores.chunks_exact(scores_per_frame).take(frames) {
                 let start = cells.len();
                 cells.resize(start + self.layout.cells(), 0);
-                let scores = scores.chunks_exact(scores_per_frame / self.layout.cells());
+                let scores = scores.chunks_exact(CLASSES);
                 for (&cell, scores) in self.layout.cell_indices().iter().zip(scores) {
                     cells[start + cell] = best_class(scores);
                 }
@@ -96,25 +114,28 @@ impl Perception {
     fn in_blocks<T: Send>(&self, rgb: &[u8], network: impl Fn(Tensor<2>, usize, &mut Vec<T>) + Sync) -> Vec<T> {
         let frame_len = self.layout.frame_len();
         assert!(rgb.len().is_multiple_of(frame_len), "{} bytes are no frames of {frame_len} bytes", rgb.len());
-        let device = Device::flex();
-        let rows = BLOCK_FRAMES * self.layout.patches();
+        let device = self.network.device();
+        let block_frames = block(&device, BLOCK_FRAMES, rgb.len() / frame_len);
+        let rows = block_frames * self.layout.patches();
         let see_block = |block: &[u8]| {
-            let mut patches = vec![0f32; BLOCK_FRAMES * frame_len];
-            for (frame, patches) in block.chunks_exact(frame_len).zip(patches.chunks_exact_mut(frame_len)) {
+            let mut patches = vec![0f32; block_frames * frame_len];
+            let frames = block.par_chunks_exact(frame_len).zip(patches.par_chunks_exact_mut(frame_len));
+            // Where a block is large, it is laid out by all cores.
+            frames.with_min_len(BLOCK_FRAMES).for_each(|(frame, patches)| {
                 self.layout.write(frame, &Photometry::NONE, patches);
-            }
-            let shape = [rows, frame_len * BLOCK_FRAMES / rows];
+            });
+            let shape = [rows, frame_len * block_frames / rows];
             let mut found = Vec::new();
             network(Tensor::from_data(TensorData::new(patches, shape), &device), block.len() / frame_len, &mut found);
             found
         };
-        rgb.par_chunks(BLOCK_FRAMES * frame_len).flat_map_iter(see_block).collect()
+        rgb.par_chunks(block_frames * frame_len).flat_map_iter(see_block).collect()
     }
 }
 
 /// The numbers of a tensor.
 pub(crate) fn values(tensor: Tensor<2>) -> Vec<f32> {
-    tensor.into_data().try_into_vec().expect("the flex backend computes in f32")
+    tensor.into_data().try_into_vec().expect("networks compute in f32")
 }
 
 #[cfg(test)]
@@ -166,7 +187,7 @@ mod tests {
     #[test]
     fn so_it_does_at_full_size() {
         let settings = PerceptionSettings::default();
-        let perception = Perception::new(settings, Network::new(&settings, 3, &Device::flex()));
+        let perception = Perception::new(settings, Network::new(&settings, 3, &crate::device::flex()));
         let mut dataset = Dataset::new(settings.width, settings.height);
         for frame in 0..17 {
             let rgb: Vec<u8> = (0..settings.frame_bytes()).map(|byte| (byte * (frame + 3) % 256) as u8).collect();

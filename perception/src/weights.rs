@@ -1,8 +1,8 @@
 //! Weights on disk, as safetensors. A file is checked tensor by tensor before anything of it is used.
 
+use crate::device::flex;
 use crate::network::{Network, PerceptionSettings, ShapeError};
 use crate::perception::Perception;
-use burn::prelude::*;
 use burn::tensor::DType;
 use burn_store::{ModuleSnapshot, ModuleStore, SafetensorsStore};
 use std::path::{Path, PathBuf};
@@ -55,7 +55,7 @@ impl Perception {
     /// [`WeightsError`]: the file must hold exactly the tensors of the network, in their shapes, with finite values.
     pub fn load(path: impl AsRef<Path>, settings: PerceptionSettings) -> Result<Self, WeightsError> {
         settings.validate()?;
-        let network = load_module(Network::new(&settings, 0, &Device::flex()), path.as_ref())?;
+        let network = load_module(Network::new(&settings, 0, &flex()), path.as_ref())?;
         Ok(Self::new(settings, network))
     }
 
@@ -65,7 +65,7 @@ impl Perception {
     /// Those of [`Perception::load`].
     pub fn from_bytes(bytes: &[u8], path: &Path, settings: PerceptionSettings) -> Result<Self, WeightsError> {
         settings.validate()?;
-        let network = load_module_bytes(Network::new(&settings, 0, &Device::flex()), bytes.to_vec(), path)?;
+        let network = load_module_bytes(Network::new(&settings, 0, &flex()), bytes.to_vec(), path)?;
         Ok(Self::new(settings, network))
     }
 }

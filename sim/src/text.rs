@@ -24,8 +24,15 @@ pub fn from_bytes(bytes: Vec<u8>) -> io::Result<String> {
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         return Err(invalid("the text is in UTF-16, save it as UTF-8".to_owned()));
     }
-    let text =
-        String::from_utf8(bytes).map_err(|error| invalid(format!("not a text in UTF-8: {}", error.utf8_error())))?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        // What comes before is text.
+        let (sound, strange) = error.as_bytes().split_at(error.utf8_error().valid_up_to());
+        let sound = String::from_utf8_lossy(sound);
+        let line = sound.matches('\n').count() + 1;
+        let column = sound.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        let byte = strange.first().copied().unwrap_or_default();
+        invalid(format!("not a text in UTF-8: byte {byte:#04x} in line {line}, column {column}; save it as UTF-8"))
+    })?;
     let plain = without_mark(&text);
     Ok(if plain.len() == text.len() { text } else { plain.to_owned() })
 }
@@ -88,7 +95,8 @@ mod tests {
         assert_eq!(text("a\u{feff}".as_bytes()), Ok("a\u{feff}".to_owned()), "only at the start");
         assert_eq!(text(b""), Ok(String::new()));
         assert_eq!(text(b"\xff\xfe(\0"), Err("the text is in UTF-16, save it as UTF-8".to_owned()));
-        assert!(text(b"(\x80").expect_err("no text").starts_with("not a text in UTF-8"));
+        let latin = text(b"(a\n: \xe9)").expect_err("no text");
+        assert_eq!(latin, "not a text in UTF-8: byte 0xe9 in line 2, column 3; save it as UTF-8");
     }
 
     #[test]

@@ -85,6 +85,19 @@ fn safe_gap_m(speed_mps: f32) -> f32 {
 }
 
 impl RewardSettings {
+    /// What no decision of a car is further from nought in, but for the cost of a failure at the end: every term at its most, at twice the
+    /// speed of any road.
+    #[must_use]
+    pub fn most_per_decision(&self) -> f32 {
+        const OVERSPEED_MPS: f32 = 60.0;
+        /// Tenths of a radian that wheels turn from one stop to the other.
+        const STEER_CHANGE: f32 = 15.0;
+        let Self { progress, lane_offset, heading, close_gap, time_to_collision, acceleration, outside_lanes, .. } =
+            self;
+        let once = progress + lane_offset + heading + close_gap + time_to_collision + acceleration + outside_lanes;
+        once + OVERSPEED_MPS * self.overspeed + STEER_CHANGE * self.steer_change
+    }
+
     /// The reward of the decision that led from `before` to `after`.
     #[must_use]
     pub fn reward(&self, before: &Measures, after: &Measures, verdict: &Verdict) -> f32 {

@@ -145,7 +145,7 @@ impl EndToEnd {
     ) -> Vec<Decision> {
         self.network.block_gradients(pixels, gradient, |first, outputs, output_slopes| {
             let situations = &situations[first..first + outputs.len() / OUTPUTS];
-            let device = Device::flex().autodiff();
+            let device = self.policy_gradients.device();
             let features = filled_up(&self.features_of(situations, outputs));
             let features = TensorData::new(features, [BLOCK_FRAMES, FEATURES]);
             let input = Tensor::<2>::from_data(features, &device).require_grad();

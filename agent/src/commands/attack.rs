@@ -2,6 +2,7 @@
 
 use super::Ended;
 use super::choices::{Fraction, GoalName, MethodName, NormName, fraction, named};
+use super::devices::DeviceOption;
 use super::drivers::{DriverOption, driver_name, note_unfinished};
 use super::finds::{Subject, keep};
 use crate::about::{About, is_result};
@@ -61,6 +62,8 @@ pub(super) struct Arguments {
     _option: DriverOption,
     #[command(flatten)]
     subject: Subject,
+    #[command(flatten)]
+    device: DeviceOption,
     /// How the strongest frame is looked for [default: pgd, or square from outside].
     #[arg(long, value_enum)]
     method: Option<MethodName>,
@@ -164,8 +167,10 @@ fn attack(arguments: &Arguments, console: &mut Console) -> anyhow::Result<bool> 
     let budget = arguments.budget()?;
     console.give_way_to(arguments.json.as_deref());
     arguments.json.as_deref().map(|path| check_result(path, is_result)).transpose()?;
-    note_unfinished(&arguments.driver);
+    note_unfinished(&arguments.driver)?;
     let mut driver = Driver::named(&arguments.driver, None)?;
+    arguments.device.check([&driver])?;
+    driver = arguments.device.put(driver)?;
     let subject = arguments.subject.source(&driver);
     let about = About::this(JSON_FORMAT).of(&arguments.driver, &driver);
     arguments.check_driver(&driver)?;
@@ -176,7 +181,12 @@ fn attack(arguments: &Arguments, console: &mut Console) -> anyhow::Result<bool> 
         Driver::Learned(learned) if !arguments.is_black_box() => {
             arguments.along_slopes(learned, &scenario, budget, &interrupt)?
         }
-        driver => arguments.through_drives(driver, &scenario, budget, &interrupt)?,
+        driver => {
+            let clean = closed_loop(scenario.clone(), driver)?;
+            interrupt.check()?;
+            arguments.subject.check_clean(&arguments.driver, clean.verdict().outcome)?;
+            arguments.through_drives(driver, &scenario, budget, &interrupt)?
+        }
     };
     console.line(table(&clean, &attacked, arguments.is_black_box()));
     let (before, after) = (&clean.score, &attacked.score);
@@ -190,14 +200,10 @@ fn attack(arguments: &Arguments, console: &mut Console) -> anyhow::Result<bool> 
         let file = AttackFile { about, scenario, clean, attacked, kept, holds };
         write_atomically(path, &serde_json::to_vec_pretty(&file)?)?;
     }
-    let Some((outcome, bounds)) = bounds.filter(|_| !holds) else {
+    let Some((_, bounds)) = bounds.filter(|_| !holds) else {
         console.line("The driver holds; nothing is kept.");
         return Ok(true);
     };
-    if !found::breakable(Some(outcome)) {
-        console.line(format_args!("Nothing is kept: the clean drive ends {outcome:?} by itself."));
-        return Ok(false);
-    }
     let CameraSettings { width_px, height_px, .. } = scenario.camera;
     let recording = Arc::new(Recording::new(width_px, height_px, &attacked.changes));
     let recorded = Some(Recorded::new(place.recorded_file(), recording));
@@ -248,6 +254,7 @@ impl Arguments {
     ) -> anyhow::Result<(Drive, Drive)> {
         let clean = drive(driver, scenario.clone(), None, &mut |_| go_on(interrupt))?;
         interrupt.check()?;
+        self.subject.check_clean(&self.driver, clean.outcome)?;
         let attack = DriveAttack {
             method: self.method(),
             budget,

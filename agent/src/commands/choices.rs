@@ -6,9 +6,12 @@ use crate::attack::method::{ClassMethod, LossMethod, Method};
 use crate::learn::Algorithm;
 use crate::robustness::Part;
 use clap::ValueEnum;
+use clap::builder::{StringValueParser, TypedValueParser};
 use roadproof_perception::attack::Norm;
+use roadproof_perception::device::ComputeBackend;
 use roadproof_sim::Split;
 use roadproof_sim::fault::{FaultKind, Severity};
+use std::ops::RangeInclusive;
 
 /// A choice as the command line spells it.
 pub(super) fn named(choice: impl ValueEnum) -> String {
@@ -151,6 +154,34 @@ impl From<GoalName> for Goal {
     }
 }
 
+/// Where networks are to compute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum DeviceName {
+    /// The fastest that was built in and works here: cuda, a graphics card by wgpu, or flex.
+    Auto,
+    /// The processor by burn's own, which is always there: the same bits on every machine.
+    Flex,
+    /// An NVIDIA graphics card; needs a program built with it.
+    Cuda,
+    /// A graphics card through Vulkan, Metal or DirectX; needs a program built with it.
+    Wgpu,
+    /// The processor by libtorch; needs a program built with it.
+    Tch,
+}
+
+impl DeviceName {
+    /// The backend of this name, if it is one.
+    pub fn backend(self) -> Option<ComputeBackend> {
+        match self {
+            Self::Auto => None,
+            Self::Flex => Some(ComputeBackend::Flex),
+            Self::Cuda => Some(ComputeBackend::Cuda),
+            Self::Wgpu => Some(ComputeBackend::Wgpu),
+            Self::Tch => Some(ComputeBackend::Tch),
+        }
+    }
+}
+
 /// A part of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum PartName {
@@ -250,12 +281,24 @@ pub(super) struct Fraction {
     pub value: f32,
 }
 
+/// Parses a whole number within bounds.
+pub(super) fn whole(bounds: RangeInclusive<usize>) -> impl TypedValueParser<Value = usize> {
+    StringValueParser::new().try_map(move |text| {
+        let number = text.parse().ok().filter(|number| bounds.contains(number));
+        number.ok_or_else(|| format!("a whole number of {} to {} is wanted", bounds.start(), bounds.end()))
+    })
+}
+
 /// A number that is not below nought, or two with a stroke between them.
 pub(super) fn fraction(text: &str) -> Result<Fraction, String> {
-    let number = |text: &str| text.trim().parse::<f32>().map_err(|_| format!("{text:?} is no number"));
-    let value = match text.split_once('/') {
+    let number = |text: &str| {
+        let number = text.trim().parse::<f32>().ok().filter(|number| number.is_finite());
+        number.ok_or_else(|| format!("{text:?} is no number"))
+    };
+    let value = match text.split_once('/').map(|(over, under)| (number(over), number(under))) {
         None => number(text)?,
-        Some((over, under)) => number(over)? / number(under)?,
+        Some((_, Ok(0.0))) => return Err("nothing can be divided by 0; two grey levels are 2/255".to_owned()),
+        Some((over, under)) => over? / under?,
     };
     if value < 0.0 {
         return Err("a budget is no less than 0".to_owned());
@@ -265,7 +308,10 @@ pub(super) fn fraction(text: &str) -> Result<Fraction, String> {
 
 /// A fault by its name.
 pub(super) fn fault_kind(text: &str) -> Result<FaultKind, String> {
-    FaultKind::named(text.trim())
+    match text.trim() {
+        "" => Err("the name of a fault is missing before or behind a comma".to_owned()),
+        name => FaultKind::named(name),
+    }
 }
 
 /// A severity, 1 to 5.
@@ -304,7 +350,8 @@ mod tests {
         assert_eq!(value("0.5"), Ok(0.5));
         assert_eq!(value("2/255"), Ok(2.0 / 255.0));
         assert!(value("two").is_err() && value("2/").is_err());
-        assert!(Budget::new(Norm::Linf, value("1/0").unwrap()).is_err());
+        assert!(value("1/0").is_err() && value("inf").is_err() && value("NaN/2").is_err());
+        assert!(Budget::new(Norm::Linf, value("2").expect("a number")).expect_err("too much").contains("N/255"));
     }
 
     #[test]

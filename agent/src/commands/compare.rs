@@ -79,10 +79,10 @@ impl Arguments {
             }
             for run in inside.into_iter().rev() {
                 let run = run.to_string_lossy().into_owned();
-                if has_ended(&run)? {
-                    runs.push(run);
-                } else {
-                    note(format_args!("note: {run} has not ended and is left out"));
+                match has_ended(&run) {
+                    Ok(true) => runs.push(run),
+                    Ok(false) => note(format_args!("note: {run} has not ended and is left out")),
+                    Err(error) => note(format_args!("note: {run} is left out: {error:#}")),
                 }
             }
         }

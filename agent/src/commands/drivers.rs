@@ -3,9 +3,10 @@
 
 use super::scenarios;
 use super::trained::is_run;
-use crate::driver::Driver;
 use crate::driver::program::PREFIX;
+use crate::driver::{Driver, POLICY_FILE};
 use crate::host::console::note;
+use crate::host::program::quoted;
 use crate::host::run_folder::SETTINGS_FILE;
 use crate::train::checkpoint::PROGRESS_FILE;
 use crate::train::compare::has_ended;
@@ -50,6 +51,9 @@ pub(super) fn run_folder() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().try_map(|typed| match typed.to_str() {
         Some(LATEST) => latest(Path::new(RUNS_FOLDER)),
         _ if is_run(&typed) => Ok(typed),
+        Some(name) if Driver::NAMES.contains(&name) => {
+            Err(format!("{name} is a driver and no run; to begin a run with a driver's weights: --from {name}"))
+        }
         _ => no_run(&typed).map_or(Ok(typed), Err),
     })
 }
@@ -96,11 +100,20 @@ fn no_run(folder: &Path) -> Option<String> {
 }
 
 /// Notes that a run has not ended yet whose driver is asked for.
-pub(super) fn note_unfinished(name: &str) {
+///
+/// # Errors
+/// A run that has no driver yet.
+pub(super) fn note_unfinished(name: &str) -> anyhow::Result<()> {
     let run = Path::new(name);
     if !Driver::NAMES.contains(&name) && run.join(PROGRESS_FILE).exists() && has_ended(name).is_ok_and(|ended| !ended) {
+        anyhow::ensure!(
+            run.join(POLICY_FILE).exists(),
+            "the training of {name} has not come to a driver yet; if it does not run, go on with: roadproof train --resume {}",
+            quoted(name)
+        );
         note(format_args!("note: the training of {name} has not ended: its driver is as far as it was saved"));
     }
+    Ok(())
 }
 
 /// The folder of a run, which drivers that ship and programs have none of.
@@ -121,13 +134,29 @@ pub(super) fn named_run(typed: &str, runs: &Path) -> Result<String, String> {
     Err(format!("there is no run {typed:?}{meant}; allowed are folders of runs, and {LATEST}"))
 }
 
-/// The runs in a folder, the one that was trained last at first.
+/// Runs are looked for so deep in a folder, as in `runs/rewards/slow/seed-1`: who names the root of a disk waits for no more.
+const DEEPEST: usize = 4;
+
+/// Whether it is a folder that is neither hidden nor linked to, which may hold this one.
+fn is_plain_folder(entry: &Path) -> bool {
+    let is_hidden = entry.file_name().is_none_or(|name| name.to_string_lossy().starts_with('.'));
+    !is_hidden && entry.is_dir() && !entry.is_symlink()
+}
+
+/// The runs in a folder and in folders in it, the one that was trained last at first. A run holds no others.
 pub(super) fn runs_in(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    // Settings are written whenever a training begins or goes on.
-    let trained = |run: &PathBuf| std::fs::metadata(run.join(SETTINGS_FILE)).and_then(|file| file.modified()).ok();
-    let mut runs: Vec<(SystemTime, PathBuf)> =
-        entries.map(|entry| entry.path()).filter_map(|run| Some((trained(&run)?, run))).collect();
+    let mut runs: Vec<(SystemTime, PathBuf)> = Vec::new();
+    let mut folders = vec![(folder.to_owned(), 1)];
+    while let Some((folder, depth)) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
+            // Settings are written whenever a training begins or goes on.
+            match std::fs::metadata(entry.join(SETTINGS_FILE)).and_then(|file| file.modified()) {
+                Ok(begun) => runs.push((begun, entry)),
+                Err(_) if depth < DEEPEST && is_plain_folder(&entry) => folders.push((entry, depth + 1)),
+                Err(_) => {}
+            }
+        }
+    }
     runs.sort();
     runs.into_iter().rev().map(|(_, run)| run).collect()
 }
@@ -146,19 +175,30 @@ mod tests {
     fn the_latest_run_is_the_one_that_was_trained_last() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         assert!(named(LATEST, folder.path()).expect_err("there is none").contains("there is no run in"));
-        for (name, age_s) in [("b", 30), ("c", 10), ("a", 20), ("no-run", 0)] {
+        for (name, age_s) in [
+            ("b", 30),
+            ("deep/seeds/seed-1", 10),
+            ("a", 20),
+            ("no-run", 0),
+            ("a/no-run-of-its-own", 5),
+            ("x/x/x/x/too-deep", 1),
+            (".hidden/run", 2),
+        ] {
             let run = folder.path().join(name);
-            std::fs::create_dir(&run).expect("a folder");
+            std::fs::create_dir_all(&run).expect("a folder");
             if name != "no-run" {
                 let file = std::fs::File::create(run.join(SETTINGS_FILE)).expect("a file");
                 let begun = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000 - age_s);
                 file.set_modified(begun).expect("a time");
             }
         }
-        assert_eq!(named(LATEST, folder.path()), Ok(folder.path().join("c").to_string_lossy().into_owned()));
+        assert_eq!(
+            named(LATEST, folder.path()),
+            Ok(folder.path().join("deep/seeds/seed-1").to_string_lossy().into_owned())
+        );
         // Whoever names the folder of runs is told what is in it.
         let told = named(&folder.path().to_string_lossy(), folder.path()).expect_err("no run");
-        let places: Vec<usize> = ["/c", "/a", "/b"].map(|name| told.find(name).expect("it is told")).to_vec();
+        let places: Vec<usize> = ["/seed-1", "/a", "/b"].map(|name| told.find(name).expect("it is told")).to_vec();
         assert!(places.is_sorted() && !told.contains("no-run"), "{told}");
     }
 

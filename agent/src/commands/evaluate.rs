@@ -1,9 +1,10 @@
 //! `roadproof evaluate`
 
 use super::Ended;
-use super::choices::{Camera, SplitName};
+use super::choices::{Camera, SplitName, whole};
+use super::devices::DeviceOption;
 use super::drivers::{driver_name, note_unfinished};
-use super::keep::{Keeping, worst};
+use super::keep::Keeping;
 use super::trained::{settings_known, trained_under};
 use crate::about::{About, AboutDriver, AboutRoads, Parent, as_written, is_result};
 use crate::drive::evaluate::{EvaluateSettings, FIGURES_ROADS, FIGURES_SEED, evaluate};
@@ -12,12 +13,11 @@ use crate::drive::result::DriverResult;
 use crate::drive::table::tables;
 use crate::driver::Driver;
 use crate::host::console::{Console, note};
-use crate::host::files::{check_result, write_atomically};
+use crate::host::files::{check_result, same_place, write_atomically};
 use crate::host::interrupt;
 use crate::host::program::{quoted, typed_command};
 use crate::train::RESULT_FORMAT;
 use clap::Args;
-use clap::builder::RangedU64ValueParser;
 use roadproof_sim::DriveStyle;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -50,7 +50,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "RUN")]
     blind_run: Option<PathBuf>,
     /// How many roads.
-    #[arg(long, value_name = "N", default_value_t = FIGURES_ROADS, value_parser = RangedU64ValueParser::<usize>::new().range(1..=10_000))]
+    #[arg(long, value_name = "N", default_value_t = FIGURES_ROADS, value_parser = whole(1..=10_000))]
     roads: usize,
     /// Held-out roads give figures; choose settings on validation roads, or the figures mean nothing.
     #[arg(long, value_enum, default_value_t = SplitName::HeldOut)]
@@ -61,6 +61,8 @@ pub(super) struct Arguments {
     /// Whose frames the driver gets: the simulator's own, or those of bevy's renderer as well, which it has never seen.
     #[arg(long, value_enum, default_value_t = Camera::Raster)]
     camera: Camera,
+    #[command(flatten)]
+    device: DeviceOption,
     /// Folder of the scenario files [default: scenarios, where there is such a folder].
     #[arg(long, value_name = "FOLDER")]
     scenarios: Option<PathBuf>,
@@ -69,7 +71,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FOLDER")]
     keep: Option<PathBuf>,
     /// How many roads to keep.
-    #[arg(long, value_name = "N", default_value_t = 5, requires = "keep", value_parser = RangedU64ValueParser::<usize>::new().range(1..=10_000))]
+    #[arg(long, value_name = "N", default_value_t = 5, requires = "keep", value_parser = whole(1..=10_000))]
     worst: usize,
     /// Write the result there as JSON; - is standard output, and the table then goes to standard error.
     #[arg(long, value_name = "FILE")]
@@ -112,11 +114,14 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
 fn drive_all(arguments: &Arguments, names: &[String], console: &mut Console) -> anyhow::Result<Ended> {
     let start = std::time::Instant::now();
     // Whatever cannot drive is refused before the first road is driven.
+    let mut drivers = Vec::new();
     for name in names {
-        note_unfinished(name);
-        arguments.driver(name)?;
+        note_unfinished(name)?;
+        drivers.push(Driver::named(name, arguments.blind_run(name))?);
         trained_under(name, arguments.blind_run(name))?;
     }
+    arguments.device.check(&drivers)?;
+    drop(drivers);
     let roads = EvaluateSettings { roads: arguments.roads, seed: arguments.seed, split: arguments.split.into() };
     let course = Course { roads, interrupt: interrupt::install()? };
     let (mut driven, mut words) = (Vec::new(), None);
@@ -168,7 +173,10 @@ impl Arguments {
             "--blind-run goes with the driver blind, not with {}",
             names.join(", ")
         );
-        if let Some(twice) = (1..names.len()).find(|&at| names[..at].contains(&names[at])) {
+        let same = |one: &String, other: &String| {
+            one == other || Path::new(one).is_dir() && same_place(Path::new(one), Path::new(other))
+        };
+        if let Some(twice) = (1..names.len()).find(|&at| names[..at].iter().any(|name| same(name, &names[at]))) {
             anyhow::bail!("the driver {:?} is named twice", names[twice]);
         }
         let one_only = [(self.keep.is_some(), "--keep"), (self.camera == Camera::Bevy, "--camera bevy")];
@@ -239,7 +247,7 @@ impl Arguments {
     }
 
     fn driver(&self, name: &str) -> anyhow::Result<Driver> {
-        Driver::named(name, self.blind_run(name))
+        self.device.put(Driver::named(name, self.blind_run(name))?)
     }
 
     /// Keeps the worst roads and says where they are; false if somebody interrupts, who keeps what is complete.
@@ -251,7 +259,7 @@ impl Arguments {
         console: &mut Console,
     ) -> anyhow::Result<bool> {
         let mut first = None;
-        for road in worst(result, self.worst) {
+        for road in result.worst(self.worst) {
             if interrupt.requested() {
                 console.line("Stopped before the last road was kept.");
                 return Ok(false);
@@ -272,17 +280,22 @@ impl Arguments {
         Ok(true)
     }
 
-    /// The scenario files to count; `None` where nobody named a folder, and the usual one is not here or cannot be used: what
-    /// happens to be called so where one stands is no reason to drive no roads.
+    /// The scenario files to count; `None` where nobody named a folder, and the usual one is not here or has none. What lies in a folder
+    /// that happens to be called so is no reason to drive no roads: a file that cannot be used is told of, and the others count.
     fn library(&self, driver: &Driver) -> anyhow::Result<Option<ScenarioLibrary>> {
         if let Some(folder) = &self.scenarios {
-            return ScenarioLibrary::read(folder, driver).map(Some);
+            anyhow::ensure!(folder.is_dir(), "--scenarios: not a folder: {folder:?}");
+            return ScenarioLibrary::read_sound(folder, driver).map(Some);
         }
         let usual = Path::new(LIBRARY_FOLDER);
         let read = usual.is_dir().then(|| ScenarioLibrary::read(usual, driver));
-        Ok(read.and_then(|read| {
+        let read = read.and_then(|read| {
             read.inspect_err(|error| note(format_args!("note: no scenario file is counted: {error:#}"))).ok()
-        }))
+        });
+        for error in read.iter().flat_map(ScenarioLibrary::broken) {
+            note(format_args!("note: not counted, see roadproof scenario check: {error:#}"));
+        }
+        Ok(read)
     }
 }
 

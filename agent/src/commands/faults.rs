@@ -5,9 +5,9 @@ use super::scenarios::scenarios;
 use super::{Ended, drive_at};
 use crate::driver::Driver;
 use crate::formats::contact_sheet::{Tile, draw};
-use crate::formats::pictures::{read_png, write_png};
+use crate::formats::pictures::{is_own_picture, read_png, write_png};
 use crate::host::console::{Console, table};
-use crate::host::files::check_result;
+use crate::host::files::{check_folder, check_result, same_place};
 use anyhow::Context;
 use clap::{ArgGroup, Args};
 use roadproof_sim::fault::{FaultKind, FrameFault, Group, Severity};
@@ -57,7 +57,7 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
         let other = sheet.extension().filter(|end| !end.eq_ignore_ascii_case("png"));
         anyhow::ensure!(other.is_none(), "--sheet {sheet:?}: the sheet is a PNG picture, name it so");
         console.give_way_to(Some(sheet));
-        check_result(sheet, |there| there.starts_with(b"\x89PNG"))?;
+        check_result(sheet, is_own_picture)?;
         let drawn = contact_sheet(scenario, arguments.at, Seed(arguments.seed))?;
         write_png(sheet, drawn.width, drawn.height, &drawn.rgb)?;
         console.line(sheet.display());
@@ -88,16 +88,26 @@ fn change(arguments: &Arguments, image: &Path, out: &Path, console: &mut Console
     let side =
         |pixels: u32| u16::try_from(pixels).with_context(|| format!("a picture of {width} × {height}: {image:?}"));
     let camera = CameraSettings { width_px: side(width)?, height_px: side(height)?, ..CameraSettings::default() };
-    std::fs::create_dir_all(out).with_context(|| format!("cannot create the folder {out:?}"))?;
-    for &kind in &kinds {
-        for &severity in &severities {
-            let mut rgb = clean.clone();
-            FrameFault::new(kind, severity, Seed(arguments.seed)).apply(&camera, 0.0, &mut rgb, &[]);
-            let path = out.join(format!("{}_{}.png", kind.name(), severity.get()));
-            write_png(&path, width, height, &rgb)?;
-        }
+    let all: Vec<(FaultKind, Severity, PathBuf)> = kinds
+        .iter()
+        .flat_map(|&kind| severities.iter().map(move |&severity| (kind, severity)))
+        .map(|(kind, severity)| (kind, severity, out.join(format!("{}_{}.png", kind.name(), severity.get()))))
+        .collect();
+    check_folder(out)?;
+    for (_, _, path) in all.iter().filter(|_| out.is_dir()) {
+        anyhow::ensure!(
+            !same_place(path, image),
+            "--out {out:?} would put a changed picture in the place of {image:?}"
+        );
+        check_result(path, is_own_picture)?;
     }
-    console.line(format_args!("{} pictures in {}", kinds.len() * severities.len(), out.display()));
+    std::fs::create_dir_all(out).with_context(|| format!("cannot create the folder {out:?}"))?;
+    for (kind, severity, path) in &all {
+        let mut rgb = clean.clone();
+        FrameFault::new(*kind, *severity, Seed(arguments.seed)).apply(&camera, 0.0, &mut rgb, &[]);
+        write_png(path, width, height, &rgb)?;
+    }
+    console.line(format_args!("{} pictures in {}", all.len(), out.display()));
     Ok(())
 }
 

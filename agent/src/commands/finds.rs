@@ -9,7 +9,7 @@ use anyhow::Context;
 use clap::Args;
 use roadproof_sim::outcome::score::Score;
 use roadproof_sim::scenario::read_text;
-use roadproof_sim::{Episode, Scenario};
+use roadproof_sim::{Episode, Outcome, Scenario};
 use std::path::PathBuf;
 
 /// What is to be broken, and where what broke it goes.
@@ -42,6 +42,15 @@ impl Subject {
             "the scenario has a recorded perturbation already: attack the one that it was found in: {path:?}"
         );
         Ok((text, scenario.into_scenario()))
+    }
+
+    /// How the clean drive ends, if there is anything left to break.
+    pub fn check_clean(&self, driver: &str, clean: Option<Outcome>) -> anyhow::Result<Outcome> {
+        clean.filter(|outcome| found::breakable(Some(*outcome))).with_context(|| {
+            let outcome = clean.map_or_else(String::new, |outcome| format!("{outcome:?}"));
+            let path = &self.scenario;
+            format!("the clean drive of {driver:?} ends {outcome} by itself: nothing is left to break in {path:?}")
+        })
     }
 
     /// Where a find is kept; nothing that another command found is lost by it.

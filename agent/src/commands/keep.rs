@@ -5,7 +5,7 @@
 //! to be kept is driven once more.
 
 use crate::drive::replay::closed_loop;
-use crate::drive::result::{DriverResult, RoadResult};
+use crate::drive::result::RoadResult;
 use crate::driver::Driver;
 use crate::host::files::{check_folder, write_atomically};
 use crate::watch::drive::mcap;
@@ -13,7 +13,7 @@ use anyhow::Context;
 use roadproof_env::reward::RewardSettings;
 use roadproof_sim::outcome::expectations::Expect;
 use roadproof_sim::scenario::to_ron;
-use roadproof_sim::{DriveStyle, Outcome, Scenario, Seed, generate_drive};
+use roadproof_sim::{DriveStyle, Scenario, Seed, generate_drive};
 use std::path::{Path, PathBuf};
 
 /// Where drives are kept.
@@ -28,15 +28,6 @@ pub(super) struct Keeping<'a> {
     pub driver: &'a str,
     /// What the MCAP files weigh the drive by.
     pub reward: RewardSettings,
-}
-
-/// The worst roads, the worst first: those that did not end in an arrival, then those with the least score.
-pub(super) fn worst(result: &DriverResult, count: usize) -> Vec<&RoadResult> {
-    let mut roads: Vec<&RoadResult> = result.roads.iter().collect();
-    let arrived = |road: &RoadResult| road.outcome == Outcome::Arrived;
-    roads.sort_by(|a, b| arrived(a).cmp(&arrived(b)).then(a.score.driving_score.total_cmp(&b.score.driving_score)));
-    roads.truncate(count);
-    roads
 }
 
 impl Keeping<'_> {

@@ -5,6 +5,7 @@ mod attack;
 mod bench;
 mod choices;
 mod compare;
+mod devices;
 mod drivers;
 mod evaluate;
 mod faults;
@@ -29,7 +30,6 @@ use crate::host::interrupt::{Stopped, given_up};
 use crate::host::program::version_line;
 use crate::host::progress::tell_often;
 use crate::host::threads;
-use clap::builder::RangedU64ValueParser;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
@@ -49,9 +49,12 @@ Exit codes: 0 all held, 1 something fell short, 2 bad input, 130 stopped by Ctrl
 /// What clap says of it; help and version are answers of this kind, too.
 pub fn read(arguments: Vec<OsString>) -> Result<Cli, clap::Error> {
     let command = Cli::command().mut_subcommands(|command| command.allow_negative_numbers(true));
-    let matches = command.try_get_matches_from(with_driver_first(arguments)?);
+    let typed = arguments.clone();
+    let arguments = with_driver_first(arguments)?;
+    let driver_is_moved = typed != arguments;
+    let matches = command.try_get_matches_from(arguments);
     let read = matches.and_then(|mut matches| Cli::from_arg_matches_mut(&mut matches));
-    read.map_err(|error| with_tips(error, &Cli::command()))
+    read.map_err(|error| with_tips(error, &Cli::command(), driver_is_moved))
 }
 
 /// Commands whose first word is the driver.
@@ -102,7 +105,7 @@ pub struct Cli {
     #[arg(short, long, global = true)]
     verbose: bool,
     /// Threads to work with; results do not depend on it [default: one per core].
-    #[arg(short, long, global = true, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=threads::MOST as u64))]
+    #[arg(short, long, global = true, value_name = "N", value_parser = choices::whole(1..=threads::MOST))]
     jobs: Option<usize>,
 }
 
@@ -130,6 +133,8 @@ enum Command {
     Faults(faults::Arguments),
     /// Measure speed and memory on this machine.
     Bench(bench::Arguments),
+    /// List where networks can compute, and what is missing for the rest.
+    Devices(devices::Arguments),
     /// Print what a shell needs to complete commands and options.
     #[command(after_help = "Examples:
   roadproof completions bash > ~/.local/share/bash-completion/completions/roadproof
@@ -227,6 +232,7 @@ fn command(cli: Cli, console: &mut Console) -> anyhow::Result<Ended> {
         Command::Search(arguments) => search::run(&arguments, console),
         Command::Faults(arguments) => faults::run(&arguments, console),
         Command::Bench(arguments) => bench::run(&arguments, console),
+        Command::Devices(arguments) => devices::run(&arguments, console),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "roadproof", &mut script);

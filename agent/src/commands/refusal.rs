@@ -23,8 +23,8 @@ pub fn refusal(error: &Error, coloured: bool) -> String {
 }
 
 /// The refusal with tips that help: which command has an option that this one has not, which value was likely meant, and what to do in
-/// place of what cannot go together.
-pub(super) fn with_tips(mut error: Error, program: &Command) -> Error {
+/// place of what cannot go together. `driver_is_moved` is whether a driver that was named by an option has been put in the first place.
+pub(super) fn with_tips(mut error: Error, program: &Command, driver_is_moved: bool) -> Error {
     match error.kind() {
         ErrorKind::UnknownArgument => {
             // That it could be passed as a value behind two dashes is what nobody means.
@@ -34,6 +34,8 @@ pub(super) fn with_tips(mut error: Error, program: &Command) -> Error {
                 tip(&mut error, format!("{typed} is an option of {owners}"));
             } else if let Some(fault) = nearest(&typed, FaultKind::ALL.iter().map(|kind| kind.name())) {
                 tip(&mut error, format!("a fault is named by an option: `roadproof faults --kind {fault}`"));
+            } else if !typed.starts_with('-') && driver_is_moved {
+                tip(&mut error, "a driver is named in the first place or by --driver, not both".to_owned());
             }
         }
         // `help evalute`, which clap refuses without a word of what is there.
@@ -49,9 +51,11 @@ pub(super) fn with_tips(mut error: Error, program: &Command) -> Error {
                 Some(ContextValue::Strings(names)) => fewest_slips(&typed, names),
                 _ => None,
             };
-            if let Some(meant) = meant {
-                error.insert(ContextKind::SuggestedValue, ContextValue::String(meant));
-            }
+            // The parser's own are far-fetched.
+            match meant {
+                Some(meant) => error.insert(ContextKind::SuggestedValue, ContextValue::String(meant)),
+                None => error.remove(ContextKind::SuggestedValue),
+            };
         }
         ErrorKind::ArgumentConflict => {
             let both = text(&error, ContextKind::InvalidArg) + &text(&error, ContextKind::PriorArg);
@@ -88,10 +92,24 @@ fn owners(typed: &str, program: &Command) -> Option<String> {
     (!owners.is_empty()).then(|| owners.join(", "))
 }
 
-/// The name that the fewest slips of the fingers make of what was typed, letters that changed places being one; none if it takes many.
+/// Slips of the fingers that make a name of what was typed, letters that changed places being one.
+pub(super) fn slips(typed: &str, name: &str) -> usize {
+    strsim::damerau_levenshtein(typed, name)
+}
+
+/// So many slips and what was typed may still have been meant as a name.
+pub(super) fn slips_allowed(typed: &str) -> usize {
+    (typed.chars().count() / 4).max(1)
+}
+
+/// The name that the fewest slips make of what was typed, or the shortest that has it in it; none if it takes many.
 fn fewest_slips(typed: &str, names: &[String]) -> Option<String> {
-    let slips = |name: &&String| strsim::damerau_levenshtein(typed, name);
-    names.iter().min_by_key(slips).filter(|name| slips(name) <= 1 + typed.len() / 4).cloned()
+    const TELLING: usize = 3;
+    let nearest = names.iter().min_by_key(|name| slips(typed, name));
+    let nearest = nearest.filter(|name| slips(typed, name) <= slips_allowed(typed));
+    let longer =
+        || names.iter().filter(|name| name.contains(typed) && typed.len() >= TELLING).min_by_key(|it| it.len());
+    nearest.or_else(longer).cloned()
 }
 
 #[cfg(test)]
@@ -130,13 +148,17 @@ mod tests {
             ("train --sed 3", "a similar argument exists: '--seed'"),
             ("attack shipped src --method pdg", "'pgd'"),
             ("attack shipped src --goal gohst", "'ghost'"),
+            ("attack shipped src --driver hardened", "in the first place or by --driver, not both"),
             ("help evalute", "a similar command exists: 'evaluate'"),
             ("faults Fogg", "`roadproof faults --kind Fog`"),
+            ("attack shipped src --goal right", "'steer-right'"),
+            ("evaluate --split held", "'held-out'"),
             ("train --resume runs/a --set seed=3", "to begin another with its weights: --from RUN"),
         ] {
             let refused = refused(typed);
             assert!(refused.contains(told) && !refused.contains("-- --"), "{typed}: {refused}");
         }
         assert!(!refused("attack shipped src --method zzzzz").contains("similar"));
+        assert!(!refused("devices cuda").contains("driver"));
     }
 }

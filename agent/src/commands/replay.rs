@@ -10,7 +10,7 @@ use crate::drive::replay::{Case, CaseReport, bless, drive_case, family, name, ti
 use crate::driver::Driver;
 use crate::formats::junit::{CaseOutcome, CaseResult, is_report, write_junit};
 use crate::host::console::{Console, is_standard_output};
-use crate::host::files::{check_result, check_writable, write_atomically};
+use crate::host::files::{check_result, check_writable, same_place, write_atomically};
 use crate::host::interrupt::{self, Interrupt, given_up};
 use crate::host::progress::LongWork;
 use crate::host::threads::all_cores;
@@ -37,8 +37,8 @@ use std::path::{Path, PathBuf};
 
 Without --driver a file with a .trace beside it replays the recorded actions and must meet every digest of state and frame;
 files without a trace are driven in closed loop, by scripted. Whoever is named drives all of them, and traces are left aside.
-What an attack found has a trace of the driver who broke, and bounds for those who hold: without --driver the trace alone is
-held to.
+What an attack found or `evaluate --keep` kept has a trace of the driver who broke, and bounds for those who hold: without --driver
+the trace alone is held to, and \"same\" says that it is.
 
 A driver is held to the bounds for its class, if a file has some. Files whose camera or decision rate is not the driver's are skipped, and so
 are files without a trace whose faults are the camera's alone where the driver looks through none. A file that cannot be used is named, the others are driven, and the exit
@@ -80,6 +80,7 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
         !(piped(&arguments.junit) && piped(&arguments.json)),
         "--junit and --json would both write to standard output"
     );
+    arguments.check_places()?;
     anyhow::ensure!(
         !(arguments.bless && arguments.paths.iter().any(|path| is_standard_input(path))),
         "--bless records beside a file, and standard input lies nowhere"
@@ -87,7 +88,7 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
     console.give_way_to(arguments.junit.as_deref());
     console.give_way_to(arguments.json.as_deref());
     let files = roadproof_sim::scenario::find(&arguments.paths)?;
-    note_unfinished(arguments.driver());
+    note_unfinished(arguments.driver())?;
     let driver = Driver::named(arguments.driver(), None)?;
     let with_golden = arguments.driver.is_none() && !arguments.bless;
     let (cases, mut left_out) = read(files, &driver, with_golden, arguments.bless);
@@ -144,6 +145,22 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
 }
 
 impl Arguments {
+    /// Refuses outputs of which one would take the place of the other.
+    fn check_places(&self) -> anyhow::Result<()> {
+        let files = [("--junit", &self.junit), ("--json", &self.json)];
+        let all = files.into_iter().chain([("--traces", &self.traces), ("--mcap", &self.mcap), ("--film", &self.film)]);
+        let all: Vec<_> = all.filter_map(|(option, path)| Some((option, path.as_deref()?))).collect();
+        for (at, (option, path)) in all.iter().enumerate() {
+            // Folders can be shared: what lies in them has its own end.
+            let is_file = |option: &str| files.iter().any(|(file, _)| *file == option);
+            let clash = all[at + 1..].iter().find(|(_, other)| is_file(option) && same_place(path, other));
+            if let Some((other, _)) = clash {
+                anyhow::bail!("{option} and {other} would both write to {path:?}");
+            }
+        }
+        Ok(())
+    }
+
     /// Who drives, wherever nothing recorded does.
     fn driver(&self) -> &str {
         self.driver.as_deref().unwrap_or("scripted")
@@ -164,7 +181,7 @@ struct ReplayFile<'a> {
 #[derive(Serialize)]
 struct CaseJson<'a> {
     file: String,
-    /// `passed`, `failed`, `error` or `skipped`.
+    /// `passed`, `failed`, `error`, `skipped`, or `reproduced`: a recorded drive of one who broke, the same again and not judged.
     verdict: &'static str,
     /// How the drive ended; null where there was none.
     outcome: Option<Outcome>,
@@ -177,7 +194,11 @@ struct CaseJson<'a> {
 impl<'a> CaseJson<'a> {
     fn driven(report: &'a CaseReport) -> Self {
         let CaseReport { file, outcome, driving_score, failures, notes, bounds, .. } = report;
-        let verdict = if failures.is_empty() { "passed" } else { "failed" };
+        let verdict = match failures.is_empty() {
+            false => "failed",
+            true if report.judged => "passed",
+            true => "reproduced",
+        };
         let (file, notes) = (file.display().to_string(), notes.clone());
         Self { file, verdict, outcome: *outcome, driving_score: Some(*driving_score), failures, notes, bounds }
     }
@@ -321,7 +342,11 @@ fn told(console: &mut Console, reports: &[CaseReport], left_out: &[LeftOut]) {
     }
     left_out.iter().for_each(|left| console.line(left.line()));
     let failed = reports.iter().filter(|report| !report.failures.is_empty()).count();
-    let mut counts = format!("{} passed, {failed} failed", reports.len() - failed);
+    let same = reports.iter().filter(|report| !report.judged && report.failures.is_empty()).count();
+    let mut counts = format!("{} passed, {failed} failed", reports.len() - failed - same);
+    if same > 0 {
+        counts += &format!(", {same} the same again as recorded and not judged");
+    }
     for (kind, what) in [
         (Kind::Unfit, "skipped: not for this driver"),
         (Kind::Unseen, "skipped: of a camera that this driver does not look through"),

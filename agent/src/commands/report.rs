@@ -2,6 +2,7 @@
 
 use super::Ended;
 use super::choices::{PartName, fault_kind, named};
+use super::devices::DeviceOption;
 use super::drivers::{DriverOption, driver_name, note_unfinished};
 use super::trained::{settings_known, trained_under};
 use crate::about::{About, as_written};
@@ -63,6 +64,8 @@ pub(super) struct Arguments {
     /// Attacked drives: half of them scenario files, as far as there are so many [default: 40].
     #[arg(long)]
     drives: Option<usize>,
+    #[command(flatten)]
+    device: DeviceOption,
     /// Folder of the scenario files [default: scenarios, and none with --quick].
     #[arg(long, value_name = "FOLDER")]
     scenarios: Option<PathBuf>,
@@ -78,8 +81,10 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Result<Ended> {
     let name = &arguments.driver;
     let mut plan = arguments.plan()?;
-    note_unfinished(name);
+    note_unfinished(name)?;
     let mut driver = Driver::named(name, None)?;
+    arguments.device.check([&driver])?;
+    driver = arguments.device.put(driver)?;
     let about = About::this(FORMAT).of(name, &driver);
     if driver.learned().is_none() && plan.only != Some(Part::Faults) {
         anyhow::ensure!(

@@ -7,7 +7,7 @@ use crate::host::console::Console;
 use crate::host::files::{check_writable, write_atomically};
 use crate::host::program::quoted;
 use clap::{Args, Subcommand};
-use roadproof_sim::Scenario;
+use roadproof_sim::BuiltScenario;
 use roadproof_sim::scenario::{REFERENCE, find, read_all};
 use std::path::PathBuf;
 
@@ -77,18 +77,14 @@ fn new(file: &PathBuf, console: &mut Console) -> anyhow::Result<Ended> {
 }
 
 /// What of a scenario says nothing, or asks for what no drive can do, for any class of drivers.
-fn idle(scenario: &Scenario) -> Vec<String> {
+fn idle(scenario: &BuiltScenario) -> Vec<String> {
     let by = &scenario.expect_by;
     let classes = [("expect_by.camera: ", by.camera.as_ref()), ("expect_by.hardened: ", by.hardened.as_ref())];
-    let mut all = scenario.idle(&scenario.expect);
-    for (place, expect) in classes {
-        let own = expect.map(|expect| scenario.idle(expect)).unwrap_or_default();
-        // What is of no bound is told once.
-        all.extend(
-            own.into_iter().filter(|told| !told.starts_with("perturbation")).map(|told| format!("{place}{told}")),
-        );
-    }
-    all
+    let of_classes = classes.into_iter().flat_map(|(place, expect)| {
+        let own = expect.map(|expect| scenario.idle_bounds(expect)).unwrap_or_default();
+        own.into_iter().map(move |told| format!("{place}{told}"))
+    });
+    scenario.idle_bounds(&scenario.expect).into_iter().chain(of_classes).chain(scenario.idle_parts()).collect()
 }
 
 fn check(paths: &[PathBuf], console: &mut Console) -> anyhow::Result<Ended> {

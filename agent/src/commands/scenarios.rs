@@ -1,5 +1,6 @@
 //! Scenarios by the names that people type: a path, or what commands print, `cut_in/from_left`, which is looked up in the library.
 
+use super::refusal::{slips, slips_allowed};
 use super::trained::is_run;
 use crate::drive::library::LIBRARY_FOLDER;
 use crate::drive::replay::title;
@@ -33,6 +34,9 @@ fn found(typed: &Path, library: &Path) -> Result<PathBuf, String> {
     };
     let places = with_end(typed.to_owned()).into_iter().chain(with_end(library.join(typed)));
     let name = typed.to_string_lossy();
+    if name.is_empty() {
+        return Err("the name of a scenario, a file or a folder is wanted".to_owned());
+    }
     if is_run(typed) {
         return Err(format!("this is the folder of a run, which holds no scenarios; who is to drive: --driver {name}"));
     }
@@ -63,8 +67,15 @@ fn nearest(typed: &Path, library: &Path) -> Option<PathBuf> {
         let by_name = strsim::jaro_winkler(&wanted, &path.file_stem().unwrap_or_default().to_string_lossy());
         strsim::jaro_winkler(&wanted, &plain(path)).max(strsim::jaro_winkler(&wanted, &title(path))).max(by_name)
     };
-    let nearest = all.into_iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
-    (likeness(&nearest) >= ALIKE).then_some(nearest)
+    // Short names are alike by chance: of what is typed few letters may be others.
+    let name = |path: &Path| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let last = name(typed);
+    let is_meant = |path: &PathBuf| {
+        let (plain, stem) = (plain(path), name(path));
+        slips(&wanted, &plain).min(slips(&last, &stem)) <= slips_allowed(&last) || stem.contains(&last)
+    };
+    let alike = all.into_iter().filter(|path| likeness(path) >= ALIKE && is_meant(path));
+    alike.max_by(|a, b| likeness(a).total_cmp(&likeness(b)))
 }
 
 #[cfg(test)]
@@ -114,7 +125,9 @@ mod tests {
             let said = told(typed);
             assert!(said.contains(&format!("did you mean {}?", library.join(meant).display())), "{typed}: {said}");
         }
-        assert!(!told("zzz").contains("did you mean"), "{}", told("zzz"));
+        for typed in ["zzz", "nope.ron"] {
+            assert!(!told(typed).contains("did you mean"), "{}", told(typed));
+        }
         assert!(!found(Path::new("cut_in"), Path::new("no/library")).expect_err("no such folder").contains("mean"));
     }
 }

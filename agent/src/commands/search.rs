@@ -10,7 +10,6 @@ use crate::driver::Driver;
 use crate::host::console::Console;
 use crate::host::interrupt;
 use crate::host::threads::all_cores;
-use anyhow::Context;
 use clap::Args;
 
 #[derive(Args, Debug)]
@@ -48,18 +47,13 @@ const MAX_DRAWN: usize = 1_000_000;
 pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Result<Ended> {
     let Arguments { driver: name, subject, faults: count, seed, .. } = arguments;
     anyhow::ensure!((1..=MAX_DRAWN).contains(count), "--faults = {count}, allowed is 1 to {MAX_DRAWN}");
-    note_unfinished(name);
+    note_unfinished(name)?;
     let mut driver = Driver::named(name, None)?;
     let (text, scenario) = subject.source(&driver)?;
     let command = subject.command("search", name, &format!("--faults {count} --seed {seed}"));
     let place = subject.place(name, "random_search", command)?;
     let clean = closed_loop(scenario.clone(), &mut driver)?;
-    let outcome = clean.verdict().outcome.filter(|outcome| found::breakable(Some(*outcome)));
-    let outcome = outcome.with_context(|| {
-        let outcome = clean.verdict().outcome.map_or_else(String::new, |outcome| format!("{outcome:?}"));
-        let path = &subject.scenario;
-        format!("the clean drive of {name:?} ends {outcome} by itself: nothing is left to break in {path:?}")
-    })?;
+    let outcome = subject.check_clean(name, clean.verdict().outcome)?;
     let interrupt = interrupt::install()?;
     let mut search = Search {
         driver: &mut driver,

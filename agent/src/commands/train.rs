@@ -1,8 +1,9 @@
 //! `roadproof train`
 
 use super::Ended;
-use super::choices::AlgorithmName;
+use super::choices::{AlgorithmName, DeviceName};
 use super::compare::runs_tables;
+use super::devices;
 use super::drivers::{RUNS_FOLDER, note_unfinished, run_folder, weights_name};
 use super::scenarios::scenarios;
 use super::trained::trained_under;
@@ -12,7 +13,7 @@ use crate::driver::{Driver, DriverSpec, LearnedDriver};
 use crate::harden::HardenSettings;
 use crate::host::console::{Console, note};
 use crate::host::interrupt;
-use crate::host::program::quoted;
+use crate::host::program::{quoted, typed_command_with};
 use crate::host::run_folder::{RunFolder, SETTINGS_FILE};
 use crate::learn::Algorithm;
 use crate::train::assignments::{Assignment, differences};
@@ -37,6 +38,7 @@ use std::path::{Path, PathBuf};
   roadproof train --resume runs/seven      goes on where Ctrl-C, or SIGTERM, stopped it
   roadproof train --resume runs/seven --minutes 20   goes on where fewer minutes cut it short
   roadproof train --without-camera         the baseline of all who look, in about three minutes
+  roadproof train --device auto            on a graphics card, if the program was built for one: roadproof devices
   roadproof train --algorithm ppo          by another algorithm than PQN: ppo, dqn or dagger
   roadproof train --algorithm dagger --perception shipped --seeds 1,2,3    policies alone, on one perception
   roadproof train --harden                 against sensor faults and attacks as well; about a quarter of an hour
@@ -51,7 +53,7 @@ pub(super) struct Arguments {
     seed: Option<u64>,
     /// Several runs, one after the other, that differ in nothing but this: 1,2,3. With --out each lies in there as seed-N, and at the
     /// end they are compared.
-    #[arg(long, value_name = "SEEDS", value_delimiter = ',', conflicts_with_all = ["seed", "resume"])]
+    #[arg(long, value_name = "SEEDS", value_delimiter = ',', value_parser = one_of_seeds, conflicts_with_all = ["seed", "resume"])]
     seeds: Vec<u64>,
     /// Minutes that the run may take in all, over its sessions; work that does not fit is cut, and what was cut is said at the end
     /// [default: as long as the work takes].
@@ -73,6 +75,12 @@ pub(super) struct Arguments {
     /// How the policy is learnt [default: pqn, or what --config, --from or --perception says].
     #[arg(long, value_enum, conflicts_with = "resume")]
     algorithm: Option<AlgorithmName>,
+    /// Where networks learn, see and decide; see `roadproof devices` [default: auto, or what --config, --from or --perception says].
+    #[arg(long, value_enum, value_name = "DEVICE", conflicts_with = "resume")]
+    device: Option<DeviceName>,
+    /// Where they see and decide while others learn on --device [default: the same].
+    #[arg(long, value_enum, value_name = "DEVICE", conflicts_with = "resume")]
+    actor_device: Option<DeviceName>,
     /// Harden the driver: train on faulty and adversarial frames, on drives whose sensors fail, with filters over frames.
     #[arg(long, conflicts_with = "resume")]
     harden: bool,
@@ -89,11 +97,16 @@ pub(super) struct Arguments {
     #[arg(long = "set", value_name = "NAME=VALUE", conflicts_with = "resume")]
     assignments: Vec<Assignment>,
     /// Print the settings that these options make, each with its meaning and what is allowed, and train nothing.
-    #[arg(long, conflicts_with = "resume")]
+    #[arg(long, conflicts_with_all = ["resume", "out"])]
     print_settings: bool,
     /// With --harden: learn also on the scenarios in these folders or files, such as scenarios/found.
     #[arg(long, value_name = "PATH", requires = "harden", conflicts_with = "resume", value_parser = scenarios())]
     found: Vec<PathBuf>,
+}
+
+/// One of several seeds.
+fn one_of_seeds(text: &str) -> Result<u64, String> {
+    text.trim().parse().map_err(|_| "whole numbers from 0 on are wanted, with commas between them: 1,2,3".to_owned())
 }
 
 /// A time that a run can be given.
@@ -157,7 +170,7 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
     // Under its settings, whether all its weights are taken or those of perception alone.
     let base = arguments.from.as_ref().or(arguments.perception.as_ref());
     let option = if arguments.perception.is_some() { "--perception" } else { "--from" };
-    base.into_iter().for_each(|name| note_unfinished(name));
+    base.into_iter().try_for_each(|name| note_unfinished(name))?;
     let start = base.map(|name| start_from(option, name)).transpose()?;
     let (mut settings, existing) = match (&arguments.resume, &arguments.config, base) {
         (Some(folder), ..) => {
@@ -206,6 +219,7 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
     settings.seed = arguments.seed.unwrap_or(settings.seed);
     settings.minutes = arguments.minutes.or(settings.minutes);
     settings.check()?;
+    arguments.choose_devices(&mut settings, base.is_none() && arguments.config.is_none())?;
     if arguments.print_settings {
         console.line(explained(&settings).trim_end());
         return Ok(Ended::Held);
@@ -236,7 +250,12 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
         if train_one(&settings, &run, begin, &interrupt, console)? == Ended::Stopped {
             let left: Vec<String> = arguments.seeds[place + 1..].iter().map(u64::to_string).collect();
             if !left.is_empty() {
-                console.line(format_args!("Not begun: --seeds {}", left.join(",")));
+                let rest = typed_command_with("--seeds", &left.join(","));
+                console.line(format_args!("Then what was not begun: {rest}"));
+                if let Some(out) = &arguments.out {
+                    let out = quoted(&out.to_string_lossy());
+                    console.line(format_args!("And all beside each other: roadproof compare {out}"));
+                }
             }
             return Ok(Ended::Stopped);
         }
@@ -247,6 +266,26 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console) -> anyhow::Resul
 }
 
 impl Arguments {
+    /// Puts what was chosen into the settings, and finds out whether it works here before anything is written.
+    fn choose_devices(&self, settings: &mut Settings, afresh: bool) -> anyhow::Result<()> {
+        let is_set = |name: &str| self.assignments.iter().any(|assignment| assignment.name() == name);
+        for (option, name) in [(self.device, "device"), (self.actor_device, "actor_device")] {
+            anyhow::ensure!(option.is_none() || !is_set(name), "--set {name} and an option for it say two things");
+        }
+        let usual = (afresh && self.resume.is_none() && !is_set("device")).then_some(DeviceName::Auto);
+        if let Some(name) = self.device.or(usual) {
+            settings.device = devices::chosen(name);
+        }
+        if let Some(name) = self.actor_device {
+            settings.actor_device = Some(devices::chosen(name));
+        }
+        if self.print_settings {
+            return Ok(());
+        }
+        devices::check("device", settings.device)?;
+        if settings.acts_on() == settings.device { Ok(()) } else { devices::check("actor_device", settings.acts_on()) }
+    }
+
     /// Refuses what sets an algorithm that is not used, and notes what a file says of one: a run's own settings have a section for each.
     fn check_effect(&self, of_file: Option<Settings>, settings: &Settings) -> anyhow::Result<()> {
         let (algorithm, unused) = (settings.algorithm, settings.unused_sections());

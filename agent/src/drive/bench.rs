@@ -11,7 +11,6 @@ use crate::host::threads::all_cores;
 use crate::learn::environment::{Environment, EnvironmentSettings};
 use crate::learn::task::{Actor, Experience, Group, Task};
 use crate::policy::QNetwork;
-use burn::prelude::Device;
 use roadproof_env::{Action, RewardSettings, Roads};
 use roadproof_perception::{Dataset, PerceptLabel, PerceptionSettings, Trainer, TrainingSettings};
 use roadproof_sim::traffic::{ActorKind, ActorSpec, ActorStart, Idm};
@@ -190,7 +189,7 @@ fn whole_loop(plan: &BenchPlan) -> Result<Sample, FleetError> {
     let worlds = 2 * plan.worlds;
     let drive = |index| bench_drive(index, 8, spec.camera);
     let perception = Trainer::new(spec.perception, TrainingSettings::default(), 1).expect("default settings");
-    let policy = QNetwork::new(spec.policy, 1, &Device::flex());
+    let policy = QNetwork::new(spec.policy, 1, &roadproof_perception::device::flex());
     let threads = all_cores();
     let beside = LearnedDriver::new(perception.perception(), policy, spec);
     let mut driver = ByTruth { camera: true, beside: Some(beside) };
@@ -216,7 +215,7 @@ fn training_loop(plan: &BenchPlan, overlap: bool) -> Result<Sample, FleetError> 
         found: Vec::new(),
     };
     let mut environment = Environment::new(settings, Some(perception), Hardening::default(), 0)?;
-    let mut scripted = TaughtBeside(QNetwork::new(spec.policy, 1, &Device::flex()));
+    let mut scripted = TaughtBeside(QNetwork::new(spec.policy, 1, &roadproof_perception::device::flex()));
     let mut driven = Ok(());
     let how = if overlap { "one half simulated while the other decides" } else { "in turn" };
     let sample = rate(&format!("training loop, decisions, {how}"), DECISIONS * worlds, plan.each, || {

@@ -22,6 +22,8 @@ pub const LIBRARY_FOLDER: &str = "scenarios";
 pub struct ScenarioLibrary {
     cases: Vec<Case>,
     left_out: usize,
+    recorded: usize,
+    broken: Vec<anyhow::Error>,
 }
 
 /// Of how many files a driver keeps the bounds.
@@ -33,23 +35,58 @@ pub struct LibraryCount {
     pub driven: usize,
     /// Files that say nothing of it.
     pub left_out: usize,
+    /// Of those the ones that are left out because recorded actions lie beside them.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub recorded: usize,
+    /// Files that cannot be used.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub broken: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands on references")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 impl ScenarioLibrary {
     /// Reads every file of a folder and keeps those that say something of a driver.
     ///
     /// # Errors
-    /// The first file that cannot be read or used, and a folder without any.
+    /// A folder that cannot be read, or is without any file.
     pub fn read(folder: &Path, driver: &Driver) -> anyhow::Result<Self> {
-        let files = scenario::find(&[folder.to_owned()])?;
-        let mut cases = Vec::new();
-        for file in &files {
-            let case = Case::read(file, false)?;
-            if speaks_of(driver, &case) {
-                cases.push(case);
+        let (mut cases, mut left_out, mut recorded, mut broken) = (Vec::new(), 0, 0, Vec::new());
+        for file in scenario::find(&[folder.to_owned()])? {
+            match Case::read(&file, false) {
+                Ok(case) if speaks_of(driver, &case) => cases.push(case),
+                Ok(case) => {
+                    left_out += 1;
+                    recorded += usize::from(case.has_trace() && !case.found() && driver.fits(&case.scenario).is_ok());
+                }
+                Err(error) => broken.push(error),
             }
         }
-        Ok(Self { left_out: files.len() - cases.len(), cases })
+        Ok(Self { cases, left_out, recorded, broken })
+    }
+
+    /// The same where a file that cannot be used is an error.
+    ///
+    /// # Errors
+    /// As [`Self::read`], and the first file that cannot be used.
+    pub fn read_sound(folder: &Path, driver: &Driver) -> anyhow::Result<Self> {
+        let mut library = Self::read(folder, driver)?;
+        let others = library.broken.len().saturating_sub(1);
+        if library.broken.is_empty() {
+            return Ok(library);
+        }
+        let first = library.broken.swap_remove(0);
+        let more = format!("and of {others} more that cannot be used roadproof scenario check tells");
+        Err(if others == 0 { first } else { anyhow::anyhow!("{first:#}; {more}") })
+    }
+
+    /// Why files cannot be used, the first mistake of each.
+    #[must_use]
+    pub fn broken(&self) -> &[anyhow::Error] {
+        &self.broken
     }
 
     /// Drives the files side by side, each with a driver of its own, and tells under a name how far it has come; `None` if
@@ -85,7 +122,13 @@ impl ScenarioLibrary {
         if let Ok((_, work)) = progress.into_inner() {
             work.finish(format_args!("{kept} keep their bounds"));
         }
-        Ok(Some(LibraryCount { kept, driven, left_out: self.left_out }))
+        Ok(Some(LibraryCount {
+            kept,
+            driven,
+            left_out: self.left_out,
+            recorded: self.recorded,
+            broken: self.broken.len(),
+        }))
     }
 }
 
@@ -112,14 +155,19 @@ pub(crate) fn says_nothing(case: &Case, fits: Result<(), Misfit>, class: Option<
 
 impl Display for LibraryCount {
     fn fmt(&self, text: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { kept, driven, left_out } = self;
+        let Self { kept, driven, left_out, recorded, broken } = self;
         if *driven == 0 {
-            return write!(text, "none of {left_out} scenario files says anything of this driver");
+            write!(text, "none of {left_out} scenario files says anything of this driver")?;
+        } else {
+            write!(
+                text,
+                "{kept} of {driven} scenario files keep their bounds; {left_out} others say nothing of this driver"
+            )?;
         }
-        write!(
-            text,
-            "{kept} of {driven} scenario files keep their bounds; {left_out} others say nothing of this driver"
-        )
+        if *recorded > 0 {
+            write!(text, ", {recorded} of them because a trace lies beside")?;
+        }
+        if *broken > 0 { write!(text, "; {broken} cannot be used") } else { Ok(()) }
     }
 }
 

@@ -3,8 +3,10 @@
 use crate::drive::rollout::drive_recorded;
 use crate::driver::Driver;
 use crate::host::files::write_atomically;
+use crate::host::program::quoted;
 use anyhow::Context;
 use roadproof_sim::outcome::expectations::Closest;
+use roadproof_sim::trigger::Trigger;
 use roadproof_sim::{Build, BuiltScenario, Episode, FleetError, Outcome, Trace, text};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -32,6 +34,8 @@ pub struct CaseReport {
     pub outcome: Option<Outcome>,
     /// Its driving score.
     pub driving_score: f32,
+    /// Whether the drive was held to bounds; a recorded drive of one who broke is only to be the same again.
+    pub judged: bool,
     /// What broke; empty if the case passed.
     pub failures: Vec<String>,
     /// What else is to be said, such as what was recorded.
@@ -131,7 +135,11 @@ impl CaseReport {
     /// One line for people.
     #[must_use]
     pub fn line(&self) -> String {
-        let verdict = if self.failures.is_empty() { "ok  " } else { "FAIL" };
+        let verdict = match self.failures.is_empty() {
+            false => "FAIL",
+            true if self.judged => "ok  ",
+            true => "same",
+        };
         format!("{verdict}   {:<36} {}", joined(&self.family, &self.name), self.closest)
     }
 }
@@ -156,7 +164,7 @@ pub fn drive_case(case: &Case, driver: &mut Driver) -> anyhow::Result<CaseReport
         closest = format!("{} recorded decisions; ", golden.rows.len());
         if let Err(difference) = golden.compare(episode.trace()) {
             let driver = if case.found() { " --driver DRIVER" } else { "" };
-            let renew = format!("roadproof replay {} --bless{driver}", case.path.display());
+            let renew = format!("roadproof replay {} --bless{driver}", quoted(&case.path.to_string_lossy()));
             failures.push(format!("golden trace: {difference}; if that is meant, renew it with: {renew}"));
         }
     }
@@ -164,7 +172,8 @@ pub fn drive_case(case: &Case, driver: &mut Driver) -> anyhow::Result<CaseReport
     match episode.judged_by(case.scenario.bounds(driver.class())) {
         Some(judgement) if case.golden.is_some() && case.found() => {
             let score = episode.score().driving_score;
-            closest += &format!("the recorded drive ends {:?}, driving score {score:.2}", judgement.outcome);
+            let outcome = judgement.outcome;
+            closest += &format!("it ends {outcome:?} again, driving score {score:.2}; not judged without --driver");
         }
         Some(judgement) => {
             failures.extend(judgement.failures(&case.scenario.actors));
@@ -177,9 +186,13 @@ pub fn drive_case(case: &Case, driver: &mut Driver) -> anyhow::Result<CaseReport
                 };
                 format!("{bound}: {why}")
             }));
-            notes.extend(case.scenario.idle(case.scenario.bounds(driver.class())));
-            let waiting = episode.fleet().waits_for(0).into_iter();
+            notes.extend(case.scenario.idle_bounds(case.scenario.bounds(driver.class())));
+            let never = case.scenario.idle_parts();
+            let is_told = |trigger: Trigger| never.iter().any(|told| told.contains(&format!("waits for {trigger}")));
+            let waiting: Vec<(String, Trigger)> = episode.fleet().waits_for(0);
+            let waiting = waiting.into_iter().filter(|(_, trigger)| !is_told(*trigger));
             notes.extend(waiting.map(|(who, trigger)| format!("{who}: {trigger} never came")));
+            notes.extend(never);
             let tightest = judgement.closest().map_or_else(String::new, |bound| format!(", {bound}"));
             closest += &format!("{:?}{tightest}", judgement.outcome);
             bounds = judgement.bounds;
@@ -191,6 +204,7 @@ pub fn drive_case(case: &Case, driver: &mut Driver) -> anyhow::Result<CaseReport
         family: case.family(),
         name: case.name(),
         outcome: episode.verdict().outcome,
+        judged: case.golden.is_none() || !case.found(),
         driving_score: episode.score().driving_score,
         failures,
         notes,
@@ -228,7 +242,7 @@ pub fn bless(case: &Case, report: &mut CaseReport) -> anyhow::Result<()> {
         return Ok(());
     }
     write_atomically(&path, report.trace.to_text().as_bytes())?;
-    report.notes.push(format!("recorded as {}", path.display()));
+    report.notes.push(format!("recorded as {}; evaluate and report count no file with a trace", path.display()));
     Ok(())
 }
 

@@ -103,6 +103,16 @@ const INFRACTIONS: [(&str, fn(&Infractions) -> f32); 7] = [
 ];
 
 impl DriverResult {
+    /// The worst roads, the worst first: those that did not end in an arrival, then those with the least score.
+    #[must_use]
+    pub fn worst(&self, count: usize) -> Vec<&RoadResult> {
+        let mut roads: Vec<&RoadResult> = self.roads.iter().collect();
+        let arrived = |road: &RoadResult| road.outcome == Outcome::Arrived;
+        roads.sort_by(|a, b| arrived(a).cmp(&arrived(b)).then(a.score.driving_score.total_cmp(&b.score.driving_score)));
+        roads.truncate(count);
+        roads
+    }
+
     /// Adds up what happened on some roads.
     pub(crate) fn new(driver: &str, roads: Vec<RoadResult>) -> Self {
         let (route_completion, route_completion_std) =

@@ -45,19 +45,30 @@ const ROWS: [Row; 13] = [
 pub fn tables(results: &[DriverResult], roads: &EvaluateSettings) -> String {
     let side_by_side = |results: &[DriverResult]| {
         let mut table = table([""].into_iter().chain(results.iter().map(|result| result.driver.as_str())));
-        for (name, figure) in ROWS {
-            table.add_row(std::iter::once(name.to_owned()).chain(results.iter().map(figure)));
+        for (name, figures) in rows(results) {
+            table.add_row(std::iter::once(name.to_owned()).chain(figures));
         }
         format!("{table}\n")
     };
     let tables: String = results.chunks(SIDE_BY_SIDE).map(side_by_side).collect();
+    tables + &legend(roads)
+}
+
+/// The figures by their names, of each driver.
+pub fn rows(results: &[DriverResult]) -> impl Iterator<Item = (&'static str, Vec<String>)> {
+    ROWS.into_iter().map(|(name, figure)| (name, results.iter().map(figure).collect()))
+}
+
+/// What the figures are of.
+#[must_use]
+pub fn legend(roads: &EvaluateSettings) -> String {
     let split = match roads.split {
         Split::Train => "Training",
         Split::Validation => "Validation",
         Split::HeldOut => "Held-out",
     };
     format!(
-        "{tables}{split} roads 0 to {} of seed {}, from the same generator as training.\n\
+        "{split} roads 0 to {} of seed {}, from the same generator as training.\n\
          In brackets: intervals of 95 %. Too slow: parts of the route driven slower than\n\
          the traffic, each by its shortfall. In comfort: arrived within nuPlan's bounds;\n\
          broken most: the one that most drives broke. Hard braking: decisions over\n\

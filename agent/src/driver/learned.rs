@@ -6,6 +6,7 @@
 use crate::driver::{DriverSpec, Drives, SpecError};
 use crate::memory::{FEATURES, Memory, MemorySettings};
 use crate::policy::{OUTPUTS, QNetwork, QValues};
+use burn::tensor::Device;
 use roadproof_env::action::Action;
 use roadproof_perception::weights::WeightsError;
 use roadproof_perception::{Percept, Perception};
@@ -184,6 +185,12 @@ impl LearnedDriver {
     #[must_use]
     pub fn twin(&self) -> Self {
         Self::new(self.perception().clone(), self.policy.clone(), self.spec)
+    }
+
+    /// The same driver with a memory of its own, its networks on a device.
+    #[must_use]
+    pub fn on(&self, device: &Device) -> Self {
+        Self::new(self.perception().on(device), self.policy.on(device), self.spec)
     }
 
     /// The network it sees with.

@@ -15,6 +15,7 @@ pub use program::{ProgramDriver, ProgramError};
 pub use random::RandomDriver;
 pub use spec::{DriverSpec, Misfit, SPEC_FILE, SpecError, Unmatched};
 
+use burn::tensor::Device;
 use roadproof_env::scripted_controls;
 use roadproof_sim::{Controls, Observations, Seed};
 
@@ -81,6 +82,23 @@ impl Driver {
             Self::Random(_) => Self::Random(RandomDriver::default()),
             Self::Program(driver) => Self::Program(Box::new(driver.again()?)),
         })
+    }
+
+    /// The same driver with its networks on a device, if it has some.
+    #[must_use]
+    pub fn on(self, device: &Device) -> Self {
+        match self {
+            Self::Learned(driver) => Self::Learned(Box::new(driver.on(device))),
+            Self::Blind(driver) => Self::Blind(Box::new(driver.on(device))),
+            Self::Odometry(driver) => Self::Odometry(Box::new(driver.on(device))),
+            other => other,
+        }
+    }
+
+    /// Whether it decides by a network.
+    #[must_use]
+    pub fn has_network(&self) -> bool {
+        matches!(self, Self::Learned(_) | Self::Blind(_) | Self::Odometry(_))
     }
 
     /// The learned driver, if it is one who looks.

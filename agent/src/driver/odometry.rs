@@ -4,6 +4,7 @@
 use crate::driver::{DriverSpec, Drives, LoadError, POLICY_FILE, SPEC_FILE};
 use crate::memory::{FEATURES, Memory, MemorySettings};
 use crate::policy::{OUTPUTS, QNetwork, QValues};
+use burn::tensor::Device;
 use roadproof_sim::{Controls, Observations, Seed};
 use std::path::Path;
 
@@ -73,6 +74,12 @@ impl OdometryDriver {
     #[must_use]
     pub fn twin(&self) -> Self {
         Self::new(self.policy.clone(), self.spec)
+    }
+
+    /// The same driver with a memory of its own, its policy on a device.
+    #[must_use]
+    pub fn on(&self, device: &Device) -> Self {
+        Self::new(self.policy.on(device), self.spec)
     }
 
     /// What it has learnt.

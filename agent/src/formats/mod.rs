@@ -3,7 +3,10 @@
 pub mod parts;
 pub mod ron_file;
 
+pub mod event_file;
 pub mod tensorboard;
+
+pub(crate) mod html;
 
 pub mod junit;
 

@@ -54,6 +54,14 @@ pub fn write_png(path: &Path, width: u32, height: u32, rgb: &[u8]) -> Result<(),
     write_atomically(path, &png_bytes(width, height, rgb))
 }
 
+/// Whether the bytes begin like a picture that this program wrote, which another may take the place of.
+#[must_use]
+pub fn is_own_picture(bytes: &[u8]) -> bool {
+    const MARK: &[u8] = b"tEXtSoftware\0roadproof";
+    let head = &bytes[..bytes.len().min(256)];
+    head.starts_with(b"\x89PNG") && head.windows(MARK.len()).any(|window| window == MARK)
+}
+
 /// Reads a PNG as RGB: width, height and pixels; grey becomes three channels, transparency is left out.
 ///
 /// # Errors
@@ -89,7 +97,8 @@ pub fn png_bytes(width: u32, height: u32, rgb: &[u8]) -> Vec<u8> {
     let mut encoder = png::Encoder::new(&mut bytes, width, height);
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_depth(png::BitDepth::Eight);
-    let written = encoder.write_header().and_then(|mut writer| writer.write_image_data(rgb));
+    let signed = encoder.add_text_chunk("Software".to_owned(), "roadproof".to_owned());
+    let written = signed.and_then(|()| encoder.write_header()).and_then(|mut writer| writer.write_image_data(rgb));
     written.expect("a checked picture is encoded into memory");
     bytes
 }

@@ -99,7 +99,7 @@ impl RobustQ {
 
     /// The hinge of one head at given inputs.
     fn hinge_at(&self, network: &QNetwork, features: &[f32], head: &Range<usize>, chosen: &[usize]) -> Tensor<1> {
-        let outputs = network.forward(rows(features, FEATURES));
+        let outputs = network.forward(rows(network, features, FEATURES));
         let (margins, mut slopes) = margins(&numbers(outputs.clone().inner()), head, chosen);
         let mut free = 0;
         for (slopes, margin) in slopes.chunks_exact_mut(OUTPUTS).zip(margins) {
@@ -109,7 +109,7 @@ impl RobustQ {
             }
         }
         let count = chosen.len() as f32;
-        (outputs * rows(&slopes, OUTPUTS)).sum() / count - self.settings.hinge_margin * free as f32 / count
+        (outputs * rows(network, &slopes, OUTPUTS)).sum() / count - self.settings.hinge_margin * free as f32 / count
     }
 
     /// The input of the box at which another choice of a head leads furthest, of those that gradient ascent passes.
@@ -119,7 +119,7 @@ impl RobustQ {
         let mut features = clean.to_vec();
         let (mut worst, mut worst_margins) = (clean.to_vec(), vec![f32::NEG_INFINITY; chosen.len()]);
         for step in 0..=self.settings.hinge_steps {
-            let input = rows(&features, FEATURES).require_grad();
+            let input = rows(&fixed, &features, FEATURES).require_grad();
             let outputs = fixed.forward(input.clone());
             let (margins, slopes) = margins(&numbers(outputs.clone().inner()), head, chosen);
             for (index, margin) in margins.into_iter().enumerate() {
@@ -132,7 +132,7 @@ impl RobustQ {
             if step == self.settings.hinge_steps {
                 break;
             }
-            let gradients = (outputs * rows(&slopes, OUTPUTS)).sum().backward();
+            let gradients = (outputs * rows(&fixed, &slopes, OUTPUTS)).sum().backward();
             let gradient = numbers(input.grad(&gradients).expect("the input asks for its gradient"));
             for (index, (value, slope)) in features.iter_mut().zip(gradient).enumerate() {
                 let (radius, clean) = (self.radius[index % FEATURES], clean[index]);
@@ -163,9 +163,9 @@ fn best(outputs: &[f32], head: Range<usize>, but: Option<usize>) -> usize {
     head.filter(|&index| Some(index) != but).fold(start, better)
 }
 
-fn rows(values: &[f32], width: usize) -> Tensor<2> {
+fn rows(network: &QNetwork, values: &[f32], width: usize) -> Tensor<2> {
     let shape = [values.len() / width, width];
-    Tensor::from_data(TensorData::new(values.to_vec(), shape), &Device::flex().autodiff())
+    Tensor::from_data(TensorData::new(values.to_vec(), shape), &network.device())
 }
 
 #[cfg(test)]
@@ -175,11 +175,12 @@ mod tests {
     use burn::module::Param;
     use rand::{RngExt, SeedableRng};
     use rand_pcg::Pcg64Mcg;
+    use roadproof_perception::device::flex;
 
     const COUNT: usize = 12;
 
     fn network(hidden: usize) -> QNetwork {
-        QNetwork::new(PolicySettings { hidden }, 3, &Device::flex().autodiff())
+        QNetwork::new(PolicySettings { hidden }, 3, &flex().autodiff())
     }
 
     fn robust(hinge_weight: f32, radius: f32) -> RobustQ {

@@ -208,6 +208,16 @@ pub fn check_folder(folder: &Path) -> Result<(), FileError> {
     new_file_in(there).map(drop).map_err(|cause| FileError::Create { cause, path: folder.join("") })
 }
 
+/// Whether two paths, however they are spelt, name one place, which may still be empty.
+#[must_use]
+pub fn same_place(one: &Path, other: &Path) -> bool {
+    let place = |path: &Path| {
+        let folder = fs::canonicalize(folder_of(path)).unwrap_or_else(|_| folder_of(path).to_owned());
+        fs::canonicalize(path).unwrap_or_else(|_| folder.join(path.file_name().unwrap_or_default()))
+    };
+    place(one) == place(other)
+}
+
 /// Whether a pipe, a device or the like lies there.
 fn is_there_and_no_file(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir())

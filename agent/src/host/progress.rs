@@ -244,10 +244,12 @@ impl Amount {
         format!("{rate:.decimals$} {}/s", self.unit_name)
     }
 
-    /// Until the units are done or the limit is reached, whichever is sooner; `None` where neither is known.
+    /// Until the units are done or the limit is reached, whichever is sooner; `None` where neither is known. The first hundredth of the
+    /// units says too little of the others: drives, say, count at their ends, and the first to end is the shortest.
     fn time_left(&self, elapsed: Duration, limit: Option<Duration>) -> Option<Duration> {
         let of_limit = limit.map(|limit| limit.saturating_sub(elapsed));
-        let of_units = self.rate(elapsed).filter(|_| self.total > 0).map(|rate| {
+        let tells = self.total > 0 && 100 * self.done >= self.total;
+        let of_units = self.rate(elapsed).filter(|_| tells).map(|rate| {
             let seconds = self.total.saturating_sub(self.done) as f64 / rate;
             Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
         });
@@ -347,6 +349,7 @@ mod tests {
         assert_eq!(half.time_left(s(60), Some(s(50))), Some(s(0)));
         assert_eq!(amount(100, 0, 0).time_left(s(60), None), None);
         assert_eq!(amount(100, 0, 0).time_left(s(60), Some(s(80))), Some(s(20)));
+        assert_eq!(amount(300, 0, 2).time_left(s(10), None), None, "two of three hundred say nothing");
         assert_eq!(amount(0, 0, 50).time_left(s(60), None), None);
     }
 

@@ -50,7 +50,7 @@ mod tests {
 
     /// Gradients of a layer whose eight weights and two biases all have a gradient of `slope`, clipped.
     fn clipped(slope: f32, norm: f32) -> Vec<f32> {
-        let device = Device::flex().autodiff();
+        let device = roadproof_perception::device::flex().autodiff();
         let layer: Linear = LinearConfig::new(4, 2).init(&device);
         let loss = (layer.forward(Tensor::<2>::ones([1, 4], &device)) * slope).sum();
         let gradients = GradientsParams::from_grads(loss.backward(), &layer);

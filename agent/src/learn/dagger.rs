@@ -136,7 +136,7 @@ impl Dagger {
     #[must_use]
     pub fn new(settings: DaggerSettings, start: Start) -> Self {
         let random = Pcg64Mcg::seed_from_u64(start.seed ^ 0x6461_6767_0000 ^ ((start.updates as u64) << 32));
-        let descent = Descent::new(start.policy, start.seed, start.from, settings.clip_norm);
+        let descent = Descent::new(start, settings.clip_norm);
         let shown = Shown { features: Vec::new(), taught: Vec::new(), kept: settings.kept, next: 0 };
         Self { settings, descent, random, shown }
     }
@@ -202,7 +202,7 @@ impl Learner for Dagger {
     ) -> Result<Figures, FleetError> {
         let DaggerSettings { rollout, steps, teacher_start, teacher_end, teacher_share, .. } = self.settings;
         let by_teacher = teacher_start + (teacher_end - teacher_start) * (progress as f32 / teacher_share).min(1.0);
-        let (network, random, shown) = (self.descent.policy(), &mut self.random, &mut self.shown);
+        let (network, random, shown) = (self.descent.actor(), &mut self.random, &mut self.shown);
         let mut driving = Driving { network, by_teacher, random, shown, note, reward: 0.0, decisions: 0 };
         task.drive(rollout, &mut driving)?;
         let reward = driving.reward / driving.decisions.max(1) as f32;

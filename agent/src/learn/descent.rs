@@ -1,10 +1,10 @@
 //! A network that walks down slopes which are given over its heads, whatever the loss: what all algorithms share of an update.
 
 use crate::formats::parts::Parts;
-use crate::learn::SnapshotError;
 use crate::learn::clip::clip_by_global_norm;
+use crate::learn::{SnapshotError, Start};
 use crate::memory::FEATURES;
-use crate::policy::{OUTPUTS, PolicySettings, QNetwork};
+use crate::policy::{OUTPUTS, QNetwork};
 use burn::module::Module;
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
 use burn::prelude::*;
@@ -12,6 +12,7 @@ use burn::store::ModuleRecord;
 use burn::tensor::Bytes;
 use rand::seq::SliceRandom;
 use rand_pcg::Pcg64Mcg;
+use roadproof_perception::device::flex;
 use std::slice::Chunks;
 
 /// A network and its optimiser.
@@ -19,16 +20,21 @@ pub(super) struct Descent {
     network: QNetwork,
     optimizer: ModuleOptimizer,
     clip_norm: f32,
+    /// Where decisions are made.
+    acts_on: Device,
 }
 
 impl Descent {
-    /// With a fresh network of this seed, or with one that has learnt already.
-    pub fn new(policy: PolicySettings, seed: u64, from: Option<QNetwork>, clip_norm: f32) -> Self {
-        let network = match from {
-            Some(policy) => policy.train(),
-            None => QNetwork::new(policy, seed, &Device::flex().autodiff()),
-        };
-        Self { network, optimizer: fresh_optimizer(), clip_norm }
+    /// With a fresh network of the seed, or with one that has learnt already.
+    pub fn new(start: Start, clip_norm: f32) -> Self {
+        let Start { policy, seed, from, learns_on, acts_on, .. } = start;
+        let network = from.unwrap_or_else(|| QNetwork::new(policy, seed, &flex())).on(&learns_on).train();
+        Self { network, optimizer: fresh_optimizer(), clip_norm, acts_on }
+    }
+
+    /// The network as it is now, without gradients, where decisions are made.
+    pub fn actor(&self) -> QNetwork {
+        self.policy().on(&self.acts_on)
     }
 
     /// The network as it is now, without gradients.
@@ -62,7 +68,7 @@ impl Descent {
         slope: impl FnOnce(&[f32], &mut [f32]),
         more: impl FnOnce(&QNetwork, &[f32]) -> Option<Tensor<1>>,
     ) -> f32 {
-        let device = Device::flex().autodiff();
+        let device = self.network.device();
         let rows = features.len() / FEATURES;
         let input = TensorData::new(features.to_vec(), [rows, FEATURES]);
         let heads = self.network.forward(Tensor::from_data(input, &device));

@@ -165,7 +165,7 @@ impl Dqn {
     #[must_use]
     pub fn new(settings: DqnSettings, start: Start) -> Self {
         let random = Pcg64Mcg::seed_from_u64(start.seed ^ 0x6471_6e00_0000 ^ ((start.updates as u64) << 32));
-        let descent = Descent::new(start.policy, start.seed, start.from, settings.clip_norm);
+        let descent = Descent::new(start, settings.clip_norm);
         Self {
             target: descent.policy(),
             descent,
@@ -185,7 +185,7 @@ impl Dqn {
         note: &mut dyn FnMut(&Experience),
     ) -> Result<f32, FleetError> {
         let Self { settings, descent, random, replay, waiting, .. } = self;
-        let (network, under_way) = (descent.policy(), VecDeque::new());
+        let (network, under_way) = (descent.actor(), VecDeque::new());
         let mut driving =
             Driving { network, explore, random, replay, waiting, note, under_way, reward: 0.0, decisions: 0 };
         task.drive(settings.rollout, &mut driving)?;

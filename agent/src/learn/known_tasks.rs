@@ -5,7 +5,6 @@ use crate::learn::task::{Actor, Experience, Group, Task};
 use crate::learn::{Dagger, DaggerSettings, Dqn, DqnSettings, Learner, Ppo, PpoSettings, Pqn, PqnSettings, Start};
 use crate::memory::FEATURES;
 use crate::policy::{OUTPUTS, PolicySettings, QNetwork, QValues};
-use burn::prelude::Device;
 use roadproof_env::action::STEER_RAD;
 use roadproof_env::vector::{Replaced, Transition, VectorEnv};
 use roadproof_env::{Action, RewardSettings, Roads, scripted_intent};
@@ -189,7 +188,10 @@ fn astray(policy: &QNetwork) -> usize {
 #[test]
 fn every_algorithm_finds_the_shortest_way_through_a_corridor() {
     for seed in [1, 2, 3] {
-        assert!(astray(&QNetwork::new(POLICY, seed, &Device::flex())) > 0, "nobody knows the way at first");
+        assert!(
+            astray(&QNetwork::new(POLICY, seed, &roadproof_perception::device::flex())) > 0,
+            "nobody knows the way at first"
+        );
         for (name, mut learner, updates) in learners(32, 0.9, seed) {
             let policy = learn(&mut *learner, &mut Corridor::new(32), updates);
             assert_eq!(astray(&policy), 0, "{name}, seed {seed}");
@@ -361,7 +363,10 @@ fn arrived(policy: &QNetwork) -> f32 {
 fn every_algorithm_keeps_the_lane_that_it_is_told() {
     const WORLDS: usize = 64;
     for seed in [1, 2, 3] {
-        assert!(arrived(&QNetwork::new(POLICY, seed, &Device::flex())) < 0.2, "who has learnt nothing leaves the road");
+        assert!(
+            arrived(&QNetwork::new(POLICY, seed, &roadproof_perception::device::flex())) < 0.2,
+            "who has learnt nothing leaves the road"
+        );
         // Munchausen's softmax is even over choices that differ by a hundredth, as these do: it takes longer.
         let in_time = |(name, ..): &(&str, Box<dyn Learner>, usize)| *name != "Munchausen DQN";
         for (name, mut learner, updates) in learners(WORLDS, 0.95, seed).into_iter().filter(in_time) {

@@ -27,6 +27,8 @@ use crate::formats::parts::{Parts, PartsError};
 use crate::harden::regulariser::RobustQ;
 use crate::learn::task::{Experience, Task};
 use crate::policy::{HeadsAre, PolicySettings, QNetwork};
+use burn::tensor::Device;
+use roadproof_perception::device::flex;
 use roadproof_sim::FleetError;
 use serde::{Deserialize, Serialize};
 
@@ -141,12 +143,16 @@ pub struct Start {
     pub from: Option<QNetwork>,
     /// Updates that it has made.
     pub updates: usize,
+    /// Where it learns.
+    pub learns_on: Device,
+    /// Where it decides meanwhile.
+    pub acts_on: Device,
 }
 
 impl Start {
-    /// With fresh weights.
+    /// With fresh weights, where every machine can compute.
     #[must_use]
     pub fn fresh(policy: PolicySettings, seed: u64) -> Self {
-        Self { policy, seed, from: None, updates: 0 }
+        Self { policy, seed, from: None, updates: 0, learns_on: flex(), acts_on: flex() }
     }
 }

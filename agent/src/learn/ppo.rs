@@ -138,7 +138,7 @@ impl Ppo {
     #[must_use]
     pub fn new(settings: PpoSettings, start: Start) -> Self {
         let random = Pcg64Mcg::seed_from_u64(start.seed ^ 0x70_706f_0000 ^ ((start.updates as u64) << 32));
-        Self { settings, descent: Descent::new(start.policy, start.seed, start.from, settings.clip_norm), random }
+        Self { settings, descent: Descent::new(start, settings.clip_norm), random }
     }
 
     fn rollout(&mut self, task: &mut dyn Task, note: &mut dyn FnMut(&Experience)) -> Result<Samples, FleetError> {
@@ -151,7 +151,7 @@ impl Ppo {
             actions
         };
         let gathered =
-            Rollout::new(self.descent.policy(), values, &mut choose, note).gather(task, rollout, gamma, lambda)?;
+            Rollout::new(self.descent.actor(), values, &mut choose, note).gather(task, rollout, gamma, lambda)?;
         Ok(Samples { gathered, drawn_at })
     }
 

@@ -127,7 +127,7 @@ impl Pqn {
     #[must_use]
     pub fn new(settings: PqnSettings, start: Start) -> Self {
         let random = Pcg64Mcg::seed_from_u64(start.seed ^ 0x7071_6e00 ^ ((start.updates as u64) << 32));
-        let descent = Descent::new(start.policy, start.seed, start.from, settings.clip_norm);
+        let descent = Descent::new(start, settings.clip_norm);
         Self { settings, descent, random, robust: None }
     }
 
@@ -143,7 +143,7 @@ impl Pqn {
         let mut choose = |heads: &[f32]| -> Vec<Action> {
             heads.chunks_exact(OUTPUTS).map(|heads| explore.choose(QValues(heads).best(), random)).collect()
         };
-        Rollout::new(self.descent.policy(), best_values, &mut choose, note).gather(task, rollout, gamma, lambda)
+        Rollout::new(self.descent.actor(), best_values, &mut choose, note).gather(task, rollout, gamma, lambda)
     }
 
     /// Some epochs of minibatches over a rollout.

@@ -8,6 +8,7 @@ use burn::prelude::*;
 use burn::tensor::activation::relu;
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
+use roadproof_perception::device::flex;
 use roadproof_perception::weights::{WeightsError, load_module, load_module_bytes, module_bytes};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -73,6 +74,18 @@ impl QNetwork {
         }
     }
 
+    /// Where it computes.
+    #[must_use]
+    pub fn device(&self) -> Device {
+        self.first.weight.val().device()
+    }
+
+    /// The same weights on a device.
+    #[must_use]
+    pub fn on(&self, device: &Device) -> Self {
+        if self.device() == *device { self.clone() } else { self.clone().fork(device) }
+    }
+
     /// Heads for a batch.
     ///
     /// # Shapes
@@ -92,7 +105,7 @@ impl QNetwork {
     #[must_use]
     pub fn heads(&self, features: &[f32]) -> Vec<f32> {
         let batch = features.len() / FEATURES;
-        let input = Tensor::from_data(TensorData::new(features.to_vec(), [batch, FEATURES]), &Device::flex());
+        let input = Tensor::from_data(TensorData::new(features.to_vec(), [batch, FEATURES]), &self.device());
         self.forward(input).into_data().try_to_vec().expect("the network computes in f32")
     }
 
@@ -109,7 +122,7 @@ impl QNetwork {
     /// # Errors
     /// [`WeightsError`] naming the tensor that does not fit.
     pub fn load(path: &Path, settings: PolicySettings) -> Result<Self, WeightsError> {
-        load_module(Self::new(settings, 0, &Device::flex()), path)
+        load_module(Self::new(settings, 0, &flex()), path)
     }
 
     /// Reads weights from the bytes of a file; `path` is only named in errors.
@@ -117,7 +130,7 @@ impl QNetwork {
     /// # Errors
     /// Those of [`QNetwork::load`].
     pub fn from_bytes(bytes: &[u8], path: &Path, settings: PolicySettings) -> Result<Self, WeightsError> {
-        load_module_bytes(Self::new(settings, 0, &Device::flex()), bytes.to_vec(), path)
+        load_module_bytes(Self::new(settings, 0, &flex()), bytes.to_vec(), path)
     }
 }
 

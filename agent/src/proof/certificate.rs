@@ -172,7 +172,7 @@ mod tests {
         let mut policy = driver.policy().clone();
         policy.heads.weight = Param::from_tensor(policy.heads.weight.val() * 0.02);
         let preferred: Vec<f32> = (0..HEADS).map(|head| if head == 6 || head == 15 { 0.2 } else { 0.0 }).collect();
-        let bias = Tensor::from_data(TensorData::new(preferred, [HEADS]), &Device::flex());
+        let bias = Tensor::from_data(TensorData::new(preferred, [HEADS]), &roadproof_perception::device::flex());
         policy.heads.bias = Some(Param::from_tensor(bias));
         LearnedDriver::new(driver.perception().clone(), policy, *driver.spec())
     }

@@ -152,7 +152,7 @@ mod tests {
     use rand_pcg::Pcg64Mcg;
 
     fn policy(hidden: usize, seed: u64) -> QNetwork {
-        QNetwork::new(PolicySettings { hidden }, seed, &Device::flex())
+        QNetwork::new(PolicySettings { hidden }, seed, &roadproof_perception::device::flex())
     }
 
     fn around(features: &[f32], radius: f32) -> FeatureBounds {
@@ -215,7 +215,7 @@ mod tests {
         let policy = policy(16, 5);
         let layer = NormLayer::new(&policy.first, &policy.first_norm);
         let (first, norm) = (policy.first.clone().train().no_grad(), policy.first_norm.clone().train().no_grad());
-        let device = Device::flex().autodiff();
+        let device = roadproof_perception::device::flex().autodiff();
         let (mut reached, mut left) = (0, 0);
         for _ in 0..20 {
             let features = draw(&mut random);
@@ -245,7 +245,7 @@ mod tests {
         let layer = NormLayer::new(&policy.first, &policy.first_norm);
         let features = draw(&mut random);
         let (narrow, wide) = (layer.bound(&around(&features, 0.0)), layer.bound(&around(&features, 0.05)));
-        let device = Device::flex();
+        let device = roadproof_perception::device::flex();
         let run = |features: Vec<f32>| {
             let rows = features.len() / FEATURES;
             let input = Tensor::<2>::from_data(TensorData::new(features, [rows, FEATURES]), &device);

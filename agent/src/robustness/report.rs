@@ -171,7 +171,12 @@ pub fn measure(
 
 /// Of how many scenario files a driver keeps the bounds; `None` if somebody interrupted.
 fn count_library(driver: &Driver, folder: &Path, interrupt: &Interrupt) -> anyhow::Result<Option<LibraryCount>> {
-    ScenarioLibrary::read(folder, driver)?.count("scenario library", || Ok(driver.again()?), all_cores(), interrupt)
+    ScenarioLibrary::read_sound(folder, driver)?.count(
+        "scenario library",
+        || Ok(driver.again()?),
+        all_cores(),
+        interrupt,
+    )
 }
 
 /// Measures the parts of the report, for display only.

@@ -214,7 +214,11 @@ impl Assignment {
         let opens = lines[at].ends_with(['(', '[', '{']);
         let is_end = |line: &String| indent_of(line) == indent && line.trim_start().starts_with([')', ']', '}']);
         let end = if opens { at + 1 + lines[at + 1..].iter().position(is_end).unwrap_or(0) } else { at };
-        lines.splice(at..=end, [format!("{:indent$}{last}: {},", "", as_in_ron(&self.value))]);
+        // Where a name stands another may; what is typed for anything else is told as it was typed.
+        let (_, old) = lines[at].split_once(": ").unwrap_or_default();
+        let is_name = old.starts_with(|c: char| c.is_ascii_uppercase()) || self.value == "none";
+        let value = if is_name { as_in_ron(&self.value) } else { self.value.clone() };
+        lines.splice(at..=end, [format!("{:indent$}{last}: {value},", "")]);
         Ok(())
     }
 
@@ -377,7 +381,12 @@ mod tests {
             "{}",
             refused("learn.gamma=1.5")
         );
-        assert!(refused("reward.progress=fast").starts_with("reward.progress=fast: "));
+        let fast = refused("reward.progress=fast");
+        assert!(fast.starts_with("reward.progress=fast: ") && fast.ends_with("found fast"), "{fast}");
+        let below = refused("learn.updates=-5");
+        assert!(below.contains("updates = -5, allowed is 1 to "), "{below}");
+        let seed = refused("seed=-1");
+        assert!(seed.contains("a whole number from 0 on is wanted, found -1"), "{seed}");
         for text in ["reward", "=1", "reward.progress=", "reward..progress=1", "a b=1"] {
             assert!(refused(text).contains("is no NAME=VALUE"), "{text}");
         }

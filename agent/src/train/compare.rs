@@ -1,6 +1,7 @@
 //! Runs beside each other: what each came to, the spread over seeds of equal settings, and the settings in which they differ.
 
 use crate::about::{Parent, Weights};
+use crate::host::program::quoted;
 use crate::host::run_folder::{RunFolder, SETTINGS_FILE};
 use crate::learn::Algorithm;
 use crate::train::RESULT_FILE;
@@ -213,7 +214,8 @@ pub fn has_ended(folder: &str) -> anyhow::Result<bool> {
 }
 
 fn read(folder: &str) -> anyhow::Result<(EndedRun, WhoOnDisk)> {
-    let not_ended = || format!("{folder}: the run has not ended; go on with: roadproof train --resume {folder}");
+    let not_ended =
+        || format!("{folder}: the run has not ended; go on with: roadproof train --resume {}", quoted(folder));
     let result = result(folder)?.with_context(not_ended)?;
     let driver = result.drivers.first().with_context(not_ended)?;
     let EstimatesOnDisk { driving_score, arrived, collided, off_road, arrived_comfortably } = &driver.estimates;

@@ -7,13 +7,14 @@ use crate::host::pace::{Allotment, Pace, seconds_of};
 use crate::host::progress::LongWork;
 use crate::learn::environment::{DrivesUnderWay, Environment, EnvironmentSettings};
 use crate::learn::task::{Actor, Experience, Group, Task};
-use crate::learn::{Learner, SnapshotError};
+use crate::learn::{Figures, Learner, SnapshotError};
 use crate::policy::QNetwork;
 use crate::train::checkpoint::{Checkpoint, CheckpointError, LEARN};
 use crate::train::settings::{LearnAmount, Settings};
 use roadproof_env::vector::Replaced;
 use roadproof_env::{Action, Roads};
 use roadproof_perception::Perception;
+use roadproof_perception::device::DeviceError;
 use roadproof_sim::{FleetError, Outcome, Scenario};
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -36,11 +37,29 @@ pub enum LearnError {
     /// The drives that were under way.
     #[error(transparent)]
     Parts(#[from] PartsError),
+    /// Where it is to be computed.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
     /// The network left the numbers.
-    #[error("learning diverged at update {update}: lower the algorithm's `learning_rate`")]
+    #[error(
+        "learning diverged at update {update}: lower the algorithm's `learning_rate`; what was saved before is kept"
+    )]
     Diverged {
         /// The update.
         update: usize,
+    },
+    /// Decisions are held to be worth what none can be.
+    #[error(
+        "learning diverged at update {update}: it holds decisions to be worth {value}, and no return can be beyond {most}; lower the \
+         algorithm's `learning_rate`; what was saved before is kept"
+    )]
+    Runaway {
+        /// The update.
+        update: usize,
+        /// What it holds them to be worth, in the mean.
+        value: f32,
+        /// What they can be worth at most.
+        most: f32,
     },
 }
 
@@ -75,7 +94,7 @@ pub fn learn(
 ) -> Result<Learned, LearnError> {
     let LearnAmount { worlds, rollout, updates } = settings.amount();
     let first = checkpoint.progress.learn_updates;
-    let mut learner = settings.learner(from);
+    let mut learner = settings.learner(from)?;
     match checkpoint.take_kept(LEARN) {
         Some(parts) => {
             learner.restore(&parts)?;
@@ -103,9 +122,7 @@ pub fn learn(
         learner.regularise(environment.regulariser());
         let figures = learner.update(environment, progress, &mut |transition| recent.note(transition))?;
         update += 1;
-        if !figures.loss.is_finite() {
-            return Err(LearnError::Diverged { update });
-        }
+        check(&figures, update, settings.most_return())?;
         let step = update as u64 * per_update;
         stage.set(step, format_args!("{}, loss {:.4}", recent.summary(), figures.loss));
         let per_s = per_update as f64 / since.elapsed().as_secs_f64();
@@ -128,6 +145,23 @@ pub fn learn(
     }
     stage.finish(recent.summary());
     Ok(Learned { policy, updates: update, hurried: pace.hurried() })
+}
+
+/// Curves of what decisions are held to be worth.
+const WORTH: [&str; 2] = ["learn/q_value", "learn/value"];
+/// So many times the greatest return are passed by no learner that is on its way.
+const FAR_BEYOND: f32 = 10.0;
+
+/// Finds out whether an update left the numbers, or what returns can be.
+fn check(figures: &Figures, update: usize, most: f32) -> Result<(), LearnError> {
+    let worth = figures.curves.iter().filter(|(tag, _)| WORTH.contains(tag)).map(|(_, value)| *value);
+    if !figures.loss.is_finite() || worth.clone().any(|value| !value.is_finite()) {
+        return Err(LearnError::Diverged { update });
+    }
+    match worth.into_iter().find(|value| value.abs() > FAR_BEYOND * most) {
+        Some(value) => Err(LearnError::Runaway { update, value, most }),
+        None => Ok(()),
+    }
 }
 
 /// What learner and drives go on from to the bit. What happened of late is not in it: curves of the last drives begin anew.
@@ -161,9 +195,9 @@ pub(crate) fn environment(
 ///
 /// # Errors
 /// [`FleetError`] if a new drive cannot be built.
-pub(crate) fn sample(settings: &Settings, environment: &mut Environment) -> Result<(f64, f64), FleetError> {
+pub(crate) fn sample(settings: &Settings, environment: &mut Environment) -> Result<(f64, f64), LearnError> {
     let (part, parts) = settings.in_parts();
-    let mut learner = part.learner(None);
+    let mut learner = part.learner(None)?;
     let regularise_s = seconds_of(|| learner.regularise(environment.regulariser()));
     // The first is slower than those after it.
     let mut last = learner.update(environment, 1.0, &mut |_| ());
@@ -266,5 +300,31 @@ impl Recent {
             events.scalar(tag, step, value)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_leaves_the_numbers_or_what_returns_can_be_ends_the_learning() {
+        let most = Settings::default().most_return();
+        assert!(most > 3.0 && most < 1000.0, "{most}");
+        let after = |loss: f32, tag: &'static str, value: f32| {
+            check(&Figures { loss, curves: vec![("learn/epsilon", 0.1), (tag, value)] }, 7, most)
+        };
+        assert!(after(0.1, "learn/q_value", most).is_ok() && after(1e30, "learn/value", -most).is_ok());
+        assert!(after(0.1, "learn/gradient_norm", f32::NAN).is_ok(), "nothing is held to be worth that");
+        for (loss, value) in [(f32::NAN, 0.0), (f32::INFINITY, 0.0), (0.1, f32::NAN)] {
+            let told = after(loss, "learn/q_value", value).map_err(|error| error.to_string());
+            assert!(told.is_err_and(|told| told.starts_with("learning diverged at update 7: lower ")));
+        }
+        for value in [11.0 * most, -11.0 * most] {
+            let told = after(0.1, "learn/value", value).map_err(|error| error.to_string());
+            assert!(
+                told.is_err_and(|told| told.contains(&format!("worth {value}, and no return can be beyond {most}")))
+            );
+        }
     }
 }

@@ -10,32 +10,37 @@ pub mod collect;
 pub mod compare;
 pub mod forecast;
 pub mod learn;
+mod page;
 pub mod perceive;
 pub mod reference;
+mod result;
 pub mod settings;
 mod sight;
+
+pub use result::TrainResult;
 
 use crate::about::{About, AboutDriver, AboutRoads, Parent, Weights, as_written};
 use crate::drive::evaluate::{EvaluateSettings, evaluate};
 use crate::drive::result::DriverResult;
 use crate::driver::{Driver, LearnedDriver, OdometryDriver, RandomDriver, SPEC_FILE};
+use crate::formats::event_file::Events;
 use crate::formats::tensorboard::EventWriter;
 use crate::host::console;
 use crate::host::interrupt::Interrupt;
 use crate::host::pace::Allotment;
+use crate::host::program::quoted;
 use crate::host::run_folder::{RunFolder, SETTINGS_FILE};
 use crate::policy::QNetwork;
 use crate::train::checkpoint::{COLLECT, Checkpoint, Cut, EVALUATE, LEARN, PERCEIVE, PLAN, Progress, cut_in_words};
 use crate::train::collect::collect;
 use crate::train::forecast::{Forecast, UnitTimes};
 use crate::train::learn::{environment, learn};
+use crate::train::page::{FilmStrip, PAGE_FILE, page};
 use crate::train::perceive::perceive;
 use crate::train::settings::{LearnAmount, Settings};
 use anyhow::Context;
 use roadproof_perception::Perception;
 use roadproof_sim::{Scenario, Seed, generate_drive};
-use serde::Serialize;
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// File with the figures of a run.
@@ -43,25 +48,6 @@ pub const RESULT_FILE: &str = "result.json";
 
 /// Version of the shape of `result.json`, and of what `evaluate --json` writes.
 pub const RESULT_FORMAT: u32 = 3;
-
-/// What `result.json` holds.
-#[derive(Debug, Serialize)]
-pub struct TrainResult {
-    /// Where it comes from.
-    pub about: About,
-    /// Wall-clock seconds of each stage, all sessions together.
-    pub wall_clock_s: BTreeMap<String, f64>,
-    /// Whether all work was done, in one go or to the bit as in one, and the clock had no say, so that the same settings give the same bits;
-    /// where a run began
-    /// with the weights of another or learnt on found scenarios, the same of these as well.
-    pub repeatable: bool,
-    /// Stages that the clock ended before their work was done.
-    pub cut: BTreeMap<String, Cut>,
-    /// How well perception sees validation roads, a [`roadproof_perception::PerceptionReport`].
-    pub perception: Option<serde_json::Value>,
-    /// The drivers on held-out roads; empty if the run was interrupted before.
-    pub drivers: Vec<DriverResult>,
-}
 
 /// How a call of [`train`] ended.
 #[derive(Debug)]
@@ -160,18 +146,23 @@ pub fn train(
     events.hparams(&as_written(settings)?)?;
     let mut run =
         Run { settings, folder, found, times: UnitTimes::default(), measured: None, interrupt, checkpoint, events };
-    let drivers = run.stages()?;
+    let (drivers, strip) = run.stages()?;
     run.events.flush()?;
     run.checkpoint.save()?;
     let progress = &run.checkpoint.progress;
     let result = TrainResult {
         about: run.about()?,
         wall_clock_s: progress.wall_clock_s.clone(),
-        repeatable: progress.learned && !progress.cut_short,
+        repeatable: progress.learned && !progress.cut_short && settings.computes_repeatably(),
         cut: progress.cut.clone(),
         perception: progress.perception_report.as_deref().map(serde_json::from_str).transpose()?,
         drivers,
     };
+    if !result.drivers.is_empty() {
+        let events =
+            Events::read(folder.root()).with_context(|| format!("cannot read the events of {:?}", folder.root()))?;
+        folder.write(PAGE_FILE, page(settings, &result, &events, strip.as_ref()).as_bytes())?;
+    }
     folder.write(RESULT_FILE, &serde_json::to_vec_pretty(&result)?)?;
     Ok(Trained { result: Some(result), note: note(&run.checkpoint, folder) })
 }
@@ -202,9 +193,10 @@ fn note(checkpoint: &Checkpoint, folder: &RunFolder) -> Option<String> {
         let text = "note: a session that was broken off or a clock had a say, so that the same settings do not give the same bits";
         return progress.cut_short.then(|| text.to_owned());
     }
-    let go_on = progress
-        .minutes_needed()
-        .map(|minutes| format!("; go on: roadproof train --resume {} --minutes {minutes}", folder.root().display()));
+    let go_on = progress.minutes_needed().map(|minutes| {
+        let folder = quoted(&folder.root().to_string_lossy());
+        format!("; go on: roadproof train --resume {folder} --minutes {minutes}")
+    });
     Some(format!("note: the clock cut {} short{}", cut_in_words(&progress.cut), go_on.unwrap_or_default()))
 }
 
@@ -222,19 +214,29 @@ fn decisions(settings: &Settings, updates: usize) -> u64 {
 }
 
 impl Run<'_> {
-    /// All stages that are left; the drivers' results are empty if somebody interrupts.
-    fn stages(&mut self) -> anyhow::Result<Vec<DriverResult>> {
+    /// All stages that are left, and what the driver saw on the road it drove worst; the drivers' results are empty if somebody interrupts.
+    fn stages(&mut self) -> anyhow::Result<(Vec<DriverResult>, Option<FilmStrip>)> {
         self.plan()?;
         let perception = if self.settings.percepts { self.perceive()? } else { None };
         if self.settings.percepts && perception.is_none() {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), None));
         }
+        let acts_on = self.settings.acts_on().device()?;
+        let perception = perception.map(|perception| perception.on(&acts_on));
         let policy = self.learn(perception.as_ref())?;
         if !self.checkpoint.progress.policy_has_ended() {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), None));
         }
         self.checkpoint.enter(EVALUATE);
+        let policy = policy.on(&acts_on);
         let results = evaluate_all(self.settings, perception.as_ref(), &policy, self.interrupt)?;
+        let strip = match (perception, results.first()) {
+            (Some(perception), Some(result)) if !self.interrupt.requested() => {
+                let mut driver = LearnedDriver::new(perception, policy, self.settings.driver());
+                FilmStrip::of_worst(result, &mut driver, &self.settings.drive)?
+            }
+            _ => None,
+        };
         self.checkpoint.enter(PLAN);
         self.checkpoint.progress.evaluated = !self.interrupt.requested();
         let step = decisions(self.settings, self.checkpoint.progress.learn_updates);
@@ -242,7 +244,7 @@ impl Run<'_> {
             let tag = format!("evaluate/driving_score_{}", result.driver);
             self.events.scalar(&tag, step, result.driving_score)?;
         }
-        Ok(results)
+        Ok((results, strip))
     }
 
     /// Measures how long what is left will take, unless that is known, and tells.

@@ -14,6 +14,7 @@ use crate::train::checkpoint::{Checkpoint, CheckpointError, PERCEIVE};
 use crate::train::collect::Collected;
 use crate::train::settings::{PerceiveSettings, Settings};
 use crate::train::sight::{sight, telling_frame};
+use roadproof_perception::device::DeviceError;
 use roadproof_perception::weights::WeightsError;
 use roadproof_perception::{
     Dataset, Perception, PerceptionReport, ShapeError, TrainLoss, Trainer, TrainerState, loss_under_attack, report,
@@ -37,6 +38,9 @@ pub enum PerceiveError {
     /// What the stage was to go on from.
     #[error(transparent)]
     Parts(#[from] PartsError),
+    /// Where it is to be computed.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
     /// The network left the numbers.
     #[error("training diverged at step {step}: lower `perceive.training.learning_rate`")]
     Diverged {
@@ -79,10 +83,12 @@ pub fn perceive(
         checkpoint.forget(PERCEIVE);
     }
     let first = checkpoint.progress.perceive_steps;
+    let device = settings.device.device()?;
     let mut trainer = match from {
         Some((perception, done)) => Trainer::resume_from(&perception, training, settings.seed + done as u64)?,
         None => Trainer::new(settings.perception, training, settings.seed)?,
-    };
+    }
+    .on(&device);
     let mut stage = LongWork::start("perceive", steps as u64, "steps").with_done(first as u64).with_allotment(time);
     let mut step = first;
     let mut smooth_loss = None;
@@ -129,7 +135,7 @@ pub fn perceive(
                 stage.note(format_args!("loss under PGD {attacked:.3}"));
                 if let Some(best) = watch.overfitted(attacked, now) {
                     stage.note("few steps no longer help against many: going on from the best so far, with more");
-                    trainer = Trainer::resume_from(&best, training, settings.seed + step as u64)?;
+                    trainer = Trainer::resume_from(&best, training, settings.seed + step as u64)?.on(&device);
                     attack_steps = (attack_steps + 1).max(MANY_STEPS);
                     checkpoint.progress.attack_steps = Some(attack_steps);
                 }
@@ -175,9 +181,10 @@ fn parts_of(
 /// A hardening is at its full size in them.
 ///
 /// # Errors
-/// [`ShapeError`].
-pub(crate) fn sample(settings: &Settings, data: &Dataset) -> Result<(Perception, f64), ShapeError> {
-    let mut trainer = Trainer::new(settings.perception, settings.perceive.training, settings.seed)?;
+/// [`PerceiveError`].
+pub(crate) fn sample(settings: &Settings, data: &Dataset) -> Result<(Perception, f64), PerceiveError> {
+    let trainer = Trainer::new(settings.perception, settings.perceive.training, settings.seed)?;
+    let mut trainer = trainer.on(&settings.device.device()?);
     let mut hardening = settings.hardening();
     hardening.grow(1.0);
     let step_s = seconds_of(|| {

@@ -12,6 +12,7 @@ use crate::learn::{
 use crate::memory::MemorySettings;
 use crate::policy::{PolicySettings, QNetwork};
 use roadproof_env::reward::RewardSettings;
+use roadproof_perception::device::{ComputeBackend, DeviceError};
 use roadproof_perception::{HardBatch, PerceptionSettings, TrainingSettings};
 use roadproof_sim::scenario::{CheckError, check_camera};
 use roadproof_sim::{DriveStyle, Seed, generate_drive};
@@ -58,6 +59,11 @@ pub struct Settings {
     /// Whether the driver sees. Without percepts nothing is collected and no perception is trained: the policy learns on what its car
     /// tells of itself, and the driver is the baseline of all who look.
     pub percepts: bool,
+    /// Where networks learn: `Flex`, `Cuda`, `Wgpu` or `Tch`, as far as they were built in. On `Flex`, which always is, the same settings give
+    /// the same bits on every machine.
+    pub device: ComputeBackend,
+    /// Where they see and decide meanwhile, and in the evaluation; left out it is the same.
+    pub actor_device: Option<ComputeBackend>,
     /// Data for perception.
     pub collect: CollectSettings,
     /// Shape of the perception network.
@@ -153,6 +159,8 @@ impl Default for Settings {
             save_every_s: 60.0,
             drive: DriveStyle::default(),
             percepts: true,
+            device: ComputeBackend::default(),
+            actor_device: None,
             collect: CollectSettings::default(),
             perception: PerceptionSettings::default(),
             perceive: PerceiveSettings::default(),
@@ -325,17 +333,34 @@ impl Settings {
         LearnAmount { worlds, rollout, updates }
     }
 
-    /// The algorithm at its beginning, or with a policy that has made so many updates.
+    /// What no return is further from nought than: every decision at its most for good, and a failure.
     #[must_use]
-    pub fn learner(&self, from: Option<(QNetwork, usize)>) -> Box<dyn Learner> {
+    pub fn most_return(&self) -> f32 {
+        let gamma = match self.algorithm {
+            Algorithm::Pqn => self.learn.gamma,
+            Algorithm::Ppo => self.ppo.gamma,
+            Algorithm::Dqn => self.dqn.gamma,
+            // It holds nothing to be worth anything.
+            Algorithm::Dagger => return f32::INFINITY,
+        };
+        self.reward.most_per_decision() / (1.0 - gamma) + self.reward.failure
+    }
+
+    /// The algorithm at its beginning, or with a policy that has made so many updates.
+    ///
+    /// # Errors
+    /// [`DeviceError`] if there is no such device.
+    pub fn learner(&self, from: Option<(QNetwork, usize)>) -> Result<Box<dyn Learner>, DeviceError> {
         let updates = from.as_ref().map_or(0, |(_, updates)| *updates);
-        let start = Start { policy: self.policy, seed: self.seed, from: from.map(|(policy, _)| policy), updates };
-        match self.algorithm {
+        let (learns_on, acts_on) = (self.device.device()?, self.acts_on().device()?);
+        let from = from.map(|(policy, _)| policy);
+        let start = Start { policy: self.policy, seed: self.seed, from, updates, learns_on, acts_on };
+        Ok(match self.algorithm {
             Algorithm::Pqn => Box::new(Pqn::new(self.learn, start)),
             Algorithm::Ppo => Box::new(Ppo::new(self.ppo, start)),
             Algorithm::Dqn => Box::new(Dqn::new(self.dqn, start)),
             Algorithm::Dagger => Box::new(Dagger::new(self.dagger, start)),
-        }
+        })
     }
 
     /// The same with updates that are a part of those, and how many of them go into one: to time one of them tells how long a whole one
@@ -389,6 +414,18 @@ impl Settings {
     #[must_use]
     pub fn to_ron(&self) -> String {
         ron_file::text_of("Resolved settings of a training run. `roadproof train --config` reads this file.", self)
+    }
+
+    /// Where networks see and decide.
+    #[must_use]
+    pub fn acts_on(&self) -> ComputeBackend {
+        self.actor_device.unwrap_or(self.device)
+    }
+
+    /// Whether networks compute where the same settings give the same bits.
+    #[must_use]
+    pub fn computes_repeatably(&self) -> bool {
+        [self.device, self.acts_on()].iter().all(|backend| *backend == ComputeBackend::Flex)
     }
 
     /// Threads to simulate with.

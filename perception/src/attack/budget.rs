@@ -30,7 +30,8 @@ impl Budget {
         if eps > 0.0 && eps <= most {
             Ok(Self { norm, eps })
         } else {
-            Err(format!("eps = {eps}, allowed is more than 0 and at most {most}"))
+            let levels = if norm == Norm::Linf { ", from black to white; N grey levels are N/255" } else { "" };
+            Err(format!("eps = {eps}, allowed is more than 0 and at most {most}{levels}"))
         }
     }
 

@@ -55,7 +55,7 @@ impl Differentiable {
     #[must_use]
     pub fn outputs(&self, pixels: &[f32]) -> Vec<f32> {
         let run = |pixels: &[f32]| {
-            let patches = self.patches(pixels, &Device::flex());
+            let patches = self.patches(pixels, &self.plain.device());
             let mut outputs = values(self.plain.percepts(&self.plain.features(patches)));
             outputs.truncate(pixels.len() / self.frame_len() * OUTPUTS);
             outputs
@@ -102,7 +102,7 @@ impl Differentiable {
     ) -> Vec<T> {
         let block_len = BLOCK_FRAMES * self.frame_len();
         let run = |(block, (pixels, gradient)): (usize, (&[f32], &mut [f32]))| {
-            let input = self.patches(pixels, &Device::flex().autodiff()).require_grad();
+            let input = self.patches(pixels, &self.network.device()).require_grad();
             let outputs = self.network.percepts(&self.network.features(input.clone()));
             let (shape, device) = (outputs.dims(), outputs.device());
             let numbers = values(outputs.clone().inner());

@@ -193,6 +193,11 @@ impl Network {
         }
     }
 
+    /// Where it computes.
+    pub fn device(&self) -> Device {
+        self.stem.weight.val().device()
+    }
+
     /// Runs both convolutions.
     ///
     /// # Shapes
@@ -295,7 +300,7 @@ mod tests {
 
     #[test]
     fn space_to_depth_and_a_product_is_a_convolution() {
-        let (settings, device) = (settings(), Device::flex());
+        let (settings, device) = (settings(), crate::device::flex());
         let network = Network::new(&settings, 1, &device);
         let layout = PatchLayout::new(&settings);
         let rgb: Vec<u8> = (0..layout.frame_len()).map(|byte| (byte * 37 % 256) as u8).collect();

@@ -6,6 +6,7 @@ pub(crate) mod metrics;
 use crate::attack::Differentiable;
 use crate::classes::CLASSES;
 use crate::data::dataset::Dataset;
+use crate::device::flex;
 use crate::heads::output::{OUTPUTS, Output};
 use crate::heads::percept_loss;
 use crate::heads::segmentation::class_loss;
@@ -180,7 +181,7 @@ impl Trainer {
     /// [`ShapeError`] if the settings describe no network or an empty batch.
     pub fn new(settings: PerceptionSettings, training: TrainingSettings, seed: u64) -> Result<Self, ShapeError> {
         settings.validate()?;
-        let network = Network::new(&settings, seed, &Device::flex().autodiff());
+        let network = Network::new(&settings, seed, &flex().autodiff());
         Self::with_network(settings, training, seed, network)
     }
 
@@ -191,6 +192,13 @@ impl Trainer {
     pub fn resume_from(perception: &Perception, training: TrainingSettings, seed: u64) -> Result<Self, ShapeError> {
         let network = perception.network().clone().train();
         Self::with_network(*perception.settings(), training, seed, network)
+    }
+
+    /// The same on a device. It is for a trainer that has made no step: what its optimiser remembers stays where it is.
+    #[must_use]
+    pub fn on(mut self, device: &Device) -> Self {
+        self.network = self.network.fork(device);
+        self
     }
 
     fn with_network(
@@ -302,7 +310,7 @@ impl Trainer {
     ) -> TrainLoss {
         let rows = draws.len() * self.layout.patches();
         let shape = [rows, patches.len() / rows];
-        let patches = Tensor::from_data(TensorData::new(patches, shape), &Device::flex().autodiff());
+        let patches = Tensor::from_data(TensorData::new(patches, shape), &self.network.device());
         let features = self.network.features(patches);
         let outputs = self.network.percepts(&features);
         let scores = self.network.classes(&features);

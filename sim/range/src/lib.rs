@@ -48,16 +48,48 @@ macro_rules! bounded_option {
     )+};
 }
 
+/// A number that can have bounds.
+pub trait Number: PartialOrd + Display + Copy {
+    /// As what it is read: whole numbers with a sign, so that one below nought is refused with the bounds rather than by the parser.
+    type Read<'de>: Deserialize<'de> + Display + Copy;
+
+    /// The number, if it fits at all.
+    fn fitting(read: Self::Read<'_>) -> Option<Self>;
+}
+
+macro_rules! number {
+    ($($kind:ty: $read:ty;)+) => {$(
+        impl Number for $kind {
+            type Read<'de> = $read;
+
+            fn fitting(read: $read) -> Option<Self> {
+                Self::try_from(read).ok()
+            }
+        }
+    )+};
+}
+
+number! {
+    f32: f32;
+    f64: f64;
+    u8: i64;
+    u16: i64;
+    u32: i64;
+    u64: i64;
+    usize: i64;
+    i32: i64;
+}
+
 /// Reads a number within bounds.
 ///
 /// # Errors
 /// Field, value and bounds, if it is not; a number that is not one is in no range.
 pub fn within<'de, T, D>(field: &str, bounds: &RangeInclusive<T>, deserializer: D) -> Result<T, D::Error>
 where
-    T: Deserialize<'de> + PartialOrd + Display,
+    T: Number,
     D: Deserializer<'de>,
 {
-    checked(field, bounds, T::deserialize(deserializer)?)
+    checked(field, bounds, T::Read::deserialize(deserializer)?)
 }
 
 /// Reads a number within bounds, or none.
@@ -70,20 +102,18 @@ pub fn within_if_given<'de, T, D>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error>
 where
-    T: Deserialize<'de> + PartialOrd + Display,
+    T: Number,
     D: Deserializer<'de>,
 {
-    Option::<T>::deserialize(deserializer)?.map(|value| checked(field, bounds, value)).transpose()
+    Option::<T::Read<'de>>::deserialize(deserializer)?.map(|value| checked(field, bounds, value)).transpose()
 }
 
 /// What stands before the bounds in a message.
 const ALLOWED: &str = ", allowed is ";
 
-fn checked<T: PartialOrd + Display, E: Error>(field: &str, bounds: &RangeInclusive<T>, value: T) -> Result<T, E> {
-    if bounds.contains(&value) {
-        return Ok(value);
-    }
-    Err(E::custom(format_args!("{field} = {value}{ALLOWED}{} to {}", bounds.start(), bounds.end())))
+fn checked<T: Number, E: Error>(field: &str, bounds: &RangeInclusive<T>, read: T::Read<'_>) -> Result<T, E> {
+    let refusal = || E::custom(format_args!("{field} = {read}{ALLOWED}{} to {}", bounds.start(), bounds.end()));
+    T::fitting(read).filter(|value| bounds.contains(value)).ok_or_else(refusal)
 }
 
 /// The least number that is allowed, by the message that refuses one.
@@ -139,6 +169,7 @@ mod tests {
         let refused = |text| read(text).expect_err("must be refused");
         assert!(refused("(share: 0.5,\n  worlds: 0)").starts_with("2:"), "{}", refused("(share: 0.5,\n  worlds: 0)"));
         assert!(refused("(worlds: 4097)").ends_with("worlds = 4097, allowed is 1 to 4096"));
+        assert!(refused("(worlds: -3)").ends_with("worlds = -3, allowed is 1 to 4096"));
         assert!(refused("(share: NaN)").ends_with("share = NaN, allowed is 0 to 1"));
         assert!(refused("(share: -inf)").ends_with("share = -inf, allowed is 0 to 1"));
         assert!(refused("(minutes: Some(-1.0))").ends_with("minutes = -1, allowed is 0.05 to 100000"));

@@ -16,6 +16,8 @@ use ron::error::{Error, SpannedError};
 const FEW: usize = 15;
 /// What is told of a text that is cut off.
 const ENDS_EARLY: &str = "the text ends too early: a bracket or a quotation mark is not closed";
+/// What is told of a field of a name that nobody knows begins with this.
+pub(crate) const UNKNOWN_FIELD: &str = "unknown field";
 /// Characters of what was found that are shown.
 const SHOWN: usize = 24;
 
@@ -58,7 +60,7 @@ pub const ALIKE: f64 = 0.8;
 
 /// The name that is most like what was typed, if any is.
 pub fn nearest<'a>(typed: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let likeness = |name: &&str| strsim::jaro_winkler(typed, name);
+    let likeness = |name: &&str| if name.eq_ignore_ascii_case(typed) { 1.0 } else { strsim::jaro_winkler(typed, name) };
     names.max_by(|a, b| likeness(a).total_cmp(&likeness(b))).filter(|name| likeness(name) >= ALIKE)
 }
 
@@ -112,7 +114,7 @@ fn in_words(error: &Error, found: &Found, asked: Asked) -> String {
         Error::UnexpectedChar(_) | Error::UnderscoreAtBeginning => format!("this means nothing here{seen}"),
         Error::NoSuchStructField { expected: [], found, outer } => {
             let of = outer.as_deref().unwrap_or("this");
-            format!("unknown field {found:?}: {of} has no fields")
+            format!("{UNKNOWN_FIELD} {found:?}: {of} has no fields")
         }
         Error::ExpectedAttribute | Error::ExpectedAttributeEnd => "this is no RON file".to_owned(),
         Error::ExpectedNamedStructLike("") => wanted("what is written ( … )"),
@@ -124,7 +126,12 @@ fn in_words(error: &Error, found: &Found, asked: Asked) -> String {
         Error::UnclosedBlockComment => "a comment that begins with /* is not closed".to_owned(),
         Error::TrailingCharacters => format!("there is something behind the end{seen}"),
         Error::ExpectedInteger => wanted("a whole number"),
-        Error::IntegerOutOfBounds => format!("a whole number that fits is wanted, found {before}{token}"),
+        Error::IntegerOutOfBounds => {
+            let found = format!("{before}{token}");
+            // What any number with a sign can be fits but where there is none.
+            let is_below = found.parse::<i8>().is_ok_and(|number| number < 0);
+            format!("a whole number {} is wanted, found {found}", if is_below { "from 0 on" } else { "that fits" })
+        }
         Error::ExpectedFloat => wanted("a number"),
         Error::ExpectedBoolean => wanted("true or false"),
         Error::ExpectedString => wanted("a text in quotation marks"),
@@ -136,7 +143,7 @@ fn in_words(error: &Error, found: &Found, asked: Asked) -> String {
         Error::NoSuchEnumVariant { expected, found, .. } => no_such_name(found, expected),
         Error::NoSuchStructField { expected, found, outer } => {
             let of = outer.as_ref().map_or_else(String::new, |outer| format!(" of {outer}"));
-            format!("unknown field {found:?}{} Fields{of} are {}", meant(found, expected), expected.join(", "))
+            format!("{UNKNOWN_FIELD} {found:?}{} Fields{of} are {}", meant(found, expected), expected.join(", "))
         }
         other => other.to_string(),
     }
@@ -228,11 +235,13 @@ mod tests {
                 "Blurr(sigma_px: 1.0)",
                 "did you mean \"Blur\"? Allowed are Noise, Blur,",
             ),
+            ("Fog, sev", "fog, sev", "did you mean \"Fog\"?"),
             ("Arrived", "Success", "Allowed are Arrived, Collision, OffRoad, "),
             ("Scenario(", "#!shebang(", "this is no RON file"),
             ("expect: (outcome: Arrived),\n)", "expect: (outcome: Arrived),", "the text ends too early"),
             ("Arrived),\n)", "Arrived),\n) and more", "there is something behind the end, found and"),
-            ("seed: 4", "seed: -4", "found -4"),
+            ("seed: 4", "seed: -4", "a whole number from 0 on is wanted, found -4"),
+            ("lanes: 2", "lanes: -2", "lanes = -2, allowed is 1 to 3"),
             ("lane: 0", "lane: -1.5", "a whole number is wanted, found -1.5"),
             ("lane: 0", "lane: x", "a whole number is wanted, found x"),
         ] {

@@ -6,6 +6,7 @@
 use super::repairs::{Failure, Repairs, Turn};
 use super::trail::{Stop, Stopped, Trail};
 use super::{ENDS_EARLY, Mistake, nearest};
+use crate::text::blanked;
 use ron::error::{Error, Position, SpannedError};
 use serde::de::DeserializeOwned;
 use std::marker::PhantomData;
@@ -26,6 +27,8 @@ pub(crate) struct Reading<'t, T> {
     doubts: Vec<String>,
     /// Whether there may be more mistakes than were looked for.
     is_cut: bool,
+    /// Where the last word begins of a text whose brackets are not closed: what is wrong from there on is that it ends.
+    broken_off: Option<(usize, usize)>,
     kind: PhantomData<T>,
 }
 
@@ -91,6 +94,7 @@ impl<'t, T: DeserializeOwned> Reading<'t, T> {
             puzzles: Vec::new(),
             doubts: Vec::new(),
             is_cut: false,
+            broken_off: broken_off(text),
             kind: PhantomData,
         }
     }
@@ -158,7 +162,10 @@ impl<'t, T: DeserializeOwned> Reading<'t, T> {
         !is_other && self.repairs.mend(&error.code, &failure)
     }
 
-    fn note(&mut self, mistake: Mistake, path: String) {
+    fn note(&mut self, mut mistake: Mistake, path: String) {
+        if self.broken_off.is_some_and(|last| (mistake.line, mistake.column) >= last) {
+            mistake.message = ENDS_EARLY.to_owned();
+        }
         // A text ends once, however much is open there.
         let is_end = mistake.message == ENDS_EARLY;
         let is_told = |known: &Mistake| *known == mistake || is_end && known.message == ENDS_EARLY;
@@ -189,6 +196,20 @@ impl<'t, T: DeserializeOwned> Reading<'t, T> {
         };
         Some((line, col))
     }
+}
+
+/// Where the last word of a text begins, if brackets are not closed there.
+fn broken_off(text: &str) -> Option<(usize, usize)> {
+    let text = blanked(text, true);
+    let count = |brackets: &[char]| text.chars().filter(|c| brackets.contains(c)).count();
+    if count(&['(', '[', '{']) <= count(&[')', ']', '}']) {
+        return None;
+    }
+    let ends = text.trim_end();
+    let is_word = |c: char| c.is_alphanumeric() || "_.-+".contains(c);
+    let begins = ends.trim_end_matches(is_word).len();
+    let (line, above) = (ends[..begins].matches('\n').count(), ends[..begins].rfind('\n').map_or(0, |at| at + 1));
+    Some((line + 1, ends[above..begins].chars().count() + 1))
 }
 
 /// What is wrong with a text that a parser refused, in the order of their places, at least one mistake. What only follows from another

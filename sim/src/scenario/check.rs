@@ -15,7 +15,7 @@ const MAX_MOUNT_M: f32 = 10.0;
 /// Clearance between two cars behind each other at the start; side by side there may be none.
 const CLEARANCE_M: f32 = 0.5;
 /// Pixels a side of a frame may have, as `range` says them for a file; here for cameras that no file describes.
-const SIDE_PX: std::ops::RangeInclusive<u16> = 8..=2048;
+pub const SIDE_PX: std::ops::RangeInclusive<u16> = 8..=2048;
 /// Least physics steps per second.
 const MIN_STEP_HZ: f32 = 10.0;
 

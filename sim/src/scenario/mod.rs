@@ -13,7 +13,7 @@ mod read;
 mod reference;
 
 pub use build::{Build, BuiltScenario};
-pub use check::check_camera;
+pub use check::{SIDE_PX, check_camera};
 pub use error::CheckError;
 pub use generate::{DriveStyle, generate_drive};
 pub use read::{ReadError, find, is_standard_input, parse, parse_all, read, read_all, read_text, to_ron};

@@ -1,10 +1,10 @@
 //! Reading scenario files. Every mistake is reported with file, line and column where there is one.
 
 use crate::fault::RecordedError;
-use crate::mistake::{Mistake, Reading, there_may_be_more};
+use crate::mistake::{Mistake, Reading, UNKNOWN_FIELD, there_may_be_more};
 use crate::scenario::check::{Contradiction, Doubts};
 use crate::scenario::{BuiltScenario, CheckError, Scenario};
-use crate::text::without_mark;
+use crate::text::{blanked, without_mark};
 use ron::extensions::Extensions;
 use std::collections::HashSet;
 use std::io::Read;
@@ -118,6 +118,9 @@ pub fn parse_all(text: &str, path: &Path) -> Result<BuiltScenario, Vec<ReadError
         // What else is wrong in a file of another version nobody knows.
         return Err(vec![syntax(foreign.clone())]);
     }
+    if let Some(told) = of_another_kind(text, &reading) {
+        return Err(vec![syntax(told)]);
+    }
     let (mut doubts, mut is_cut) = (Doubts(reading.doubts().to_vec()), reading.is_cut());
     let mut all: Vec<ReadError> = reading.mistakes().iter().map(|(mistake, _)| syntax(mistake.clone())).collect();
     if let Some(mut scenario) = scenario {
@@ -143,6 +146,21 @@ pub fn parse_all(text: &str, path: &Path) -> Result<BuiltScenario, Vec<ReadError
         all.push(ReadError::Syntax { message, line, column, path: path.to_owned() });
     }
     Err(all)
+}
+
+/// What is told of a text that was never meant as a scenario, as the settings of a run: that, in place of each of its fields.
+fn of_another_kind(text: &str, reading: &Reading<'_, Scenario>) -> Option<Mistake> {
+    const TELLING: [&str; 3] = ["title", "road", "duration_s"];
+    let begins = blanked(text, true);
+    let names_itself = begins.trim_start().trim_start_matches('\u{feff}').starts_with("Scenario");
+    let unknown = |(mistake, at): &&(Mistake, String)| !at.contains('.') && mistake.message.starts_with(UNKNOWN_FIELD);
+    let (first, _) = reading.mistakes().iter().find(unknown)?;
+    let is_foreign = !names_itself && TELLING.iter().all(|field| reading.place(field).is_none());
+    let message = format!("this is no scenario, which has {} and more: {}", TELLING.join(", "), {
+        let (told, _) = first.message.split_once([',', '.']).unwrap_or((&first.message, ""));
+        told
+    });
+    is_foreign.then(|| Mistake { message, ..first.clone() })
 }
 
 /// Reads the recorded perturbation that a scenario names.
@@ -210,6 +228,7 @@ fn collect(path: &Path, found: &mut Vec<PathBuf>) -> Result<(), ReadError> {
         found.push(path.to_owned());
         return Ok(());
     }
+    let is_hidden = |entry: &Path| entry.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
     let mut entries: Vec<PathBuf> = std::fs::read_dir(path)
         .map_err(io_error)?
         .map(|entry| entry.map(|entry| entry.path()))
@@ -219,8 +238,15 @@ fn collect(path: &Path, found: &mut Vec<PathBuf>) -> Result<(), ReadError> {
     for entry in entries {
         // A folder that is linked to may hold this one: whoever wants its files names it.
         let folder = entry.is_dir() && !entry.is_symlink();
-        if folder || entry.extension().is_some_and(|extension| extension == "ron") {
+        // Editors keep locks and copies beside a file.
+        if is_hidden(&entry) {
+            continue;
+        }
+        if folder {
             collect(&entry, found)?;
+        } else if entry.extension().is_some_and(|extension| extension == "ron") {
+            // One that leads nowhere is told of where it is read, and the others are found.
+            found.push(entry);
         }
     }
     Ok(())

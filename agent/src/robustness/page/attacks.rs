@@ -1,5 +1,6 @@
 //! Attacks on the page: what is left of drives, what was run on which of them, and decisions that were turned.
 
+use crate::formats::html::{escape, picture};
 use crate::robustness::attacks::attacked::OF_EACH_KIND;
 use crate::robustness::attacks::closed_loop::{ClosedLoop, Group};
 use crate::robustness::attacks::examine::OpenLoop;
@@ -8,7 +9,6 @@ use crate::robustness::attacks::strength::DrivePoint;
 use crate::robustness::kept::ratio;
 use crate::robustness::page::chart::{Chart, Series};
 use crate::robustness::page::figures::{counted, level, percent, score, share, slowness};
-use crate::robustness::page::markup::{escape, picture};
 use crate::robustness::report::Report;
 use std::fmt::Write;
 

@@ -1,6 +1,6 @@
 //! Curves as inline SVG, and colours of figures.
 
-use crate::robustness::page::markup::escape;
+use crate::formats::html::escape;
 use std::fmt::Write;
 
 /// One curve; what is not a number is left out.

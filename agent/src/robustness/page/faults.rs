@@ -1,9 +1,9 @@
 //! Sensor faults on the page: kind by severity, what became of the drives, the worst cells and moments.
 
+use crate::formats::html::{escape, picture};
 use crate::robustness::faults::matrix::{ALL, Cell, Matrix};
 use crate::robustness::page::chart::{Chart, Series, heat};
 use crate::robustness::page::figures::{percent, score, share};
-use crate::robustness::page::markup::{escape, picture};
 use crate::robustness::report::Report;
 use std::collections::BTreeSet;
 use std::fmt::Write;

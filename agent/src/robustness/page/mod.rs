@@ -2,8 +2,6 @@
 
 mod chart;
 
-mod markup;
-
 mod figures;
 
 mod faults;

@@ -1,12 +1,12 @@
 //! The sections of the page that are about the whole, the check-list, and what it was made with.
 
 use crate::drive::interval::Estimate;
+use crate::formats::html::escape;
 use crate::robustness::attacks::checklist::CheckVerdict;
 use crate::robustness::attacks::strength::DrivePoint;
 use crate::robustness::comfort::CleanDriving;
 use crate::robustness::page::chart::{Chart, Series};
 use crate::robustness::page::figures::{broken_most, counted, levels, number, percent};
-use crate::robustness::page::markup::escape;
 use crate::robustness::report::Report;
 use roadproof_sim::outcome::comfort::HARD_BRAKING_MPS2;
 use std::fmt::Write;
