@@ -97,6 +97,27 @@ fn a_result_replaces_nothing_but_a_result() {
     }
     let swapped = roadproof().args(["replay", SCENARIOS, "--junit"]).arg(&result).status();
     assert_eq!(swapped.expect("the program starts").code(), Some(2));
+    // What another command wrote stays, and a run's own record whatever would write over it.
+    let other = crate::program::refusal(roadproof().arg("replay").arg(&path).arg("--json").arg(&result));
+    assert!(other.contains("is no earlier result"), "{other}");
+    let run = crate::tiny_run::laid_out();
+    let own = run.path().join("result.json");
+    let before = fs::read(&own).expect("the run's record");
+    let refused = crate::program::refusal(roadproof().args(evaluate).arg(&own));
+    assert!(refused.contains("is no earlier result") && fs::read(&own).expect("the record") == before, "{refused}");
+    // Nor are traces and logs of others.
+    let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
+    let family = path.parent().and_then(Path::file_name).expect("a folder").to_string_lossy().into_owned();
+    for (option, end) in [("--traces", "trace"), ("--mcap", "mcap")] {
+        let theirs = folder.path().join(format!("{family}_{name}.{end}"));
+        fs::write(&theirs, "precious").expect("a file");
+        let refused = crate::program::refusal(roadproof().arg("replay").arg(&path).arg(option).arg(folder.path()));
+        assert!(refused.contains("is no earlier result") && fs::read(&theirs).expect("it") == b"precious", "{refused}");
+        fs::remove_file(&theirs).expect("a file");
+        for _ in 0..2 {
+            run_well(roadproof().arg("replay").arg(&path).arg(option).arg(folder.path()));
+        }
+    }
     let nowhere = crate::program::refusal(roadproof().args(evaluate).arg(folder.path().join("no/such.json")));
     assert!(nowhere.contains("there is no folder"), "{nowhere}");
 }

@@ -121,7 +121,7 @@ fn a_run_leaves_a_page_that_needs_nothing_but_itself() {
         "scripted",
         "The worst road",
         "learn/",
-        "perceive/",
+        "What perception sees",
         "data:image/png;base64,",
         "seed: 5",
     ] {

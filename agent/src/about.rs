@@ -59,14 +59,38 @@ pub struct Weights {
     pub policy: String,
 }
 
-/// Whether the bytes of a file are those of a result of this program, of whatever version.
+/// Whether the bytes of a file are those of a result that the command which runs now writes, of whatever version of the program: a run's
+/// own record, or hours of another command's work, are lost by no slip of the fingers.
 #[must_use]
 pub fn is_result(bytes: &[u8]) -> bool {
+    is_result_of(bytes, &program::typed_command())
+}
+
+fn is_result_of(bytes: &[u8], command: &str) -> bool {
+    let (now, is) = (subcommand(command), |name: &str| subcommand(command) == Some(name));
     match serde_json::from_slice::<serde_json::Value>(bytes) {
-        Ok(serde_json::Value::Array(figures)) => figures.first().is_some_and(|figure| figure["per_second"].is_number()),
-        Ok(result) => result["about"]["roadproof"].is_string() || result["differences"].is_object(),
+        Ok(serde_json::Value::Array(figures)) => {
+            is("bench") && figures.first().is_some_and(|figure| figure["per_second"].is_number())
+        }
+        Ok(result) => match result["about"]["command"].as_str() {
+            Some(then) => subcommand(then) == now && !is("train"),
+            None => is("compare") && result["differences"].is_object(),
+        },
         Err(_) => false,
     }
+}
+
+/// The name of the command in a line as one types it: the first word that is no option, nor the value of one.
+fn subcommand(command: &str) -> Option<&str> {
+    let mut words = command.split(' ').skip(1);
+    while let Some(word) = words.next() {
+        match word {
+            "-j" | "--jobs" => _ = words.next(),
+            option if option.starts_with('-') => {}
+            name => return Some(name),
+        }
+    }
+    None
 }
 
 /// File of a run folder that says which driver the run began as.
@@ -219,6 +243,20 @@ impl Weights {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_result_is_replaced_by_the_command_that_wrote_it_alone() {
+        let result = |command: &str| format!("{{\"about\": {{\"command\": {command:?}}}}}").into_bytes();
+        let evaluated = result("roadproof -q -j 2 evaluate shipped --json a.json");
+        assert!(is_result_of(&evaluated, "roadproof evaluate scripted --json a.json"));
+        assert!(!is_result_of(&evaluated, "roadproof --quiet replay --json a.json"));
+        for command in ["roadproof evaluate --json runs/a/result.json", "roadproof train --json x"] {
+            assert!(!is_result_of(&result("roadproof train --out runs/a"), command), "{command}");
+        }
+        let bench = br#"[{"per_second": 3.0}]"#;
+        assert!(is_result_of(bench, "roadproof bench --json b") && !is_result_of(bench, "roadproof evaluate --json b"));
+        assert!(!is_result_of(b"{}", "roadproof evaluate") && !is_result_of(b"precious", "roadproof evaluate"));
+    }
 
     #[test]
     fn weights_are_known_by_the_digest_of_their_files() {

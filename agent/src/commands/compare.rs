@@ -5,6 +5,7 @@ use super::drivers::{RUNS_FOLDER, named_run, runs_in};
 use crate::about::{About, is_result};
 use crate::host::console::{Console, note, table};
 use crate::host::files::{check_result, write_atomically};
+use crate::train::checkpoint::PROGRESS_FILE;
 use crate::train::compare::{Comparison, Figures, compare, has_ended};
 use clap::Args;
 use serde::Serialize;
@@ -81,6 +82,9 @@ impl Arguments {
                 let run = run.to_string_lossy().into_owned();
                 match has_ended(&run) {
                     Ok(true) => runs.push(run),
+                    Ok(false) if !Path::new(&run).join(PROGRESS_FILE).exists() => {
+                        note(format_args!("note: {run} is a driver and no run"));
+                    }
                     Ok(false) => note(format_args!("note: {run} has not ended and is left out")),
                     Err(error) => note(format_args!("note: {run} is left out: {error:#}")),
                 }

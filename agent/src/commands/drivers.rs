@@ -50,10 +50,14 @@ pub(super) fn weights_name() -> impl TypedValueParser<Value = String> {
 pub(super) fn run_folder() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().try_map(|typed| match typed.to_str() {
         Some(LATEST) => latest(Path::new(RUNS_FOLDER)),
+        _ if is_run(&typed) && !typed.join(PROGRESS_FILE).exists() => {
+            Err("this is the folder of a driver and of no run: nothing says how far its training is".to_owned())
+        }
         _ if is_run(&typed) => Ok(typed),
         Some(name) if Driver::NAMES.contains(&name) => {
             Err(format!("{name} is a driver and no run; to begin a run with a driver's weights: --from {name}"))
         }
+        _ if !typed.exists() => Err("there is no such run folder".to_owned()),
         _ => no_run(&typed).map_or(Ok(typed), Err),
     })
 }

@@ -135,7 +135,9 @@ fn drive_all(arguments: &Arguments, names: &[String], console: &mut Console) -> 
     for Driven { result, library, .. } in &driven {
         let Some(count) = library else { continue };
         let whose = if names.len() > 1 { format!("{}: ", result.driver) } else { String::new() };
-        console.line(format_args!("Scenario library: {whose}{count}."));
+        // Within the width of the tables.
+        let told = format!("Scenario library: {whose}{count}.");
+        console.line(told.replace("; ", ";\n"));
     }
     if let (Some(words), [first, second]) = (words, &results[..]) {
         let gap = second.driving_score - first.driving_score;

@@ -10,7 +10,7 @@ use crate::drive::replay::{Case, CaseReport, bless, drive_case, family, name, ti
 use crate::driver::Driver;
 use crate::formats::junit::{CaseOutcome, CaseResult, is_report, write_junit};
 use crate::host::console::{Console, is_standard_output};
-use crate::host::files::{check_result, check_writable, same_place, write_atomically};
+use crate::host::files::{check_folder, check_result, same_place, write_atomically};
 use crate::host::interrupt::{self, Interrupt, given_up};
 use crate::host::progress::LongWork;
 use crate::host::threads::all_cores;
@@ -376,19 +376,36 @@ fn counted(console: &mut Console, driver: &Driver, cases: &[Case], reports: &[Ca
 
 /// Finds out whether every case can have a file of its own, before anything is driven.
 fn check_files(folder: &Path, cases: &[Case], end: &str) -> anyhow::Result<()> {
-    std::fs::create_dir_all(folder).with_context(|| format!("cannot create the folder {folder:?}"))?;
+    check_folder(folder)?;
     let mut names = BTreeMap::new();
     for case in cases {
         let name = file_name(&case.family(), &case.name(), end);
         if let Some(other) = names.insert(name.clone(), &case.path) {
             anyhow::bail!("{other:?} and {:?} would both write {name} into {folder:?}: replay them apart", case.path);
         }
-        check_writable(&folder.join(name))?;
+        if folder.is_dir() {
+            check_result(&folder.join(name), |there| is_own_file(end, there))?;
+        }
     }
     Ok(())
 }
 
+/// Whether the bytes of a file of this end are those of one that this command wrote, as far as its kind can say so.
+fn is_own_file(end: &str, there: &[u8]) -> bool {
+    let head = &there[..there.len().min(1024)];
+    match end {
+        "trace" => head.starts_with(b"roadproof trace "),
+        "mcap" => head.starts_with(b"\x89MCAP0") && head.windows(9).any(|window| window == b"roadproof"),
+        _ => head.get(4..8) == Some(b"ftyp"),
+    }
+}
+
+fn make_folder(folder: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot create the folder {folder:?}"))
+}
+
 fn write_traces(folder: &Path, reports: &[CaseReport]) -> anyhow::Result<()> {
+    make_folder(folder)?;
     for report in reports {
         let path = folder.join(file_name(&report.family, &report.name, "trace"));
         write_atomically(&path, report.trace.to_text().as_bytes())?;
@@ -405,6 +422,7 @@ fn write_mcap(
     interrupt: &Interrupt,
 ) -> anyhow::Result<()> {
     let reward = trained_under(name, None)?.reward;
+    make_folder(folder)?;
     let mut progress = LongWork::start("mcap", cases.len() as u64, "drives");
     for (index, (case, report)) in cases.iter().zip(reports).enumerate() {
         interrupt.check()?;
@@ -459,6 +477,7 @@ fn film_failures(
     use crate::watch::film::film;
     use crate::watch::window::app::Quality;
     use crate::watch::window::session::{Choice, Session};
+    make_folder(folder)?;
     let quality = Quality::for_graphics(crate::watch::window::display::check_graphics()?);
     for (case, report) in cases.iter().zip(reports).filter(|(_, report)| !report.failures.is_empty()) {
         let choice = Choice { name: case.title(), scenario: case.scenario.clone().into_scenario() };

@@ -4,7 +4,7 @@ use super::Ended;
 use super::scenarios::scenarios;
 use crate::drive::replay::title;
 use crate::host::console::Console;
-use crate::host::files::{check_writable, write_atomically};
+use crate::host::files::{check_folder, check_writable, write_atomically};
 use crate::host::program::quoted;
 use clap::{Args, Subcommand};
 use roadproof_sim::BuiltScenario;
@@ -66,6 +66,7 @@ fn new(file: &PathBuf, console: &mut Console) -> anyhow::Result<Ended> {
     anyhow::ensure!(file == &with_end, "the file of a scenario ends in .ron, or nobody finds it: name it {with_end:?}");
     anyhow::ensure!(!file.exists(), "there is something already, choose another name: {file:?}");
     if let Some(folder) = file.parent() {
+        check_folder(folder)?;
         std::fs::create_dir_all(folder)
             .map_err(|cause| anyhow::anyhow!("cannot make the folder {folder:?}: {cause}"))?;
     }

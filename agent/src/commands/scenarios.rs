@@ -44,6 +44,9 @@ fn found(typed: &Path, library: &Path) -> Result<PathBuf, String> {
         if Driver::NAMES.contains(&&*name) || name.starts_with(PREFIX) {
             return format!("this is a driver, and a scenario is wanted; who is to drive: --driver {name}");
         }
+        if typed == library {
+            return "there is no folder of this name here: name scenario files or folders of them".to_owned();
+        }
         let nearest = nearest(typed, library);
         let meant = nearest.map_or_else(String::new, |nearest| format!("; did you mean {}?", nearest.display()));
         format!("there is no such file or folder, here or in {}{meant}", library.display())

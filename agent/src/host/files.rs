@@ -26,7 +26,9 @@ pub enum FileError {
         path: PathBuf,
     },
     /// What lies there is no earlier result.
-    #[error("there is a file that is no earlier result, and it is not replaced: choose another name than {path:?}")]
+    #[error(
+        "there is a file that is no earlier result of this command, and it is not replaced: choose another name than {path:?}"
+    )]
     NotOurs {
         /// The path as it was given.
         path: PathBuf,

@@ -168,16 +168,20 @@ impl RunFolder {
     /// As [`RunFolder::path`].
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), RunFolderError> {
         let path = self.path(name);
-        let is_there = || self.root.is_dir().then_some(()).ok_or(RunFolderError::Removed { path: self.root.clone() });
-        is_there()?;
+        self.check_there()?;
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent).map_err(|cause| FileError::Create { cause, path: path.clone() })?;
         }
         files::write_atomically(&path, bytes).or_else(|error| {
             // It may have been removed while this was written.
-            is_there()?;
+            self.check_there()?;
             Err(error.into())
         })
+    }
+
+    /// Refuses to go on in a folder that was removed.
+    fn check_there(&self) -> Result<(), RunFolderError> {
+        self.root.is_dir().then_some(()).ok_or_else(|| RunFolderError::Removed { path: self.root.clone() })
     }
 
     /// Reads the file `name`.

@@ -332,7 +332,14 @@ impl Checkpoint {
         let (done, ended) = if stage == LEARN { (learn_updates, learned) } else { (perceive_steps, perceived) };
         match units {
             Some(units) => *done = units,
-            None => *cut_short |= *done > 0 && !*ended,
+            None if *done > 0 && !*ended => {
+                *cut_short = true;
+                note(format_args!(
+                    "note: what {stage} was to go on from to the bit is not there: it goes on from its weights alone, to other bits than \
+                     a run that was left alone"
+                ));
+            }
+            None => {}
         }
         Ok(())
     }

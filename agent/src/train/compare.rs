@@ -75,7 +75,14 @@ struct ResultOnDisk {
     about: AboutOnDisk,
     #[serde(default)]
     cut: BTreeMap<String, serde_json::Value>,
+    /// Older versions do not say.
+    #[serde(default = "said_by_few")]
+    repeatable: bool,
     drivers: Vec<DriverOnDisk>,
+}
+
+fn said_by_few() -> bool {
+    true
 }
 
 #[derive(Deserialize)]
@@ -155,7 +162,8 @@ pub fn compare(folders: &[String]) -> anyhow::Result<Comparison> {
     for folder in folders {
         let settings = Settings::read(&RunFolder::open(Path::new(folder))?.path(SETTINGS_FILE))?;
         let seed = settings.seed;
-        let (run, WhoOnDisk { weights, parent }) = read(folder)?;
+        let computes_repeatably = settings.computes_repeatably();
+        let (run, WhoOnDisk { weights, parent }, broken_off) = read(folder)?;
         let name = parent.as_ref().map(|parent| parent.name.clone()).unwrap_or_default();
         let begun = Begun::with(parent);
         let kind = (alike(settings, &begun), begun);
@@ -168,7 +176,10 @@ pub fn compare(folders: &[String]) -> anyhow::Result<Comparison> {
         let twin = twin.map(|twin| format!("it has the bits of {}", runs[twin].run));
         let cut = (!run.cut.is_empty()).then(|| format!("it was cut short in {}", run.cut.join(", ")));
         known.push(weights);
-        runs.push(EndedRun { seed, settings: place, left_out: cut.or(twin), ..run });
+        let broken = broken_off && computes_repeatably;
+        let broken =
+            broken.then(|| "a session was broken off and could not go on to the bit, or a clock had a say".to_owned());
+        runs.push(EndedRun { seed, settings: place, left_out: cut.or(twin).or(broken), ..run });
     }
     let mut differences = differences(&kinds.iter().map(|(settings, _)| settings.clone()).collect::<Vec<_>>());
     if told.iter().any(|begun| *begun != told[0]) {
@@ -213,7 +224,8 @@ pub fn has_ended(folder: &str) -> anyhow::Result<bool> {
     Ok(result(folder)?.is_some())
 }
 
-fn read(folder: &str) -> anyhow::Result<(EndedRun, WhoOnDisk)> {
+/// A run, who it made, and whether it is other than one that was left alone would be.
+fn read(folder: &str) -> anyhow::Result<(EndedRun, WhoOnDisk, bool)> {
     let not_ended =
         || format!("{folder}: the run has not ended; go on with: roadproof train --resume {}", quoted(folder));
     let result = result(folder)?.with_context(not_ended)?;
@@ -236,7 +248,7 @@ fn read(folder: &str) -> anyhow::Result<(EndedRun, WhoOnDisk)> {
             arrived_comfortably: arrived_comfortably.value,
         },
     };
-    Ok((run, who))
+    Ok((run, who, !result.repeatable))
 }
 
 /// The settings in which some differ, by name. Of an algorithm that not all of them use, those that are not as they are by default.

@@ -126,6 +126,7 @@ fn in_words(error: &Error, found: &Found, asked: Asked) -> String {
         Error::UnclosedBlockComment => "a comment that begins with /* is not closed".to_owned(),
         Error::TrailingCharacters => format!("there is something behind the end{seen}"),
         Error::ExpectedInteger => wanted("a whole number"),
+        Error::InvalidIntegerDigit { .. } => format!("a whole number in digits is wanted, found {before}{token}"),
         Error::IntegerOutOfBounds => {
             let found = format!("{before}{token}");
             // What any number with a sign can be fits but where there is none.
