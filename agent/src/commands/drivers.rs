@@ -57,7 +57,6 @@ pub(super) fn run_folder() -> impl TypedValueParser<Value = PathBuf> {
         Some(name) if Driver::NAMES.contains(&name) => {
             Err(format!("{name} is a driver and no run; to begin a run with a driver's weights: --from {name}"))
         }
-        _ if !typed.exists() => Err("there is no such run folder".to_owned()),
         _ => no_run(&typed).map_or(Ok(typed), Err),
     })
 }
