@@ -187,7 +187,7 @@ fn a_link_is_followed_by_whatever_writes() {
     let folder = folder();
     let at = |name: &str| folder.path().join(name);
     fs::create_dir(at("results")).expect("a folder in a temporary folder");
-    fs::write(at("results/real.json"), "{\"about\": {\"roadproof\": \"0.0.1\"}}")
+    fs::write(at("results/real.json"), "{\"about\": {\"command\": \"roadproof evaluate shipped\"}}")
         .expect("a file in a temporary folder");
     let link = |to: &str, name: &str| std::os::unix::fs::symlink(to, at(name)).expect("a link in a temporary folder");
     link("results/real.json", "result.json");

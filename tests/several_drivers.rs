@@ -65,12 +65,21 @@ fn runs_are_compared_by_experiment() {
     // One that was stopped before its evaluation has a result without drivers.
     std::fs::create_dir(place("stopped")).expect("a folder");
     std::fs::copy(format!("{from}/settings.ron"), place("stopped/settings.ron")).expect("settings");
+    for run in ["begun", "stopped"] {
+        std::fs::copy(format!("{from}/progress.ron"), format!("{}/progress.ron", place(run))).expect("a record");
+    }
+    // A driver that came without its run.
+    std::fs::create_dir(place("alone")).expect("a folder");
+    for file in ["settings.ron", "driver.ron"] {
+        std::fs::copy(format!("{from}/{file}"), format!("{}/{file}", place("alone"))).expect("a file");
+    }
     std::fs::write(place("stopped/result.json"), "{\"about\": {}, \"drivers\": []}").expect("a result");
     let compare = ["compare".to_owned(), folder.path().to_string_lossy().into_owned()];
     let ended = crate::program::run(roadproof().args(&compare).args(["--json", "-"]));
     let json: Value = serde_json::from_str(&ended.stdout).expect("the comparison is JSON");
     assert!(
         ["begun", "stopped"].iter().all(|run| ended.stderr.contains(&format!("{run} has not ended")))
+            && ended.stderr.contains("alone is a driver and no run")
             && ended.stderr.contains("mean ± std"),
         "{}",
         ended.stderr

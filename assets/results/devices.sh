@@ -36,7 +36,8 @@ for device in "${devices[@]}"; do
     compare "$device" || status=$?
     case $status in
         0) ;;
+        1) exit 1 ;;
         2) echo "not tried: there is no such device here" ;;
-        *) exit 1 ;;
+        *) echo "not tried: it cannot be built here" ;;
     esac
 done

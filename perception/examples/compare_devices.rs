@@ -21,7 +21,8 @@ const LAST: usize = 50;
 /// How far the losses of the first steps may be apart, as a share of the first one; metres for what is seen.
 const ROUNDING: f32 = 1e-3;
 /// How far the mean losses of the last steps may be apart, as a share of how far they have fallen: a loss of likelihoods goes below nought.
-const APART: f32 = 0.05;
+/// By then rounding has made two trainings of one, so that no more can be asked than that both learn about as much.
+const APART: f32 = 0.2;
 
 /// Frames with a bright stripe whose place is the lane offset.
 fn frames(settings: &PerceptionSettings) -> Dataset {
