@@ -33,9 +33,9 @@ def curve(rows, begun):
     for minute in range(0, int(minutes) + 1, 10 if minutes > 20 else 1):
         parts.append(f'<text x="{across(60 * minute):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{minute}</text>')
     parts.append(f'<text x="{WIDTH / 2}" y="{HEIGHT - 8}" text-anchor="middle">minutes of training; resident memory in MiB</text>')
-    for at, stage in begun:
+    for place, (at, stage) in enumerate(begun):
         parts.append(f'<line x1="{across(at):.1f}" x2="{across(at):.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}" stroke="#999" '
-                     f'stroke-dasharray="3 3"/><text x="{across(at) + 4:.1f}" y="{TOP + 10}" fill="#555">{stage}</text>')
+                     f'stroke-dasharray="3 3"/><text x="{across(at) + 4:.1f}" y="{TOP + 10 + 15 * place}" fill="#555">{stage}</text>')
     line = " ".join(f"{across(t):.1f},{up(rss):.1f}" for t, rss, _ in rows)
     parts.append(f'<polyline fill="none" stroke="#4c8ed9" stroke-width="2" points="{line}"/></svg>')
     return "\n".join(parts) + "\n"
